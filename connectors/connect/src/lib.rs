@@ -1,0 +1,1 @@
+//! Applies connectors from their JSON files and reports what is true.

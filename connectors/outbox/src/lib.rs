@@ -1,0 +1,1 @@
+//! The outbox table, its partitions, publication and slot.

@@ -1,0 +1,1 @@
+//! Fault classes, parked keys, redrive, decisions, and the relay to the dead-letter topic.

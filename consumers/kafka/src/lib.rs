@@ -1,0 +1,1 @@
+//! The consumer runtime: poll thread, ownership hand-over, lanes, lag.

@@ -1,0 +1,1 @@
+//! Completeness: store, topic and sinks compared by id, bytes, version and digest.

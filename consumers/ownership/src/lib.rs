@@ -1,0 +1,1 @@
+//! Who owns a partition and how far it got: epochs and offsets, in the sink.

@@ -1,0 +1,1 @@
+//! Postgres views: one fenced transaction per flush.

@@ -1,0 +1,1 @@
+//! Redis views: one gated script per partition, the offset last.

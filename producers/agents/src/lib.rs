@@ -1,0 +1,1 @@
+//! The reference domain: executions of AI agents; pure.

@@ -1,0 +1,1 @@
+//! Aggregate trait and given/when/then harness; pure.

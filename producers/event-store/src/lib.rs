@@ -1,0 +1,1 @@
+//! Event stores: Postgres and in-memory, behind one trait.

@@ -1,0 +1,15 @@
+//! What happened, as Rust values: typed ids, the envelope, and one type per domain event.
+//!
+//! It promises that a value of these types can be written in the Avro schema of the same name beside it
+//! (`schemas/avro/<topic>/<Type>/<n>.avsc`) and read back unchanged; a test per type proves it.
+//! It knows nothing of Kafka, Postgres or the registry: those carry events, they do not define them.
+
+mod envelope;
+pub mod execution;
+mod ids;
+mod units;
+
+pub use envelope::{DomainEvent, EventType, Metadata, Recorded};
+pub use execution::ExecutionEvent;
+pub use ids::{AggregateId, EventId, ExecutionId, InvalidTenant, PromptId, TenantId, WorkflowId};
+pub use units::{NanoUsd, Timestamp};

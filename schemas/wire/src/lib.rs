@@ -1,0 +1,1 @@
+//! Confluent framing, registry client and cache, CloudEvents headers, safe decoding.
