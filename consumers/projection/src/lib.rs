@@ -5,9 +5,12 @@
 //! they crash. It knows no runtime, driver, clock or random source.
 
 mod contribution;
+pub mod harness;
+mod moment;
 mod step;
 
 pub use contribution::{Contribution, Rank};
+pub use moment::{InvalidMoment, Moment};
 pub use step::{Row, Step, step};
 
 use std::fmt::Debug;

@@ -42,10 +42,10 @@ pub fn step<P: Projection>(row: Row<P::View>, event: &Recorded<P::Event>) -> Ste
 where
     P::Event: DomainEvent,
 {
-    let expected = row.version + 1;
-    if event.version < expected {
+    if event.version <= row.version {
         return Step::Stale;
     }
+    let expected = row.version + 1;
     if event.version > expected {
         return Step::Gap { expected, found: event.version };
     }
@@ -54,3 +54,6 @@ where
         Err(refusal) => Step::Refused(refusal),
     }
 }
+
+#[cfg(test)]
+mod tests;
