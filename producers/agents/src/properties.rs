@@ -1,0 +1,188 @@
+//! What holds for every sequence of commands, sensible or not.
+
+use aggregate::Aggregate;
+use events::execution::{ExecutionStarted, Verdict};
+use events::{DomainEvent, ExecutionEvent, ExecutionId, NanoUsd, Timestamp};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use crate::{
+    CancelExecution, CompleteExecution, Execution, ExecutionCommand, FailExecution, JudgeExecution,
+    RecordModelCall, RecordToolUse, Rejection, StartExecution,
+};
+
+fn count() -> impl Strategy<Value = i64> {
+    prop_oneof![8 => 0..2_000_i64, 1 => Just(-1), 1 => Just(i64::MAX), 1 => Just(i64::MIN)]
+}
+
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![8 => "[a-c]", 1 => Just(String::new()), 1 => Just("\0".to_owned())]
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![9 => 0..3_i64, 1 => any::<i64>()].prop_map(Timestamp::from_micros)
+}
+
+fn id() -> impl Strategy<Value = ExecutionId> {
+    prop_oneof![9 => Just(1_u128), 1 => Just(2)].prop_map(|n| ExecutionId(Uuid::from_u128(n)))
+}
+
+fn step() -> impl Strategy<Value = i32> {
+    prop_oneof![9 => 1..5_i32, 1 => any::<i32>()]
+}
+
+/// From small domains, so that repetitions, conflicts and legal successors all come up often.
+fn command() -> impl Strategy<Value = ExecutionCommand> {
+    let verdict = prop_oneof![Just(Verdict::Resolved), Just(Verdict::Unresolved), Just(Verdict::Unknown)];
+    (id(), time(), word(), count(), step(), verdict, 0..10_u8).prop_map(
+        |(execution_id, occurred_at, word, count, step, verdict, kind)| match kind {
+            0 | 1 => StartExecution {
+                execution_id,
+                occurred_at,
+                workflow_id: None,
+                task: word.clone(),
+                repository: word.clone(),
+                model: word.clone(),
+                agent: word,
+                prompt_id: None,
+                prompt_version: None,
+                step_limit: None,
+                cost_limit: Some(NanoUsd::new(count)),
+                requested_by: None,
+            }
+            .into(),
+            2..=4 => RecordModelCall {
+                execution_id,
+                occurred_at,
+                step,
+                prompt_tokens: count,
+                completion_tokens: 1,
+                reasoning_tokens: 0,
+                cached_tokens: 0,
+                latency_us: None,
+                cost: Some(NanoUsd::new(count)),
+                thought_bytes: 0,
+            }
+            .into(),
+            5 | 6 => RecordToolUse {
+                execution_id,
+                occurred_at,
+                step,
+                tool: Some(word),
+                exit_code: None,
+                output_bytes: count,
+            }
+            .into(),
+            7 => CompleteExecution {
+                execution_id,
+                occurred_at,
+                exit_status: word,
+                patch_bytes: count,
+                api_calls: step,
+                reported_cost: None,
+            }
+            .into(),
+            8 if count % 2 == 0 => {
+                FailExecution { execution_id, occurred_at, error_class: word.clone(), message: word }.into()
+            }
+            8 => CancelExecution { execution_id, occurred_at, reason: word, cancelled_by: None }.into(),
+            _ => JudgeExecution { execution_id, occurred_at, judge: word, verdict }.into(),
+        },
+    )
+}
+
+/// Runs the commands one after the other, keeping what was decided; every answer is checked on the way.
+fn run(commands: Vec<ExecutionCommand>) -> (Vec<ExecutionEvent>, Execution) {
+    commands.into_iter().fold((vec![], Execution::default()), |(mut history, state), command| {
+        match state.decide(command.clone()) {
+            Ok(events) => {
+                let after = events.iter().fold(state, Execution::evolve);
+                if !matches!(command, ExecutionCommand::RecordToolUse(_)) {
+                    let again = after.decide(command.clone());
+                    assert_eq!(
+                        again,
+                        Ok(vec![]),
+                        "an accepted command, repeated at once, changes nothing: {command:?}"
+                    );
+                }
+                history.extend(events);
+                (history, after)
+            }
+            Err(_) => (history, state),
+        }
+    })
+}
+
+fn is_end(event: &ExecutionEvent) -> bool {
+    matches!(event, ExecutionEvent::Completed(_) | ExecutionEvent::Failed(_) | ExecutionEvent::Cancelled(_))
+}
+
+/// Any event of the set, whether it fits or not: what the commands say, taken as facts.
+fn any_event() -> impl Strategy<Value = ExecutionEvent> {
+    command().prop_map(|command| match command {
+        ExecutionCommand::Start(it) => ExecutionStarted::from(it).into(),
+        ExecutionCommand::RecordModelCall(it) => events::execution::ModelCalled::from(it).into(),
+        ExecutionCommand::RecordToolUse(it) => events::execution::ToolUsed::from(it).into(),
+        ExecutionCommand::Complete(it) => events::execution::ExecutionCompleted::from(it).into(),
+        ExecutionCommand::Fail(it) => events::execution::ExecutionFailed::from(it).into(),
+        ExecutionCommand::Cancel(it) => events::execution::ExecutionCancelled::from(it).into(),
+        ExecutionCommand::Judge(it) => events::execution::ExecutionJudged::from(it).into(),
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_decided_history_is_one_a_reader_can_rely_on(commands in prop::collection::vec(command(), 0..60)) {
+        let (history, state) = run(commands);
+        let mut steps = 0;
+        for (place, event) in history.iter().enumerate() {
+            prop_assert_eq!(event.aggregate_id(), history[0].aggregate_id());
+            prop_assert_eq!(place == 0, matches!(event, ExecutionEvent::Started(_)));
+            match event {
+                ExecutionEvent::ModelCalled(call) => {
+                    steps += 1;
+                    prop_assert_eq!(call.step, steps);
+                    prop_assert!(call.prompt_tokens >= 0 && call.cost.unwrap_or_default() >= NanoUsd::ZERO);
+                }
+                ExecutionEvent::ToolUsed(tool) => prop_assert_eq!(tool.step, steps),
+                _ => {}
+            }
+        }
+        let ends: Vec<usize> = (0..history.len()).filter(|&place| is_end(&history[place])).collect();
+        prop_assert!(ends.len() <= 1, "it ends at most once");
+        if let Some(&end) = ends.first() {
+            let rest = &history[end + 1..];
+            prop_assert!(rest.len() <= 1, "only a judgement follows the end");
+            if let [judged] = rest {
+                let fits = matches!(
+                    (&history[end], judged),
+                    (ExecutionEvent::Completed(_), ExecutionEvent::Judged(_))
+                );
+                prop_assert!(fits, "only completed work is judged");
+            }
+        } else {
+            let judged = history.iter().any(|event| matches!(event, ExecutionEvent::Judged(_)));
+            prop_assert!(!judged);
+        }
+        prop_assert_eq!(Execution::replay(&history), state);
+    }
+
+    #[test]
+    fn evolve_takes_any_history_without_a_panic(history in prop::collection::vec(any_event(), 0..40)) {
+        let state = Execution::replay(&history);
+        prop_assert_eq!(state.progress().is_some(), history.iter().any(|e| matches!(e, ExecutionEvent::Started(_))));
+    }
+
+    #[test]
+    fn decide_answers_any_command_in_any_state(
+        history in prop::collection::vec(any_event(), 0..10),
+        command in command(),
+    ) {
+        let id = command.execution_id();
+        match Execution::replay(&history).decide(command) {
+            Ok(events) => prop_assert!(events.iter().all(|event| event.aggregate_id() == id.into())),
+            Err(Rejection::OtherExecution { expected, found }) => prop_assert_ne!(expected, found),
+            Err(rejection) => prop_assert!(!rejection.to_string().is_empty()),
+        }
+    }
+}
