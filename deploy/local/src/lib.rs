@@ -1,1 +1,36 @@
-//! The local stack: real servers as plain processes.
+//! The local stack: the five real servers as plain processes of this machine.
+//!
+//! A *stack* has a name, a folder of its own and five components: PostgreSQL, Redis, Kafka, a schema registry and
+//! Kafka Connect with Debezium. [`Stack::raise`] starts what is missing and waits until it answers, [`down`] ends
+//! exactly what was started and keeps the data. Everything listens on the loopback address alone, behind passwords
+//! made at random when the stack is first raised and kept in one file, `stack.env`, that only its owner may read.
+//!
+//! What is not a Debian package is fetched by its ecosystem's own client (Maven, pip), checked against the committed
+//! `lock.toml`, and kept in a cache that all stacks of a user share.
+//!
+//! It promises: no password in a process list, in a log or in `status`; a component that is up has answered; `down`
+//! ends no process but its own. It does not know topics, ACLs, migrations or connectors: between
+//! [`Raising::servers`] and [`Raising::connect`] its caller puts those in place.
+
+mod component;
+mod env_file;
+mod error;
+mod files;
+mod home;
+mod ports;
+mod postgres;
+mod process;
+mod progress;
+mod raise;
+mod redis;
+mod secrets;
+mod server;
+mod stack;
+mod state;
+
+pub use component::Component;
+pub use env_file::StackEnv;
+pub use error::{Error, Result};
+pub use home::Home;
+pub use raise::Raising;
+pub use stack::Stack;

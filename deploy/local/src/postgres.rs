@@ -1,0 +1,155 @@
+//! PostgreSQL: a private cluster with a database for events, one for views and one for the registry.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::unistd::Uid;
+use tokio::process::Command;
+
+use crate::files::{give, make_folder, write_private};
+use crate::process::{Account, Launch, run};
+use crate::stack::ROLES;
+use crate::{Component, Error, Result, Stack, StackEnv};
+
+const CONFIG: &str = include_str!("../config/postgresql.conf");
+const ACCESS: &str = include_str!("../config/pg_hba.conf");
+const ROLES_SQL: &str = include_str!("../queries/roles_create.sql");
+const DATABASE_SQL: &str = include_str!("../queries/database_create.sql");
+
+/// The databases of a stack: name, owner, and who else may connect.
+const DATABASES: [(&str, &str, &str); 3] = [
+    ("millrace_events", "owner", "app, cdc, auditor"),
+    ("millrace_views", "owner", "views_writer, dashboard, auditor"),
+    ("registry", "registry", ""),
+];
+
+/// The programs of one major version.
+#[derive(Debug, Clone)]
+pub(crate) struct Postgres {
+    bin: PathBuf,
+}
+
+impl Postgres {
+    /// The programs for a stack: the version that made its data, else the oldest from 15 on that is installed.
+    pub(crate) fn installed(stack: &Stack) -> Option<Self> {
+        let bin = |major: &str| PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"));
+        let complete = |bin: &PathBuf| bin.join("postgres").exists() && bin.join("initdb").exists();
+        let made_by = fs::read_to_string(data_folder(stack).join("PG_VERSION")).ok();
+        let majors: Vec<&str> = match &made_by {
+            Some(major) => vec![major.trim()],
+            None => vec!["15", "16", "17", "18"],
+        };
+        majors.into_iter().map(bin).find(complete).map(|bin| Self { bin })
+    }
+
+    pub(crate) fn program(&self) -> PathBuf {
+        self.bin.join("postgres")
+    }
+
+    pub(crate) async fn version(&self) -> Result<String> {
+        let printed = run(Command::new(self.program()).arg("--version"), "").await?;
+        Ok(printed.split_whitespace().nth(2).unwrap_or("?").to_owned())
+    }
+
+    /// Makes the cluster if there is none, and writes its configuration.
+    pub(crate) async fn prepare(&self, stack: &Stack, env: &StackEnv) -> Result<Launch> {
+        let account = account();
+        let folder = stack.folder(Component::Postgres);
+        for path in [&folder, &stack.socket_folder()] {
+            make_folder(path, 0o711)?;
+            give(path, account.as_ref())?;
+        }
+        let data = data_folder(stack);
+        if !data.join("PG_VERSION").exists() {
+            self.make_cluster(stack, env, account.as_ref()).await?;
+        }
+        let port = env.get("MILLRACE_POSTGRES_PORT").unwrap_or_default();
+        let config = CONFIG.replace("{port}", port).replace("{socket}", &stack.socket_folder().display().to_string());
+        for (name, content) in [("postgresql.conf", config.as_str()), ("pg_hba.conf", ACCESS)] {
+            write_private(&data.join(name), content)?;
+            give(&data.join(name), account.as_ref())?;
+        }
+        let args = vec!["-D".to_owned(), data.display().to_string()];
+        Ok(Launch { program: self.program(), args, folder, log: stack.log(Component::Postgres), account })
+    }
+
+    /// `initdb` beside the final place, so that one that was cut short leaves nothing that looks like a cluster.
+    async fn make_cluster(&self, stack: &Stack, env: &StackEnv, account: Option<&Account>) -> Result<()> {
+        let folder = stack.folder(Component::Postgres);
+        let (staged, password_file) = (folder.join("data.new"), folder.join("superuser"));
+        if staged.exists() {
+            fs::remove_dir_all(&staged).map_err(Error::file("remove", &staged))?;
+        }
+        write_private(&password_file, env.get("MILLRACE_POSTGRES_POSTGRES_PASSWORD").unwrap_or_default())?;
+        give(&password_file, account)?;
+        let mut initdb = Command::new(self.bin.join("initdb"));
+        initdb.arg("--pgdata").arg(&staged).arg("--pwfile").arg(&password_file).current_dir(&folder);
+        initdb.args(["--username=postgres", "--auth=scram-sha-256", "--data-checksums"]);
+        initdb.args(["--encoding=UTF8", "--locale=C.UTF-8"]);
+        if let Some(account) = account {
+            initdb.uid(account.uid).gid(account.gid);
+        }
+        let made = run(&mut initdb, "").await;
+        fs::remove_file(&password_file).map_err(Error::file("remove", &password_file))?;
+        made?;
+        fs::rename(&staged, data_folder(stack)).map_err(Error::file("rename", &staged))
+    }
+
+    /// Whether it answers a query.
+    pub(crate) async fn probe(&self, stack: &Stack, env: &StackEnv) -> Result<()> {
+        self.query(stack, env, "postgres", "select 1").await.map(drop)
+    }
+
+    /// Makes the roles and databases that are missing. Called after every start: it may have been cut short.
+    pub(crate) async fn settle(&self, stack: &Stack, env: &StackEnv) -> Result<()> {
+        let password = |role: &str| env.get(&format!("MILLRACE_POSTGRES_{}_PASSWORD", role.to_uppercase()));
+        let fill = |sql: String, role: &&str| sql.replace(&format!("{{{role}}}"), password(role).unwrap_or_default());
+        self.query(stack, env, "postgres", &ROLES.iter().fold(ROLES_SQL.to_owned(), fill)).await?;
+        for (database, owner, guests) in DATABASES {
+            self.make_database(stack, env, database, owner, guests).await?;
+        }
+        Ok(())
+    }
+
+    async fn make_database(
+        &self,
+        stack: &Stack,
+        env: &StackEnv,
+        database: &str,
+        owner: &str,
+        guests: &str,
+    ) -> Result<()> {
+        let found = format!("select 1 from pg_database where datname = '{database}'");
+        if self.query(stack, env, "postgres", &found).await?.trim().is_empty() {
+            let grantees = if guests.is_empty() { owner } else { guests };
+            let sql = DATABASE_SQL.replace("{database}", database).replace("{owner}", owner);
+            self.query(stack, env, "postgres", &sql.replace("{guests}", grantees)).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs SQL as the superuser. It goes through standard input and the password through the environment: neither
+    /// is in the process list.
+    async fn query(&self, stack: &Stack, env: &StackEnv, database: &str, sql: &str) -> Result<String> {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
+        psql.args(["--username=postgres", "--no-password", "--dbname", database]);
+        psql.arg("--host").arg(stack.socket_folder());
+        psql.args(["--port", env.get("MILLRACE_POSTGRES_PORT").unwrap_or_default()]);
+        psql.env("PGPASSWORD", env.get("MILLRACE_POSTGRES_POSTGRES_PASSWORD").unwrap_or_default());
+        psql.env("PGCONNECT_TIMEOUT", "5");
+        run(&mut psql, sql).await
+    }
+}
+
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(120); // it may have a crash to recover from
+
+pub(crate) fn data_folder(stack: &Stack) -> PathBuf {
+    stack.folder(Component::Postgres).join("data")
+}
+
+/// `initdb` and the server refuse to run as root; the Debian package brings an account for them.
+fn account() -> Option<Account> {
+    if Uid::effective().is_root() { Account::named("postgres") } else { None }
+}
