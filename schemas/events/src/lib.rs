@@ -7,9 +7,11 @@
 mod envelope;
 pub mod execution;
 mod ids;
+mod timestamp;
 mod units;
 
 pub use envelope::{DomainEvent, EventType, Metadata, Recorded};
 pub use execution::ExecutionEvent;
 pub use ids::{AggregateId, EventId, ExecutionId, InvalidTenant, PromptId, TenantId, WorkflowId};
-pub use units::{NanoUsd, Timestamp};
+pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use units::NanoUsd;

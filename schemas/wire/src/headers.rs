@@ -1,0 +1,211 @@
+//! What a record says about its event, beside the event itself: CloudEvents attributes and ours, as text.
+
+use events::{AggregateId, DomainEvent, EventId, Metadata, Recorded, TenantId, Timestamp};
+
+use crate::Fault;
+
+/// No header value of ours is longer.
+const VALUE_BYTES_MAX: usize = 1024;
+
+/// The headers of an event's record, checked one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventHeaders {
+    /// `ce_id`.
+    pub event_id: EventId,
+    /// `ce_type`: the event type's name.
+    pub event_type: String,
+    /// `ce_source`: which part of the platform it comes from.
+    pub source: String,
+    /// `ce_subject`: the aggregate.
+    pub aggregate_id: AggregateId,
+    /// `ce_time`: when it happened.
+    pub occurred_at: Timestamp,
+    /// `recordedtime`: when the store wrote it.
+    pub recorded_at: Timestamp,
+    /// `aggregateversion`: from 1, without a gap.
+    pub version: u64,
+    /// `tenant`.
+    pub tenant: TenantId,
+    /// `correlationid`.
+    pub correlation_id: Option<String>,
+    /// `causationid`.
+    pub causation_id: Option<String>,
+    /// `traceparent`, as it came.
+    pub traceparent: Option<String>,
+}
+
+/// Why a record's headers are not those of an event. None of these gets better by waiting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// It has to be there.
+    #[error("header {0} is missing")]
+    Missing(&'static str),
+    /// It must not be there more than once.
+    #[error("header {0} is there twice")]
+    Twice(&'static str),
+    /// Its value is not of its kind.
+    #[error("header {name} is {value}, which is not {expected}")]
+    Invalid {
+        /// Which one.
+        name: &'static str,
+        /// Its value, escaped and cut to a readable length.
+        value: String,
+        /// What it has to be.
+        expected: &'static str,
+    },
+    /// It contradicts the payload.
+    #[error("{name} is {value}, but the payload says {payload}")]
+    Contradiction {
+        /// Which one.
+        name: &'static str,
+        /// What it says, escaped and cut to a readable length.
+        value: String,
+        /// What the payload says.
+        payload: String,
+    },
+}
+
+impl HeaderError {
+    /// Always [`Fault::Poison`].
+    pub fn fault(&self) -> Fault {
+        Fault::Poison
+    }
+}
+
+const NAMES: [&str; 12] = [
+    "ce_specversion",
+    "ce_id",
+    "ce_type",
+    "ce_source",
+    "ce_subject",
+    "ce_time",
+    "recordedtime",
+    "aggregateversion",
+    "tenant",
+    "correlationid",
+    "causationid",
+    "traceparent",
+];
+
+impl EventHeaders {
+    /// Reads the headers of a record. Those it does not know are left alone; a header without a value is absent.
+    pub fn parse<'a>(
+        headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>,
+    ) -> Result<Self, HeaderError> {
+        let mut values = Values([None; NAMES.len()]);
+        for (name, value) in headers {
+            if let (Some(index), Some(value)) = (NAMES.iter().position(|known| *known == name), value)
+                && values.0[index].replace(value).is_some()
+            {
+                return Err(HeaderError::Twice(NAMES[index]));
+            }
+        }
+        if values.text("ce_specversion")? != "1.0" {
+            return Err(values.invalid("ce_specversion", "1.0"));
+        }
+        Ok(Self {
+            event_id: values.parsed("ce_id", "a UUID", uuid)?,
+            event_type: values.text("ce_type")?.to_owned(),
+            source: values.text("ce_source")?.to_owned(),
+            aggregate_id: values.parsed("ce_subject", "a UUID", uuid)?,
+            occurred_at: values.parsed("ce_time", "a UTC time of microseconds", |t| t.parse().ok())?,
+            recorded_at: values.parsed("recordedtime", "a UTC time of microseconds", |t| t.parse().ok())?,
+            version: values.parsed("aggregateversion", "a version from 1", version)?,
+            tenant: values.parsed("tenant", "a tenant's name", |t| t.parse().ok())?,
+            correlation_id: values.optional("correlationid")?,
+            causation_id: values.optional("causationid")?,
+            traceparent: values.optional("traceparent")?,
+        })
+    }
+
+    /// The event in its place, once headers, key and payload are known to speak of the same event.
+    pub fn into_recorded<E: DomainEvent>(
+        self,
+        key: Option<&[u8]>,
+        payload: E,
+    ) -> Result<Recorded<E>, HeaderError> {
+        let aggregate_id = payload.aggregate_id();
+        agree("the key", key.unwrap_or_default(), &aggregate_id.to_string())?;
+        agree("ce_subject", self.aggregate_id.to_string().as_bytes(), &aggregate_id.to_string())?;
+        agree("ce_type", self.event_type.as_bytes(), payload.event_type())?;
+        if self.occurred_at != payload.occurred_at() {
+            let (header, event) = (self.occurred_at.to_string(), payload.occurred_at().to_string());
+            agree("ce_time", header.as_bytes(), &event)?;
+        }
+        Ok(Recorded {
+            tenant: self.tenant,
+            aggregate_id,
+            version: self.version,
+            event_id: self.event_id,
+            recorded_at: self.recorded_at,
+            metadata: Metadata {
+                correlation_id: self.correlation_id,
+                causation_id: self.causation_id,
+                actor: None,
+                traceparent: self.traceparent,
+            },
+            payload,
+        })
+    }
+}
+
+/// The value of each of [`NAMES`].
+struct Values<'a>([Option<&'a [u8]>; NAMES.len()]);
+
+impl Values<'_> {
+    fn get(&self, name: &'static str) -> Option<&[u8]> {
+        NAMES.iter().position(|known| *known == name).and_then(|index| self.0[index])
+    }
+
+    fn text(&self, name: &'static str) -> Result<&str, HeaderError> {
+        match self.get(name) {
+            None => Err(HeaderError::Missing(name)),
+            Some(b"") => Err(self.invalid(name, "a text")),
+            Some(value) if value.len() > VALUE_BYTES_MAX => {
+                Err(self.invalid(name, "at most 1024 bytes long"))
+            }
+            Some(value) => std::str::from_utf8(value).map_err(|_| self.invalid(name, "UTF-8")),
+        }
+    }
+
+    fn optional(&self, name: &'static str) -> Result<Option<String>, HeaderError> {
+        self.get(name).map(|_| self.text(name).map(str::to_owned)).transpose()
+    }
+
+    fn parsed<T>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, HeaderError> {
+        parse(self.text(name)?).ok_or_else(|| self.invalid(name, expected))
+    }
+
+    fn invalid(&self, name: &'static str, expected: &'static str) -> HeaderError {
+        HeaderError::Invalid { name, value: shown(self.get(name).unwrap_or_default()), expected }
+    }
+}
+
+fn agree(name: &'static str, value: &[u8], payload: &str) -> Result<(), HeaderError> {
+    if value == payload.as_bytes() {
+        return Ok(());
+    }
+    Err(HeaderError::Contradiction { name, value: shown(value), payload: payload.to_owned() })
+}
+
+/// One id has one spelling.
+fn uuid<T: std::str::FromStr + ToString>(text: &str) -> Option<T> {
+    text.parse::<T>().ok().filter(|id| id.to_string() == text)
+}
+
+fn version(text: &str) -> Option<u64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    // The store counts in a signed 64-bit column.
+    text.parse().ok().filter(|v| plain && i64::try_from(*v).is_ok())
+}
+
+/// A stranger's bytes in an error message: escaped, and cut.
+fn shown(value: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(&value[..value.len().min(64)]).into_owned();
+    if value.len() > 64 { format!("{text:?}…") } else { format!("{text:?}") }
+}

@@ -1,0 +1,29 @@
+//! Where the registry is.
+
+use std::time::Duration;
+
+use clap::Args;
+
+/// How to reach the schema registry.
+#[derive(Debug, Clone, Args)]
+pub struct RegistryConfig {
+    /// The registry's Confluent-compatible address, such as `http://127.0.0.1:8081/apis/ccompat/v7`
+    #[arg(long, env = "MILLRACE_REGISTRY_URL")]
+    pub registry_url: String,
+
+    /// How long one request may take, in milliseconds; a partition is held meanwhile
+    #[arg(long, env = "MILLRACE_REGISTRY_TIMEOUT_MS", default_value_t = 2000,
+          value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub registry_timeout_ms: u64,
+}
+
+impl RegistryConfig {
+    /// The registry at `url`, everything else by default.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self { registry_url: url.into(), registry_timeout_ms: 2000 }
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_millis(self.registry_timeout_ms)
+    }
+}
