@@ -1,1 +1,23 @@
 //! The consumer runtime: poll thread, ownership hand-over, lanes, lag.
+//!
+//! It carries records from one topic through a [`projection::Projection`] into a [`ViewStore`], and promises that each
+//! record is applied, parked with its reason, or stops the program; that each aggregate's events take effect in order
+//! and once; and that every queue, batch and wait has a bound. Truth about progress is the sink's: Kafka's committed
+//! offsets are written as a hint for lag tools and never read.
+//!
+//! It does not know what a sink is made of, nor what the events mean.
+
+mod changes;
+mod fault;
+mod parking;
+mod record;
+mod store;
+
+pub use changes::{Changes, Progress, RowChange, Source};
+pub use fault::{Classify, Fault};
+pub use parking::{
+    Action, Decided, Decision, Hints, Park, ParkKey, ParkedKey, ParkedRecord, Reason, Release, Request,
+    Settled, Stopped,
+};
+pub use record::{Header, Record};
+pub use store::{Claim, Committed, Loaded, RowKey, Tenure, ViewStore};
