@@ -1,1 +1,34 @@
-//! Views of the reference domain; pure.
+//! Views of the reference domain: what a dashboard sees of the executions of agents.
+//!
+//! [`ExecutionsPostgres`] folds each execution into an [`ExecutionRow`] of the table `execution`, and all of them into
+//! the totals of `execution_total`, which readers see as `repository_model_total`. [`ExecutionsRedis`] folds each into
+//! an [`ExecutionLive`], small and current, with a leaderboard by cost.
+//!
+//! The folds promise to accept every history that the rules of an execution allow, and to refuse, with a reason, what
+//! cannot be: an event after the end, a step that is not the next, a negative amount, a sum that would overflow. They
+//! never panic. Personal fields of the events (who asked, who cancelled, what a failure said) stay out of the views.
+//! This crate knows no database: its migrations are text that a sink applies.
+
+mod execution_live;
+mod execution_row;
+mod rules;
+mod words;
+
+pub use execution_live::{COST_BOARD, ExecutionLive, ExecutionsRedis};
+pub use execution_row::{ExecutionRow, ExecutionsPostgres};
+pub use words::{Status, Verdict, model_name};
+
+/// The tables of these views as Postgres migrations: number, name, SQL; forward only, in this order.
+pub const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "execution", include_str!("../migrations/0001_execution.sql")),
+    (2, "execution_total", include_str!("../migrations/0002_execution_total.sql")),
+];
+
+/// The table of [`ExecutionRow`].
+pub const EXECUTION_TABLE: &str = "execution";
+
+/// The table of the totals over [`ExecutionRow`], kept per partition.
+pub const EXECUTION_TOTAL_TABLE: &str = "execution_total";
+
+#[cfg(test)]
+mod tests;

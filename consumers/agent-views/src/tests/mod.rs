@@ -1,0 +1,6 @@
+//! Stories of both views, and what holds for every history.
+
+mod histories;
+mod properties;
+mod schema;
+mod stories;
