@@ -13,6 +13,8 @@ pub struct EventType {
     pub version: u32,
     /// The schema as in `schemas/avro/<topic>/<name>/<version>.avsc`.
     pub schema: &'static str,
+    /// The schemas of all versions, oldest first; the last is `schema`.
+    pub history: &'static [&'static str],
 }
 
 /// The closed set of events of one aggregate type.

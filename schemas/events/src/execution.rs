@@ -147,11 +147,19 @@ pub enum Verdict {
     Unknown,
 }
 
-/// Declares the closed set: the enum, its conversions, and its [`DomainEvent`].
+/// The text of one version of a schema.
+macro_rules! avsc {
+    ($topic:literal, $record:ident, $version:literal) => {
+        include_str!(concat!("../../avro/", $topic, "/", stringify!($record), "/", $version, ".avsc"))
+    };
+}
+
+/// Declares the closed set: the enum, its conversions, and its [`DomainEvent`]. A type with older
+/// versions says so: `version 3 after 1 2`.
 macro_rules! event_set {
     (
         $(#[$doc:meta])* $set:ident, topic $topic:literal, aggregate $aggregate:literal, id $id:ident;
-        $($variant:ident($record:ident) version $version:literal;)+
+        $($variant:ident($record:ident) version $version:literal $(after $($old:literal)+)?;)+
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
@@ -171,9 +179,8 @@ macro_rules! event_set {
             const TYPES: &'static [EventType] = &[$(EventType {
                 name: stringify!($record),
                 version: $version,
-                schema: include_str!(concat!(
-                    "../../avro/", $topic, "/", stringify!($record), "/", stringify!($version), ".avsc"
-                )),
+                schema: avsc!($topic, $record, $version),
+                history: &[$($(avsc!($topic, $record, $old),)+)? avsc!($topic, $record, $version)],
             },)+];
 
             fn event_type(&self) -> &'static str {

@@ -1,7 +1,7 @@
 //! From an event to bytes.
 //!
-//! `serde_avro_fast` writes: it needs one allocation and a third of apache-avro's time, and it refuses a value that
-//! does not have exactly the schema's fields. apache-avro is the second opinion: the tests hold both to the same bytes.
+//! `serde_avro_fast` writes, because it reads: one understanding of a schema on both sides, one allocation, a third of
+//! apache-avro's time. apache-avro is the second opinion: the tests hold both to the same bytes, for every type.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -101,13 +101,14 @@ impl<E: DomainEvent> Encoder<E> {
         Ok(Self { types, event: PhantomData })
     }
 
-    /// An encoder without a registry: `id` says which id stands for the schema of an event type.
-    pub fn with_ids(id: impl Fn(&'static str) -> u32) -> Result<Self, PrepareError> {
-        let prepared = |event_type: &EventType| {
+    /// An encoder without a registry: the schemas of `E::TYPES` get the ids `first_id`, `first_id + 1` and so on.
+    pub fn with_ids(first_id: u32) -> Result<Self, PrepareError> {
+        let prepared = |(event_type, id): (&EventType, u32)| {
             let (name, text) = (event_type.name, event_type.schema);
-            Ok(Prepared { name, id: id(name), schema: parse(event_type)?, text })
+            Ok(Prepared { name, id, schema: parse(event_type)?, text })
         };
-        Ok(Self { types: E::TYPES.iter().map(prepared).collect::<Result<_, _>>()?, event: PhantomData })
+        let types = E::TYPES.iter().zip(first_id..).map(prepared).collect::<Result<_, _>>()?;
+        Ok(Self { types, event: PhantomData })
     }
 
     /// A decoder that knows exactly the schemas this encoder writes, and asks no registry.

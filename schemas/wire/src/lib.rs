@@ -20,10 +20,10 @@
 //! #     })
 //! # }
 //! // Against a registry: Encoder::prepare(&registry).await? and Decoder::new(registry).
-//! let encoder = Encoder::<ExecutionEvent>::with_ids(|_event_type| 7)?;
+//! let encoder = Encoder::<ExecutionEvent>::with_ids(100)?;
 //! let decoder = encoder.decoder();
 //! let payload = encoder.encode(&event())?;
-//! assert_eq!(payload[..5], [0, 0, 0, 0, 7]);
+//! assert_eq!(payload[..4], [0, 0, 0, 0]);
 //! assert_eq!(decoder.decode(&payload)?, event());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
