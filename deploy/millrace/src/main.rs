@@ -1,1 +1,6 @@
-fn main() {}
+//! The one binary: see `millrace --help`.
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    millrace::main().await
+}
