@@ -30,7 +30,7 @@ pub struct ExecutionStarted {
     /// The most it may cost.
     #[serde(rename = "cost_limit_nano_usd")]
     pub cost_limit: Option<NanoUsd>,
-    /// Who asked for it. Personal.
+    /// The person who asked for it. Personal.
     pub requested_by: Option<String>,
 }
 
@@ -115,9 +115,9 @@ pub struct ExecutionCancelled {
     pub execution_id: ExecutionId,
     /// When it was stopped.
     pub occurred_at: Timestamp,
-    /// Why.
+    /// Why, in the words of whoever did it. Personal: it may name people.
     pub reason: String,
-    /// By whom. Personal.
+    /// The person who did; absent when a program did. Personal.
     pub cancelled_by: Option<String>,
 }
 
@@ -128,7 +128,7 @@ pub struct ExecutionJudged {
     pub execution_id: ExecutionId,
     /// When it was judged.
     pub occurred_at: Timestamp,
-    /// Who or what judged, such as `swe-bench-verified`.
+    /// The benchmark or procedure that judged, such as `swe-bench-verified`; never a person's name.
     pub judge: String,
     /// The judgement.
     pub verdict: Verdict,

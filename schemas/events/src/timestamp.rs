@@ -181,7 +181,9 @@ mod tests {
 
         #[test]
         fn no_text_makes_it_panic(text: String) {
-            let _: Result<Timestamp, _> = text.parse();
+            if let Ok(moment) = text.parse::<Timestamp>() {
+                prop_assert!(text.ends_with('Z'), "{text:?} was read as {moment}");
+            }
         }
     }
 }
