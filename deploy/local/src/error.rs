@@ -56,6 +56,12 @@ pub enum Error {
         /// The last lines it printed.
         output: String,
     },
+    /// A server of the stack did not answer as it should.
+    #[error("a request to a server of the stack failed")]
+    Http {
+        /// How.
+        source: reqwest::Error,
+    },
     /// Somebody else listens where a component did before.
     #[error(
         "port {port} of {component} is taken by {holder}; end that process, or take new ports with `millrace up --new-ports`"
@@ -105,6 +111,19 @@ pub enum Error {
         /// Its process.
         pid: i32,
     },
+    /// A fetched file is not the one that was locked.
+    #[error("{file} is not what the lock says and was removed:\n  locked  sha256 {expected}\n  fetched sha256 {found}")]
+    WrongChecksum {
+        /// Which file.
+        file: String,
+        /// What the lock says.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+    /// Debian packages that only root can install.
+    #[error("packages are missing; install them with\n  sudo apt-get install --no-install-recommends {0}")]
+    MissingPackages(String),
     /// The disk has too little room.
     #[error("{path} has {free_mib} MiB free and {needed_mib} MiB are needed {purpose}")]
     DiskFull {

@@ -13,16 +13,23 @@
 //! [`Raising::servers`] and [`Raising::connect`] its caller puts those in place.
 
 mod component;
+mod connect;
+mod disk;
 mod env_file;
 mod error;
 mod files;
 mod home;
+mod java;
+mod kafka;
+pub mod lock;
+mod packages;
 mod ports;
 mod postgres;
 mod process;
 mod progress;
 mod raise;
 mod redis;
+mod registry;
 mod secrets;
 mod server;
 mod stack;

@@ -33,14 +33,21 @@ pub(crate) struct Postgres {
 impl Postgres {
     /// The programs for a stack: the version that made its data, else the oldest from 15 on that is installed.
     pub(crate) fn installed(stack: &Stack) -> Option<Self> {
-        let bin = |major: &str| PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"));
-        let complete = |bin: &PathBuf| bin.join("postgres").exists() && bin.join("initdb").exists();
-        let made_by = fs::read_to_string(data_folder(stack).join("PG_VERSION")).ok();
-        let majors: Vec<&str> = match &made_by {
-            Some(major) => vec![major.trim()],
-            None => vec!["15", "16", "17", "18"],
-        };
-        majors.into_iter().map(bin).find(complete).map(|bin| Self { bin })
+        match fs::read_to_string(data_folder(stack).join("PG_VERSION")) {
+            Ok(made_by) => Self::of_major(made_by.trim()),
+            Err(_) => Self::any(),
+        }
+    }
+
+    /// The oldest version from 15 on that is installed.
+    pub(crate) fn any() -> Option<Self> {
+        ["15", "16", "17", "18"].into_iter().find_map(Self::of_major)
+    }
+
+    fn of_major(major: &str) -> Option<Self> {
+        let bin = PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"));
+        let complete = bin.join("postgres").exists() && bin.join("initdb").exists();
+        complete.then_some(Self { bin })
     }
 
     pub(crate) fn program(&self) -> PathBuf {

@@ -6,11 +6,16 @@ use nix::sys::signal::Signal;
 use tokio::process::Child;
 use tokio::time::sleep;
 
+use crate::connect::Connect;
 use crate::files::{last_lines, make_folder};
+use crate::kafka::Kafka;
+use crate::lock::{Artifacts, Lock, fetch};
+use crate::packages::{self, Package};
 use crate::postgres::Postgres;
 use crate::process::{Process, running_in};
 use crate::progress::{Progress, Step};
 use crate::redis::Redis;
+use crate::registry::Registry;
 use crate::server::Server;
 use crate::state::{Running, State};
 use crate::{Component, Error, Result, Stack, StackEnv, ports};
@@ -21,6 +26,7 @@ pub struct Raising {
     stack: Stack,
     env: StackEnv,
     state: Mutex<State>,
+    artifacts: Artifacts,
     progress: Progress,
     started: Mutex<Vec<Started>>,
     _lock: File,
@@ -50,6 +56,8 @@ impl Stack {
         make_folder(&self.root(), 0o711)?;
         make_folder(&self.root().join("logs"), 0o700)?;
         let lock = self.lock(&progress).await?;
+        packages::require(&[Package::Postgres, Package::Redis], &progress).await?;
+        let artifacts = fetch(&Lock::committed(), self.home(), &progress).await?;
         let mut env = StackEnv::read(&self.env_file())?;
         {
             let home = File::open(&self.home().data).map_err(Error::file("open", &self.home().data))?;
@@ -59,7 +67,7 @@ impl Stack {
             env.write(&self.env_file())?;
         }
         let state = Mutex::new(self.state()?);
-        Ok(Raising { stack: self.clone(), env, state, progress, started: Mutex::default(), _lock: lock })
+        Ok(Raising { stack: self.clone(), env, state, artifacts, progress, started: Mutex::default(), _lock: lock })
     }
 
     /// Waits until nobody else raises or ends this stack.
@@ -91,10 +99,22 @@ impl Raising {
 
     /// Starts Postgres, Redis, Kafka and the registry where they do not run, and waits until all answer.
     pub async fn servers(&self) -> Result<()> {
-        let postgres = Server::Postgres(Postgres::installed(&self.stack).expect("installed"));
-        let redis = Server::Redis(Redis::installed().expect("installed"));
-        tokio::try_join!(self.start(&postgres), self.start(&redis))?;
-        Ok(())
+        let missing = |package: Package| Error::MissingPackages(package.name().to_owned());
+        let postgres = Postgres::installed(&self.stack).ok_or_else(|| missing(Package::Postgres))?;
+        let redis = Redis::installed().ok_or_else(|| missing(Package::Redis))?;
+        let (postgres, redis) = (Server::Postgres(postgres), Server::Redis(redis));
+        let kafka = Server::Kafka(Kafka::new(self.artifacts.clone()));
+        let registry = Server::Registry(Registry::new(self.artifacts.clone()));
+        let stored = async {
+            self.start(&postgres).await?;
+            self.start(&registry).await
+        };
+        tokio::try_join!(stored, self.start(&redis), self.start(&kafka)).map(drop)
+    }
+
+    /// Starts the Connect worker if it does not run. Its user needs to be allowed its own topics before.
+    pub async fn connect(&self) -> Result<()> {
+        self.start(&Server::Connect(Connect::new(self.artifacts.clone()))).await
     }
 
     async fn start(&self, server: &Server) -> Result<()> {

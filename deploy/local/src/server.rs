@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::connect::{self, Connect};
+use crate::kafka::{self, Kafka};
+use crate::lock::wanted;
 use crate::postgres::{self, Postgres};
 use crate::process::Launch;
 use crate::redis::{self, Redis};
+use crate::registry::{self, Registry};
 use crate::{Component, Result, Stack, StackEnv};
 
 /// The program of one component, as it is installed here.
@@ -13,6 +17,9 @@ use crate::{Component, Result, Stack, StackEnv};
 pub(crate) enum Server {
     Postgres(Postgres),
     Redis(Redis),
+    Kafka(Kafka),
+    Registry(Registry),
+    Connect(Connect),
 }
 
 impl Server {
@@ -20,6 +27,9 @@ impl Server {
         match self {
             Self::Postgres(_) => Component::Postgres,
             Self::Redis(_) => Component::Redis,
+            Self::Kafka(_) => Component::Kafka,
+            Self::Registry(_) => Component::Registry,
+            Self::Connect(_) => Component::Connect,
         }
     }
 
@@ -28,6 +38,9 @@ impl Server {
         match self {
             Self::Postgres(postgres) => postgres.program(),
             Self::Redis(redis) => redis.program(),
+            Self::Kafka(kafka) => kafka.program(),
+            Self::Registry(registry) => registry.program(),
+            Self::Connect(connect) => connect.program(),
         }
     }
 
@@ -35,6 +48,8 @@ impl Server {
         match self {
             Self::Postgres(postgres) => postgres.version().await,
             Self::Redis(redis) => redis.version().await,
+            Self::Kafka(_) | Self::Connect(_) => Ok(wanted()["kafka"].version.clone()),
+            Self::Registry(_) => Ok(wanted()["registry"].version.clone()),
         }
     }
 
@@ -43,6 +58,9 @@ impl Server {
         match self {
             Self::Postgres(postgres) => postgres.prepare(stack, env).await,
             Self::Redis(redis) => redis.prepare(stack, env),
+            Self::Kafka(kafka) => kafka.prepare(stack, env).await,
+            Self::Registry(registry) => registry.prepare(stack, env),
+            Self::Connect(connect) => connect.prepare(stack, env),
         }
     }
 
@@ -51,6 +69,9 @@ impl Server {
         match self {
             Self::Postgres(postgres) => postgres.probe(stack, env).await,
             Self::Redis(_) => Redis::probe(env).await,
+            Self::Kafka(_) => Kafka::probe(env).await,
+            Self::Registry(_) => Registry::probe(env).await,
+            Self::Connect(_) => Connect::probe(env).await,
         }
     }
 
@@ -59,6 +80,9 @@ impl Server {
         match self {
             Self::Postgres(_) => postgres::READY_WITHIN,
             Self::Redis(_) => redis::READY_WITHIN,
+            Self::Kafka(_) => kafka::READY_WITHIN,
+            Self::Registry(_) => registry::READY_WITHIN,
+            Self::Connect(_) => connect::READY_WITHIN,
         }
     }
 
@@ -66,7 +90,8 @@ impl Server {
     pub(crate) async fn settle(&self, stack: &Stack, env: &StackEnv) -> Result<()> {
         match self {
             Self::Postgres(postgres) => postgres.settle(stack, env).await,
-            Self::Redis(_) => Ok(()),
+            Self::Registry(_) => Registry::settle(env).await,
+            Self::Redis(_) | Self::Kafka(_) | Self::Connect(_) => Ok(()),
         }
     }
 }
