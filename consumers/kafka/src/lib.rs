@@ -7,12 +7,14 @@
 //!
 //! It does not know what a sink is made of, nor what the events mean.
 
+mod broker;
 mod changes;
 mod fault;
 mod parking;
 mod record;
 mod store;
 
+pub use broker::{BrokerConfig, Password};
 pub use changes::{Changes, Progress, RowChange, Source};
 pub use fault::{Classify, Fault};
 pub use parking::{

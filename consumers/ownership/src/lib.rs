@@ -1,1 +1,174 @@
 //! Who owns a partition and how far it got: epochs and offsets, in the sink.
+//!
+//! A [claim](Progress::claim) raises the epoch of a partition; from then on every [fence](Progress::fence) under an older epoch matches nothing, in
+//! the same transaction as the rows it was to guard. So two owners can exist, after a pause or a cut cable, and only
+//! the later one has any effect. It promises that an offset moves only from where its owner believed it to be.
+//!
+//! Every function works in the caller's transaction. It does not know what is guarded, nor Kafka: that a partition was
+//! assigned to a process is the process's business.
+
+use sqlx::PgConnection;
+use sqlx::migrate::{MigrateError, Migrator};
+
+static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// Creates or upgrades `projection_offset`; as the owner of the views' database.
+pub async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    // Several crates migrate one database, each with its own account of what it did.
+    let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());
+    migrator.dangerous_set_table_name("_ownership_migrations");
+    migrator.run(connection).await
+}
+
+/// What could not be done to which projection's partitions.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} partitions {partitions:?} of {topic} for {projection}")]
+pub struct Error {
+    /// Claim, renew, fence, hold or list.
+    pub action: &'static str,
+    /// For whom.
+    pub projection: String,
+    /// Of which topic.
+    pub topic: String,
+    /// Which ones.
+    pub partitions: Vec<i32>,
+    /// What the database said.
+    #[source]
+    pub source: sqlx::Error,
+}
+
+/// Whose partitions these functions speak of.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// The projection's name.
+    pub projection: &'a str,
+    /// The topic it reads.
+    pub topic: &'a str,
+}
+
+/// A partition that is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Claimed {
+    /// Which one.
+    pub partition: i32,
+    /// Our epoch.
+    pub epoch: i64,
+    /// The first offset that is not applied. Means nothing to sinks that keep their offsets elsewhere.
+    pub next_offset: i64,
+}
+
+/// One step of progress under an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advance {
+    /// The partition.
+    pub partition: i32,
+    /// The epoch it is ours under.
+    pub epoch: i64,
+    /// Where it stands.
+    pub from: i64,
+    /// Where it will stand.
+    pub next_offset: i64,
+}
+
+/// One row of `projection_offset`.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Standing {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The epoch of the last claim.
+    pub epoch: i64,
+    /// The first offset that is not applied.
+    pub next_offset: i64,
+    /// Who claimed it last.
+    pub owner: String,
+}
+
+impl Progress<'_> {
+    /// Takes the partitions from whoever has them.
+    pub async fn claim(
+        &self,
+        connection: &mut PgConnection,
+        partitions: &[i32],
+        owner: &str,
+    ) -> Result<Vec<Claimed>, Error> {
+        sqlx::query_as(include_str!("../queries/projection_offset_claim.sql"))
+            .bind(self.projection)
+            .bind(self.topic)
+            .bind(partitions)
+            .bind(owner)
+            .fetch_all(connection)
+            .await
+            .map_err(|source| self.failed("claim", partitions.to_vec(), source))
+    }
+
+    /// Takes those of the partitions (with their epochs) again that nobody else took.
+    pub async fn renew(
+        &self,
+        connection: &mut PgConnection,
+        held: &[(i32, i64)],
+    ) -> Result<Vec<Claimed>, Error> {
+        let (partitions, epochs): (Vec<i32>, Vec<i64>) = held.iter().copied().unzip();
+        sqlx::query_as(include_str!("../queries/projection_offset_renew.sql"))
+            .bind(self.projection)
+            .bind(self.topic)
+            .bind(&partitions)
+            .bind(&epochs)
+            .fetch_all(connection)
+            .await
+            .map_err(|source| self.failed("renew", partitions, source))
+    }
+
+    /// Moves the offsets of those partitions that are ours and stand where we think, and says which.
+    pub async fn fence(
+        &self,
+        connection: &mut PgConnection,
+        advances: &[Advance],
+    ) -> Result<Vec<i32>, Error> {
+        let partitions: Vec<i32> = advances.iter().map(|a| a.partition).collect();
+        sqlx::query_scalar(include_str!("../queries/projection_offset_fence.sql"))
+            .bind(self.projection)
+            .bind(self.topic)
+            .bind(&partitions)
+            .bind(advances.iter().map(|a| a.epoch).collect::<Vec<_>>())
+            .bind(advances.iter().map(|a| a.from).collect::<Vec<_>>())
+            .bind(advances.iter().map(|a| a.next_offset).collect::<Vec<_>>())
+            .fetch_all(connection)
+            .await
+            .map_err(|source| self.failed("move the offsets of", partitions, source))
+    }
+
+    /// Says which partitions (with their epochs) are ours, and keeps them so until the transaction ends. For sinks
+    /// that keep offsets elsewhere and write beside them in Postgres.
+    pub async fn hold(&self, connection: &mut PgConnection, held: &[(i32, i64)]) -> Result<Vec<i32>, Error> {
+        let (partitions, epochs): (Vec<i32>, Vec<i64>) = held.iter().copied().unzip();
+        sqlx::query_scalar(include_str!("../queries/projection_offset_hold.sql"))
+            .bind(self.projection)
+            .bind(self.topic)
+            .bind(&partitions)
+            .bind(&epochs)
+            .fetch_all(connection)
+            .await
+            .map_err(|source| self.failed("hold", partitions, source))
+    }
+
+    fn failed(&self, action: &'static str, partitions: Vec<i32>, source: sqlx::Error) -> Error {
+        Error { action, projection: self.projection.into(), topic: self.topic.into(), partitions, source }
+    }
+}
+
+/// How far the projection got, in every partition of every topic it ever read.
+pub async fn standings(connection: &mut PgConnection, projection: &str) -> Result<Vec<Standing>, Error> {
+    sqlx::query_as(include_str!("../queries/projection_offset_list.sql"))
+        .bind(projection)
+        .fetch_all(connection)
+        .await
+        .map_err(|source| Error {
+            action: "list",
+            projection: projection.into(),
+            topic: "any topic".into(),
+            partitions: Vec::new(),
+            source,
+        })
+}
