@@ -1,1 +1,96 @@
 //! Completeness: store, topic and sinks compared by id, bytes, version and digest.
+//!
+//! The store is the truth. A [`Ledger`] is fed the events of the store, then the records of the topic, and compares
+//! them by event id and payload. A [`Sink`] is fed what a sink has, then the same events of the store, folds them with
+//! the projection itself and compares each row by version and digest, and the totals and leaderboards with the rows.
+//! What is absent because a key is parked or a person decided so is listed as explained, never passed over.
+//!
+//! It promises to find, and to name with tenant, aggregate, version, event id, partition and offset where there are
+//! such, the first event or record that is missing, foreign, doubled, reordered, diverging or scattered over partitions
+//! ([`Kind`]); and that nothing compared is nothing proved ([`Verdict::Vacuous`]). What it compares must stand still
+//! meanwhile: writers stopped, everything drained. It knows no database and no broker; whoever calls it reads them.
+//!
+//! ```
+//! let store: Vec<ledger::StoreRecord> = Vec::new(); // as read from the event store
+//! let mut ledger = ledger::Ledger::new();
+//! for record in &store {
+//!     ledger.store(record);
+//! }
+//! let report = ledger.finish();
+//! assert_eq!(report.verdict(), ledger::Verdict::Vacuous);
+//! println!("{report}");
+//! ```
+
+mod digest;
+mod exceptions;
+mod finding;
+mod report;
+mod sink;
+mod store;
+mod sums;
+mod topic;
+
+#[cfg(test)]
+mod tests;
+
+pub use digest::{Digest, Sum};
+pub use exceptions::{Decided, Exceptions, Parked};
+pub use finding::{Explained, Finding, Kind, Stage};
+pub use report::{Counts, Report, SinkCounts, StoreCounts, TopicCounts, Verdict};
+pub use sink::Sink;
+pub use store::StoreRecord;
+pub use topic::TopicRecord;
+
+use finding::Findings;
+use projection::Projection;
+use sink::Outcome;
+use store::Store;
+use topic::Topic;
+
+/// What is compared. Feed the whole store, then the whole topic, then each sink, then [`finish`](Self::finish).
+#[derive(Debug, Default)]
+pub struct Ledger {
+    store: Store,
+    topic: Topic,
+    sinks: Vec<Outcome>,
+    findings: Findings,
+}
+
+impl Ledger {
+    /// Nothing compared yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next event of the store, in the order of its positions.
+    pub fn store(&mut self, record: &StoreRecord<'_>) {
+        self.store.add(record, &mut self.findings);
+    }
+
+    /// The next record of the topic, partition by partition or mixed, but in the order of offsets within each.
+    pub fn topic(&mut self, record: &TopicRecord<'_>) {
+        self.topic.add(record, &self.store, &mut self.findings);
+    }
+
+    /// What was found at a sink.
+    pub fn sink<P: Projection>(&mut self, sink: Sink<P>) {
+        self.sinks.push(sink.finish());
+    }
+
+    /// The comparison.
+    pub fn finish(mut self) -> Report {
+        let mut explained = Vec::new();
+        let exceptions: Vec<_> =
+            self.sinks.iter().map(|sink| (sink.counts.projection, &sink.exceptions)).collect();
+        let topic = self.topic.finish(&self.store, &exceptions, &mut self.findings, &mut explained);
+        let mut sinks = Vec::new();
+        for sink in self.sinks {
+            self.findings.append(sink.findings);
+            explained.extend(sink.explained);
+            sinks.push(sink.counts);
+        }
+        let counts = Counts { store: self.store.counts(), topic, sinks };
+        let (findings, found) = self.findings.take();
+        Report { counts, found, findings, explained }
+    }
+}

@@ -1,0 +1,76 @@
+//! What may be absent from a sink, and why.
+
+use std::collections::HashMap;
+
+use events::AggregateId;
+
+/// A record that the projection parked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// The aggregate and version it is, if its headers say so.
+    pub event: Option<(AggregateId, u64)>,
+    /// Why it parked.
+    pub reason: String,
+}
+
+/// That a person decided to do without an event or a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// Partition and offset, if it was in the topic.
+    pub record: Option<(i32, i64)>,
+    /// The aggregate and version, if it was an event.
+    pub event: Option<(AggregateId, u64)>,
+    /// Why, and who.
+    pub reason: String,
+}
+
+/// What one projection parked and what was decided about it.
+#[derive(Debug, Clone, Default)]
+pub struct Exceptions {
+    parked: HashMap<(AggregateId, u64), String>,
+    decided: HashMap<(AggregateId, u64), String>,
+    parked_records: HashMap<(i32, i64), String>,
+    decided_records: HashMap<(i32, i64), String>,
+}
+
+impl Exceptions {
+    /// Adds a parked record.
+    pub fn park(&mut self, parked: Parked) {
+        self.parked_records.insert((parked.partition, parked.offset), parked.reason.clone());
+        if let Some(event) = parked.event {
+            self.parked.insert(event, parked.reason);
+        }
+    }
+
+    /// Adds a decision.
+    pub fn decide(&mut self, decided: Decided) {
+        if let Some(record) = decided.record {
+            self.decided_records.insert(record, decided.reason.clone());
+        }
+        if let Some(event) = decided.event {
+            self.decided.insert(event, decided.reason);
+        }
+    }
+
+    /// Why this version has no effect, ever.
+    pub(crate) fn decided(&self, aggregate: AggregateId, version: u64) -> Option<&str> {
+        self.decided.get(&(aggregate, version)).map(String::as_str)
+    }
+
+    /// Why this version has no effect yet.
+    pub(crate) fn parked(&self, aggregate: AggregateId, version: u64) -> Option<&str> {
+        self.parked.get(&(aggregate, version)).map(String::as_str)
+    }
+
+    pub(crate) fn decided_record(&self, partition: i32, offset: i64) -> Option<&str> {
+        self.decided_records.get(&(partition, offset)).map(String::as_str)
+    }
+
+    pub(crate) fn parked_record(&self, partition: i32, offset: i64) -> Option<&str> {
+        self.parked_records.get(&(partition, offset)).map(String::as_str)
+    }
+}

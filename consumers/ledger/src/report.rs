@@ -1,0 +1,167 @@
+//! What the comparison says.
+
+use std::fmt;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::digest::Sum;
+use crate::finding::{Explained, Finding, Kind, Stage};
+
+/// The comparison's result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// How much was compared.
+    pub counts: Counts,
+    /// The first differences of each kind at each stage: the store's, then the topic's, then the sinks'.
+    pub findings: Vec<Finding>,
+    /// How many differences there are of each kind at each stage, kept or not.
+    pub found: Vec<(Stage, Kind, usize)>,
+    /// What is absent for a known reason.
+    pub explained: Vec<Explained>,
+}
+
+/// What a report amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything is where it should be, once, in order, unchanged.
+    Proved,
+    /// Something is not.
+    Refuted,
+    /// The store, or a sink, had nothing to compare; that proves nothing.
+    Vacuous,
+}
+
+/// How much was compared.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// In the store.
+    pub store: StoreCounts,
+    /// In the topic.
+    pub topic: TopicCounts,
+    /// In each sink.
+    pub sinks: Vec<SinkCounts>,
+}
+
+/// What the store has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct StoreCounts {
+    /// Events.
+    pub events: usize,
+    /// Aggregates they belong to.
+    pub aggregates: usize,
+    /// Tenants these belong to.
+    pub tenants: usize,
+    /// Sum over the events.
+    pub sum: Sum,
+}
+
+/// What the topic has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TopicCounts {
+    /// Records.
+    pub records: usize,
+    /// Partitions that have any.
+    pub partitions: usize,
+    /// Records of events that came before; allowed, since consumers skip them by version.
+    pub duplicates: usize,
+    /// Records that are no events of the store.
+    pub foreign: usize,
+    /// Sum over the events of the store, each where it came first.
+    pub sum: Sum,
+}
+
+/// What a sink has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SinkCounts {
+    /// The projection.
+    pub projection: &'static str,
+    /// Rows.
+    pub rows: usize,
+    /// Events that the fold of these rows took.
+    pub events: usize,
+    /// Totals by group.
+    pub totals: usize,
+    /// Places on leaderboards.
+    pub ranks: usize,
+    /// Events absent for a known reason.
+    pub explained: usize,
+}
+
+impl Report {
+    /// What it amounts to.
+    pub fn verdict(&self) -> Verdict {
+        if !self.findings.is_empty() {
+            Verdict::Refuted
+        } else if self.counts.store.events == 0 || self.counts.sinks.iter().any(|sink| sink.events == 0) {
+            Verdict::Vacuous
+        } else {
+            Verdict::Proved
+        }
+    }
+
+    /// Whether everything is where it should be. False for a report over nothing.
+    pub fn is_proved(&self) -> bool {
+        self.verdict() == Verdict::Proved
+    }
+
+    /// The first difference.
+    pub fn first(&self) -> Option<&Finding> {
+        self.findings.first()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { store, topic, sinks } = &self.counts;
+        let StoreCounts { events, aggregates, tenants, sum } = store;
+        writeln!(f, "store: {events} events of {aggregates} aggregates, {tenants} tenants, sum {sum}")?;
+        let TopicCounts { records, partitions, duplicates, foreign, sum } = topic;
+        writeln!(
+            f,
+            "topic: {records} records in {partitions} partitions, {duplicates} duplicates, {foreign} foreign, sum {sum}"
+        )?;
+        for SinkCounts { projection, rows, events, totals, ranks, explained } in sinks {
+            writeln!(
+                f,
+                "{projection}: {rows} rows = fold of {events} events, {totals} totals, {ranks} ranks, \
+                 {explained} explained absences"
+            )?;
+        }
+        for explained in &self.explained {
+            writeln!(f, "explained: {explained}")?;
+        }
+        for finding in &self.findings {
+            writeln!(f, "{finding}")?;
+        }
+        for (stage, kind, count) in &self.found {
+            writeln!(f, "in all: {count} {kind} at {stage}")?;
+        }
+        f.write_str(match self.verdict() {
+            Verdict::Proved => "proved: every event is everywhere, once, in order and unchanged",
+            Verdict::Refuted => "refuted",
+            Verdict::Vacuous => "vacuous: the store or a sink has no events, so nothing is proved",
+        })
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Found {
+            stage: Stage,
+            kind: Kind,
+            count: usize,
+        }
+        let found =
+            self.found.iter().map(|(stage, kind, count)| Found { stage: *stage, kind: *kind, count: *count });
+        let mut report = serializer.serialize_struct("Report", 5)?;
+        report.serialize_field("verdict", &self.verdict())?;
+        report.serialize_field("counts", &self.counts)?;
+        report.serialize_field("findings", &self.findings)?;
+        report.serialize_field("found", &found.collect::<Vec<_>>())?;
+        report.serialize_field("explained", &self.explained)?;
+        report.end()
+    }
+}

@@ -1,0 +1,210 @@
+//! The rows of one sink against the fold of the store's events.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+use events::{AggregateId, Metadata, Recorded, TenantId};
+use projection::{Projection, Row, Step, step};
+
+use crate::digest::Digest;
+use crate::exceptions::Exceptions;
+use crate::finding::{Explained, Finding, Findings, Kind, Stage};
+use crate::report::SinkCounts;
+use crate::store::StoreRecord;
+use crate::sums::Sums;
+
+/// One projection's sink. Feed every [`row`](Self::row), [`total`](Self::total) and [`rank`](Self::rank) it has, then
+/// every event of the store in the order of positions ([`store`](Self::store)), then hand it to
+/// [`Ledger::sink`](crate::Ledger::sink).
+#[derive(Debug)]
+pub struct Sink<P: Projection> {
+    exceptions: Exceptions,
+    rows: HashMap<AggregateId, Compared<P::View>>,
+    sums: Sums,
+    findings: Findings,
+    explained: Vec<Explained>,
+    counts: SinkCounts,
+}
+
+/// What a sink has of one aggregate, and how far the fold has come.
+#[derive(Debug)]
+struct Compared<V> {
+    tenant: TenantId,
+    version: u64,
+    /// `None`: no view, or a deleted one.
+    digest: Option<Digest>,
+    fold: Row<V>,
+    /// The fold cannot go on; the reason was found already.
+    broken: bool,
+}
+
+/// What is left when a sink was fed.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) counts: SinkCounts,
+    pub(crate) exceptions: Exceptions,
+    pub(crate) findings: Findings,
+    pub(crate) explained: Vec<Explained>,
+}
+
+impl<P: Projection> Sink<P> {
+    /// A sink with what is parked and decided there.
+    pub fn new(exceptions: Exceptions) -> Self {
+        Self {
+            exceptions,
+            rows: HashMap::new(),
+            sums: Sums::default(),
+            findings: Findings::default(),
+            explained: Vec::new(),
+            counts: SinkCounts { projection: P::NAME, ..SinkCounts::default() },
+        }
+    }
+
+    /// A row that the sink has. `view` is `None` where the view was deleted or every event so far was decided away.
+    pub fn row(
+        &mut self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        version: u64,
+        view: Option<&P::View>,
+    ) {
+        self.counts.rows += 1;
+        self.sums.row(tenant, aggregate_id, view.and_then(P::contribution), view.and_then(P::rank));
+        let digest = view.map(Digest::of_view);
+        let row = Compared { tenant: tenant.clone(), version, digest, fold: Row::default(), broken: false };
+        if let Some(other) = self.rows.insert(aggregate_id, row) {
+            let detail = format!("the sink has a second row of it, at version {}", other.version);
+            self.findings.add(Self::finding(Kind::Doubled, detail).of(tenant, aggregate_id, version));
+        }
+    }
+
+    /// A total that the sink keeps, or one partition's share of it; shares are summed.
+    pub fn total(
+        &mut self,
+        tenant: &TenantId,
+        group: Vec<(String, String)>,
+        amounts: impl IntoIterator<Item = (String, i64)>,
+    ) {
+        self.sums.total(tenant, group, amounts);
+    }
+
+    /// A place on a leaderboard that the sink keeps.
+    pub fn rank(&mut self, tenant: &TenantId, board: &str, aggregate_id: AggregateId, score: i64) {
+        if !self.sums.rank(tenant, board, aggregate_id, score) {
+            let detail = format!("it is twice on leaderboard {board}, once with score {score}");
+            let finding = Self::finding(Kind::Doubled, detail);
+            self.findings.add(Finding {
+                tenant: Some(tenant.clone()),
+                aggregate_id: Some(aggregate_id),
+                ..finding
+            });
+        }
+    }
+
+    /// The next event of the store, in the order of positions, with the means to read its payload.
+    pub fn store<E: Display>(
+        &mut self,
+        record: &StoreRecord<'_>,
+        decode: impl FnOnce(&[u8]) -> Result<P::Event, E>,
+    ) {
+        let StoreRecord { tenant, aggregate_id, version, event_id, .. } = *record;
+        let of_event = |kind, detail: String| {
+            Self::finding(kind, detail).of(tenant, aggregate_id, version).event(event_id)
+        };
+        let Some(row) = self.rows.get_mut(&aggregate_id).filter(|row| version <= row.version) else {
+            let finding = of_event(Kind::Missing, "the store has it, the sink has not applied it".into());
+            return self.absent(aggregate_id, version, finding);
+        };
+        if row.broken {
+            return;
+        }
+        if row.tenant != *tenant {
+            row.broken = true;
+            let detail = format!("the sink has its row under tenant {}", row.tenant);
+            return self.findings.add(of_event(Kind::Diverged, detail));
+        }
+        if let Some(reason) = self.exceptions.decided(aggregate_id, version) {
+            let finding = of_event(Kind::Missing, "it has no effect".into());
+            let (projection, reason) = (P::NAME, reason.to_owned());
+            self.explained.push(Explained { projection, decided: true, reason, finding });
+            row.fold.version = version;
+        } else {
+            let fold = std::mem::take(&mut row.fold);
+            match Self::fold(fold, record, decode) {
+                Ok(next) => {
+                    self.counts.events += 1;
+                    row.fold = next;
+                }
+                Err(why) => {
+                    row.broken = true;
+                    return self
+                        .findings
+                        .add(of_event(Kind::Diverged, format!("the sink applied it, but {why}")));
+                }
+            }
+        }
+        if row.fold.version == row.version && row.fold.view.take().as_ref().map(Digest::of_view) != row.digest
+        {
+            row.broken = true;
+            self.findings
+                .add(of_event(Kind::Diverged, "the row is not the fold of its events up to here".into()));
+        }
+    }
+
+    /// The row after one more event, or why there is none.
+    fn fold<E: Display>(
+        row: Row<P::View>,
+        record: &StoreRecord<'_>,
+        decode: impl FnOnce(&[u8]) -> Result<P::Event, E>,
+    ) -> Result<Row<P::View>, String> {
+        let event = Recorded {
+            tenant: record.tenant.clone(),
+            aggregate_id: record.aggregate_id,
+            version: record.version,
+            event_id: record.event_id,
+            recorded_at: record.recorded_at,
+            metadata: Metadata::default(),
+            payload: decode(record.payload).map_err(|error| format!("it cannot be decoded: {error}"))?,
+        };
+        match step::<P>(row, &event) {
+            Step::Applied(next) => Ok(next),
+            Step::Stale => Err("the store has its version twice".into()),
+            Step::Gap { expected, .. } => Err(format!("the store has no version {expected} before it")),
+            Step::Refused(refusal) => Err(format!("the projection refuses it: {refusal}")),
+        }
+    }
+
+    /// Nothing is absent unexplained.
+    fn absent(&mut self, aggregate: AggregateId, version: u64, finding: Finding) {
+        let parked = self.exceptions.parked(aggregate, version).map(|reason| (false, reason));
+        let decided = self.exceptions.decided(aggregate, version).map(|reason| (true, reason));
+        match decided.or(parked) {
+            Some((decided, reason)) => {
+                let (projection, reason) = (P::NAME, reason.to_owned());
+                self.explained.push(Explained { projection, decided, reason, finding });
+            }
+            None => self.findings.add(finding),
+        }
+    }
+
+    fn finding(kind: Kind, detail: impl Into<String>) -> Finding {
+        Finding::new(Stage::Sink(P::NAME), kind, detail)
+    }
+
+    pub(crate) fn finish(mut self) -> Outcome {
+        let mut ahead: Vec<_> =
+            self.rows.into_iter().filter(|(_, row)| !row.broken && row.fold.version < row.version).collect();
+        ahead.sort_by_key(|(aggregate, _)| *aggregate);
+        for (aggregate, row) in ahead {
+            let detail = match row.fold.version {
+                0 => "the store does not know the aggregate of this row".into(),
+                last => format!("the row is ahead of the store, whose last version of it is {last}"),
+            };
+            self.findings.add(Self::finding(Kind::Foreign, detail).of(&row.tenant, aggregate, row.version));
+        }
+        (self.counts.totals, self.counts.ranks) = self.sums.finish(Stage::Sink(P::NAME), &mut self.findings);
+        self.counts.explained = self.explained.len();
+        let Self { exceptions, findings, explained, counts, .. } = self;
+        Outcome { counts, exceptions, findings, explained }
+    }
+}

@@ -1,0 +1,5 @@
+//! Every oracle has a mutant it kills.
+
+mod histories;
+mod mutants;
+mod stories;

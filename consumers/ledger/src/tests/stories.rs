@@ -1,0 +1,158 @@
+//! What a report says, and what it takes as an explanation.
+
+use super::histories::*;
+use crate::{Decided, Exceptions, Kind, Ledger, Parked, Report, Stage, Verdict};
+
+#[test]
+fn nothing_compared_is_nothing_proved() {
+    let report = Ledger::new().finish();
+    assert_eq!(report.verdict(), Verdict::Vacuous);
+    assert!(!report.is_proved());
+    assert!(report.to_string().contains("nothing is proved"), "{report}");
+}
+
+#[test]
+fn a_sink_that_folded_nothing_proves_nothing() {
+    let mut history = History::of(&[1]);
+    (history.rows, history.totals, history.ranks) = (vec![], vec![], vec![]);
+    history.exceptions.park(Parked {
+        partition: 1,
+        offset: 0,
+        event: Some((aggregate(1), 1)),
+        reason: "refused".into(),
+    });
+    assert_eq!(history.compare().verdict(), Verdict::Vacuous);
+}
+
+#[test]
+fn the_first_dropped_outbox_row_is_named() {
+    let mut history = History::of(&[1, 2, 1, 2, 1]);
+    history.topic.remove(3);
+    history.topic.remove(2);
+    let report = history.compare();
+    let first = report.first().unwrap();
+    assert_eq!((first.stage, first.kind, first.event_id), (Stage::Topic, Kind::Missing, Some(event(2))));
+    assert_eq!((first.aggregate_id, first.version), (Some(aggregate(1)), Some(2)));
+    assert!(report.to_string().contains(&event(2).to_string()), "{report}");
+    assert_eq!(report.found, [(Stage::Topic, Kind::Missing, 2)]);
+}
+
+#[test]
+fn a_version_that_is_missing_is_not_called_reordered_too() {
+    let mut history = History::of(&[1, 1, 1]);
+    history.topic.remove(1);
+    assert_eq!(history.compare().found, [(Stage::Topic, Kind::Missing, 1)]);
+}
+
+#[test]
+fn a_finding_in_the_topic_has_its_partition_and_offset() {
+    let mut history = History::of(&[1, 1, 1]);
+    history.topic.swap(1, 2);
+    let report = history.compare();
+    let first = report.first().unwrap();
+    assert_eq!((first.kind, first.version), (Kind::Reordered, Some(2)));
+    assert_eq!((first.partition, first.offset), (Some(1), Some(2)));
+}
+
+/// Aggregate 1 stands at version 2 of 4 in the sink.
+fn behind(exceptions: Exceptions) -> History {
+    let mut history = History::of(&[1, 1, 2, 1, 1]);
+    let part = History::of(&[1, 1, 2]);
+    (history.rows, history.totals, history.ranks) = (part.rows, part.totals, part.ranks);
+    history.exceptions = exceptions;
+    history
+}
+
+fn parked(version: u64) -> Parked {
+    Parked {
+        partition: 1,
+        offset: version as i64 - 1,
+        event: Some((aggregate(1), version)),
+        reason: "refused".into(),
+    }
+}
+
+#[test]
+fn parked_versions_are_explained_and_listed() {
+    let mut exceptions = Exceptions::default();
+    exceptions.park(parked(3));
+    exceptions.park(parked(4));
+    // A copy that arrived while the key was parked explains nothing and disturbs nothing.
+    exceptions.park(parked(1));
+    let report = behind(exceptions).compare();
+    assert!(report.is_proved(), "{report}");
+    let explained: Vec<_> =
+        report.explained.iter().map(|e| (e.decided, e.finding.version, &*e.reason)).collect();
+    assert_eq!(explained, [(false, Some(3), "refused"), (false, Some(4), "refused")]);
+    assert_eq!(report.counts.sinks[0].explained, 2);
+    assert!(report.to_string().contains("explained: missing at outputs-test"), "{report}");
+}
+
+#[test]
+fn a_parked_key_does_not_explain_a_version_that_is_not_parked() {
+    let mut exceptions = Exceptions::default();
+    exceptions.park(parked(3));
+    let report = behind(exceptions).compare();
+    assert_eq!(report.found, [(Stage::Sink("outputs-test"), Kind::Missing, 1)]);
+    assert_eq!(report.first().and_then(|finding| finding.version), Some(4));
+}
+
+#[test]
+fn a_decision_takes_the_effect_of_its_version_away_and_is_listed() {
+    let mut history = History::of(&[1, 1, 2, 1]);
+    let mut decided = history.clone();
+    decided.rows.clear();
+    for stored in
+        history.store.iter().filter(|stored| (stored.aggregate_id, stored.version) != (aggregate(1), 2))
+    {
+        decided.apply(stored);
+    }
+    decided.settle();
+    let decision =
+        Decided { record: Some((1, 1)), event: Some((aggregate(1), 2)), reason: "wrong, says ana".into() };
+    assert_eq!(decided.compare().verdict(), Verdict::Refuted, "a version without effect needs its decision");
+    decided.exceptions.decide(decision.clone());
+    let report = decided.compare();
+    assert!(report.is_proved(), "{report}");
+    assert_eq!(report.explained.len(), 1);
+    assert!(report.explained[0].decided);
+    // And a version that was decided away must not have an effect.
+    history.exceptions.decide(decision);
+    assert_eq!(history.compare().found, [(Stage::Sink("outputs-test"), Kind::Diverged, 1)]);
+}
+
+/// A record that is no event lies behind the others in partition 0.
+fn poisoned(exceptions: Exceptions) -> Report {
+    History { exceptions, poison: Some((0, 7)), ..History::of(&[1, 1]) }.compare()
+}
+
+#[test]
+fn a_foreign_record_stays_a_finding_until_it_is_decided() {
+    let mut exceptions = Exceptions::default();
+    let report = poisoned(exceptions.clone());
+    let first = report.first().unwrap();
+    assert_eq!((first.kind, first.partition, first.offset), (Kind::Foreign, Some(0), Some(7)));
+    assert!(first.detail.contains("\"poison\""), "{first}");
+
+    exceptions.park(Parked { partition: 0, offset: 7, event: None, reason: "undecodable".into() });
+    let report = poisoned(exceptions.clone());
+    assert!(report.first().unwrap().detail.contains("parked in outputs-test"), "{report}");
+
+    exceptions.decide(Decided { record: Some((0, 7)), event: None, reason: "garbage, says ana".into() });
+    let report = poisoned(exceptions);
+    assert!(report.is_proved(), "{report}");
+    assert_eq!(report.explained[0].finding.offset, Some(7));
+    assert_eq!(report.counts.topic.foreign, 1);
+}
+
+#[test]
+fn the_report_is_json_too() {
+    let mut history = History::of(&[1, 2]);
+    history.topic.remove(0);
+    let report = serde_json::to_value(history.compare()).unwrap();
+    assert_eq!(report["verdict"], "refuted");
+    assert_eq!(report["findings"][0]["kind"], "missing");
+    assert_eq!(report["findings"][0]["event_id"], event(0).to_string());
+    assert_eq!(report["counts"]["sinks"][0]["projection"], "outputs-test");
+    assert_eq!(report["found"][0]["count"], 1);
+}
