@@ -1,1 +1,30 @@
-//! Event stores: Postgres and in-memory, behind one trait.
+//! Where events are kept: appended with an expected version, never changed, read back whole or as of a moment.
+//!
+//! Two stores stand behind [`EventStore`]: [`PgEventStore`], and [`InMemoryEventStore`] for tests that need no disk. One
+//! suite of tests holds both to the same promises:
+//!
+//! - an append is all or nothing over every aggregate it names, and takes one round trip;
+//! - versions of an aggregate are 1, 2, 3 … without a gap, whoever else appends at the same time;
+//! - a lost race is an answer ([`AppendError::Conflict`]) that carries the events in between;
+//! - an event id is stored once, so an append whose outcome is unknown can be repeated as it is;
+//! - a tenant sees its own events; another tenant's aggregate answers like an unknown one.
+//!
+//! It does not know the domain (see [`execute`]), Kafka, or what an outbox is for; the database fills that by itself.
+
+mod append;
+mod config;
+mod error;
+mod execute;
+mod in_memory;
+mod postgres;
+mod store;
+mod stored_event;
+
+pub use append::{Append, Appended, AppendedTo, EVENTS_MAX, Expected, NewEvent};
+pub use config::{AuditConfig, Config};
+pub use error::{AppendError, Conflict, Invalid, StoreError};
+pub use execute::{Codec, CodecError, Context, ExecuteError, Executed, execute, replay};
+pub use in_memory::InMemoryEventStore;
+pub use postgres::{MigrateError, PgEventLog, PgEventStore, migrate};
+pub use store::{EventLog, EventStore, Until};
+pub use stored_event::StoredEvent;

@@ -1,0 +1,117 @@
+//! What is appended, and what came of it.
+
+use std::collections::HashSet;
+
+use events::{AggregateId, EventId, Metadata, Timestamp};
+
+use crate::{AppendError, Invalid};
+
+/// The most events one append takes: one transaction that Debezium must hold in memory.
+pub const EVENTS_MAX: usize = 1000;
+
+/// Events for one aggregate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Append {
+    /// Whose events.
+    pub aggregate_id: AggregateId,
+    /// Its type, as in the topic's name; the same for all of its life.
+    pub aggregate_type: String,
+    /// What the caller believes about its past.
+    pub expected: Expected,
+    /// At least one, in order.
+    pub events: Vec<NewEvent>,
+}
+
+/// An event that the store does not have yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEvent {
+    /// Its name for ever, chosen by the caller: repeat an append with the same ids and nothing is stored twice.
+    pub event_id: EventId,
+    /// Name of its Avro record.
+    pub event_type: String,
+    /// Avro in Confluent framing.
+    pub payload: Vec<u8>,
+    /// The payload for people; code never reads it.
+    pub data: serde_json::Value,
+    /// Why it exists.
+    pub metadata: Metadata,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+}
+
+/// What the caller believes about an aggregate's past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// It has none.
+    None,
+    /// Exactly this version is its last.
+    Exactly(u64),
+    /// It has one.
+    Exists,
+    /// Nothing.
+    Any,
+}
+
+impl Expected {
+    /// Whether an aggregate whose last version is `actual` is as expected.
+    pub fn holds(self, actual: u64) -> bool {
+        match self {
+            Self::None => actual == 0,
+            Self::Exactly(version) => actual == version,
+            Self::Exists => actual > 0,
+            Self::Any => true,
+        }
+    }
+
+    /// The last version that the caller knows of.
+    pub fn known(self) -> u64 {
+        match self {
+            Self::None | Self::Exists | Self::Any => 0,
+            Self::Exactly(version) => version,
+        }
+    }
+}
+
+/// Everything was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// Where, for each aggregate, in the order of the call.
+    pub aggregates: Vec<AppendedTo>,
+    /// When: one instant for all.
+    pub recorded_at: Timestamp,
+}
+
+/// Where an aggregate's new events are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppendedTo {
+    /// Whose.
+    pub aggregate_id: AggregateId,
+    /// The version of the last of them, now the aggregate's.
+    pub version: u64,
+    /// Position of the first.
+    pub first_position: u64,
+    /// Position of the last.
+    pub last_position: u64,
+}
+
+/// Refuses what no store should be asked.
+pub(crate) fn check(appends: &[Append]) -> Result<(), AppendError> {
+    let (mut aggregates, mut ids, mut events) = (HashSet::new(), HashSet::new(), 0);
+    for append in appends {
+        if !aggregates.insert(append.aggregate_id) {
+            return Err(Invalid::AggregateTwice(append.aggregate_id).into());
+        }
+        if append.events.is_empty() {
+            return Err(Invalid::NoEvents(append.aggregate_id).into());
+        }
+        events += append.events.len();
+        if let Some(twice) = append.events.iter().find(|event| !ids.insert(event.event_id)) {
+            return Err(Invalid::EventTwice(twice.event_id).into());
+        }
+    }
+    match events {
+        0 => Err(Invalid::Nothing.into()),
+        1..=EVENTS_MAX => Ok(()),
+        _ => Err(Invalid::TooMany { events }.into()),
+    }
+}

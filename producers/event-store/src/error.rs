@@ -1,0 +1,119 @@
+//! What can go wrong, and with what.
+
+use events::{AggregateId, EventId};
+
+use crate::{EVENTS_MAX, Expected, StoredEvent};
+
+/// Why nothing was appended (or why it is not known whether something was).
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// Somebody else was faster. Nothing was written; a surrounding transaction goes on.
+    #[error("{} of the aggregates changed in between; first {}", .0.len(), first(.0))]
+    Conflict(Vec<Conflict>),
+    /// The store already has an event of that id. Nothing was written.
+    #[error("event {event_id} is already stored")]
+    Duplicate {
+        /// The event.
+        event_id: EventId,
+    },
+    /// The aggregate's id is taken by somebody else.
+    #[error("an aggregate id of this append is taken")]
+    Taken,
+    /// The aggregate's id is taken by another kind of aggregate.
+    #[error("an aggregate of this append has another type: {0}")]
+    OtherType(String),
+    /// The append makes no sense.
+    #[error("the append is invalid: {0}")]
+    Invalid(#[from] Invalid),
+    /// The connection broke between sending and hearing. Repeat the same append: its event ids make that safe.
+    #[error("the store did not answer, so it is unknown whether the events were stored")]
+    Unknown(#[source] StoreError),
+    /// The store failed; nothing was written.
+    #[error("the events were not stored")]
+    Store(#[source] StoreError),
+}
+
+fn first(conflicts: &[Conflict]) -> String {
+    conflicts.first().map(ToString::to_string).unwrap_or_default()
+}
+
+/// An aggregate is not where the caller thought.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{aggregate_id} is at version {actual}, not {expected:?}")]
+pub struct Conflict {
+    /// Which.
+    pub aggregate_id: AggregateId,
+    /// What the caller believed.
+    pub expected: Expected,
+    /// Its last version.
+    pub actual: u64,
+    /// What the caller does not know, in order; at most 100 events, load the rest.
+    pub events: Vec<StoredEvent>,
+}
+
+/// Why an append makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// It has no events at all.
+    #[error("nothing is to be appended")]
+    Nothing,
+    /// One of its aggregates has no events.
+    #[error("no events are given for aggregate {0}")]
+    NoEvents(AggregateId),
+    /// It names an aggregate twice.
+    #[error("aggregate {0} is named twice")]
+    AggregateTwice(AggregateId),
+    /// It has an event twice.
+    #[error("event {0} is given twice")]
+    EventTwice(EventId),
+    /// It is too long.
+    #[error("{events} events are more than the {EVENTS_MAX} that one append takes")]
+    TooMany {
+        /// How many it has.
+        events: usize,
+    },
+    /// A rule of the table refuses it.
+    #[error("the store refuses it: {0}")]
+    Refused(String),
+}
+
+/// The store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The outbox has no partition for today.
+    #[error(
+        "the outbox has no partition for today; make one (outbox_roll), nothing can be appended until then"
+    )]
+    NoPartition(#[source] sqlx::Error),
+    /// A statement did not run.
+    #[error("could not {what}")]
+    Database {
+        /// What was to be done.
+        what: &'static str,
+        /// Why not.
+        source: sqlx::Error,
+    },
+    /// A row is not what this program would have written.
+    #[error("event at position {position} is unreadable: {reason}")]
+    Unreadable {
+        /// Where it is.
+        position: i64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later with nobody changing anything.
+    pub fn is_transient(&self) -> bool {
+        let Self::Database { source, .. } = self else { return false };
+        match source {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(e) => {
+                // Connection trouble, lack of resources, operator's intervention, serialisation and deadlock.
+                e.code().is_some_and(|c| ["08", "53", "57", "40"].iter().any(|class| c.starts_with(class)))
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The store without a disk, for tests and examples.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use events::{AggregateId, EventId, TenantId, Timestamp};
+
+use crate::append::check;
+use crate::{
+    Append, AppendError, Appended, AppendedTo, Conflict, EventLog, EventStore, Invalid, NewEvent, StoreError,
+    StoredEvent, Until,
+};
+
+/// The most events that a conflict carries.
+const BETWEEN_MAX: usize = 100;
+
+/// A store that lives as long as its value. The clock is the caller's.
+#[derive(Debug)]
+pub struct InMemoryEventStore {
+    clock: fn() -> Timestamp,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    log: Vec<StoredEvent>,
+    /// Places in `log` of each aggregate's events.
+    aggregates: HashMap<AggregateId, Vec<usize>>,
+    /// Place in `log` of each event.
+    ids: HashMap<EventId, usize>,
+}
+
+impl InMemoryEventStore {
+    /// An empty store that reads `recorded_at` from this clock.
+    pub fn new(clock: fn() -> Timestamp) -> Self {
+        Self { clock, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change below happens after the last thing that could panic, so a poisoned state is a whole one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EventStore for InMemoryEventStore {
+    async fn append(&self, tenant: &TenantId, appends: &[Append]) -> Result<Appended, AppendError> {
+        check(appends)?;
+        let mut state = self.state();
+        state.check(tenant, appends)?;
+        let recorded_at = (self.clock)();
+        let aggregates = appends.iter().map(|append| state.write(tenant, append, recorded_at)).collect();
+        Ok(Appended { aggregates, recorded_at })
+    }
+
+    async fn load_until(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        after_version: u64,
+        until: Until,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let state = self.state();
+        let history = || state.history(tenant, aggregate_id);
+        let last = match until {
+            Until::Now => u64::MAX,
+            Until::Version(version) => version,
+            Until::Occurred(at) => {
+                history().filter(|e| e.occurred_at <= at).map(|e| e.version).max().unwrap_or(0)
+            }
+            Until::Recorded(at) => {
+                history().filter(|e| e.recorded_at <= at).map(|e| e.version).max().unwrap_or(0)
+            }
+        };
+        Ok(history().filter(|e| e.version > after_version && e.version <= last).cloned().collect())
+    }
+}
+
+impl EventLog for InMemoryEventStore {
+    async fn settled_position(&self) -> Result<u64, StoreError> {
+        Ok(self.state().log.len() as u64)
+    }
+
+    async fn read_all(&self, after_position: u64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        let state = self.state();
+        Ok(state.log.iter().filter(|e| e.position > after_position).take(limit as usize).cloned().collect())
+    }
+}
+
+impl State {
+    fn history(&self, tenant: &TenantId, id: AggregateId) -> impl Iterator<Item = &StoredEvent> {
+        let places = self.aggregates.get(&id).map_or(&[][..], Vec::as_slice);
+        places.iter().map(|&place| &self.log[place]).filter(move |event| event.tenant == *tenant)
+    }
+
+    fn check(&self, tenant: &TenantId, appends: &[Append]) -> Result<(), AppendError> {
+        let mut conflicts = vec![];
+        for Append { aggregate_id, aggregate_type, expected, .. } in appends {
+            let last = self.history(tenant, *aggregate_id).last();
+            if let Some(other) = last.filter(|last| last.aggregate_type != *aggregate_type) {
+                let is = &other.aggregate_type;
+                return Err(AppendError::OtherType(format!(
+                    "aggregate {aggregate_id} is a {is}, not a {aggregate_type}"
+                )));
+            }
+            let actual = last.map_or(0, |last| last.version);
+            if !expected.holds(actual) {
+                let unknown =
+                    self.history(tenant, *aggregate_id).filter(|event| event.version > expected.known());
+                let events = unknown.take(BETWEEN_MAX).cloned().collect();
+                conflicts.push(Conflict { aggregate_id: *aggregate_id, expected: *expected, actual, events });
+            }
+        }
+        if !conflicts.is_empty() {
+            return Err(AppendError::Conflict(conflicts));
+        }
+
+        let known = |event: &NewEvent| self.ids.get(&event.event_id).map(|&place| &self.log[place]);
+        let duplicates = appends.iter().flat_map(|append| &append.events).filter_map(known);
+        let (own, foreign): (Vec<_>, Vec<_>) = duplicates.partition(|event| event.tenant == *tenant);
+        if let Some(first) = own.iter().min_by_key(|event| event.position) {
+            return Err(AppendError::Duplicate { event_id: first.event_id });
+        }
+        if !foreign.is_empty() {
+            return Err(Invalid::Refused("an event id is taken".into()).into());
+        }
+        let taken = |append: &Append| {
+            self.aggregates.contains_key(&append.aggregate_id)
+                && self.history(tenant, append.aggregate_id).next().is_none()
+        };
+        if appends.iter().any(taken) { Err(AppendError::Taken) } else { Ok(()) }
+    }
+
+    fn write(&mut self, tenant: &TenantId, append: &Append, recorded_at: Timestamp) -> AppendedTo {
+        let first_position = self.log.len() as u64 + 1;
+        let places = self.aggregates.entry(append.aggregate_id).or_default();
+        for event in &append.events {
+            let place = self.log.len();
+            places.push(place);
+            self.ids.insert(event.event_id, place);
+            self.log.push(StoredEvent {
+                position: place as u64 + 1,
+                tenant: tenant.clone(),
+                aggregate_id: append.aggregate_id,
+                aggregate_type: append.aggregate_type.clone(),
+                version: places.len() as u64,
+                event_id: event.event_id,
+                event_type: event.event_type.clone(),
+                payload: event.payload.clone(),
+                data: event.data.clone(),
+                metadata: event.metadata.clone(),
+                occurred_at: event.occurred_at,
+                recorded_at,
+                transaction_id: 0,
+            });
+        }
+        let version = places.len() as u64;
+        AppendedTo {
+            aggregate_id: append.aggregate_id,
+            version,
+            first_position,
+            last_position: self.log.len() as u64,
+        }
+    }
+}

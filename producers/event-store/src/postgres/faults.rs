@@ -1,0 +1,45 @@
+//! What an error of the database means: the constraints' names are the vocabulary.
+
+use sqlx::error::DatabaseError;
+
+use crate::{AppendError, Invalid, StoreError};
+
+/// Names what was being done when a statement failed.
+pub(super) trait Doing<T> {
+    fn doing(self, what: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, what: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Database { what, source })
+    }
+}
+
+/// Why an append failed.
+pub(super) fn append_error(error: sqlx::Error) -> AppendError {
+    const WHAT: &str = "append events";
+    let sqlx::Error::Database(refusal) = &error else {
+        return AppendError::Unknown(StoreError::Database { what: WHAT, source: error });
+    };
+    match (refusal.constraint(), refusal.code().as_deref()) {
+        (Some("event_store_aggregate_version_key"), _) => AppendError::Taken,
+        (Some("event_store_event_id_key"), _) => Invalid::Refused("an event id is taken".into()).into(),
+        (Some("event_store_aggregate_type_stays"), _) => AppendError::OtherType(refusal.message().into()),
+        (Some(_), _) => Invalid::Refused(refusal.message().into()).into(),
+        (None, Some("23514")) if is_about_outbox(&**refusal) => {
+            AppendError::Store(StoreError::NoPartition(error))
+        }
+        // Data exceptions, such as a NUL in a text.
+        (None, Some(code)) if code.starts_with("22") => Invalid::Refused(refusal.message().into()).into(),
+        // The server ended the session, perhaps after the commit.
+        (None, Some("57P01" | "57P02" | "57P03")) => {
+            AppendError::Unknown(StoreError::Database { what: WHAT, source: error })
+        }
+        _ => AppendError::Store(StoreError::Database { what: WHAT, source: error }),
+    }
+}
+
+/// A row that fits no partition breaks a check without a name.
+fn is_about_outbox(refusal: &dyn DatabaseError) -> bool {
+    refusal.table() == Some("outbox")
+}

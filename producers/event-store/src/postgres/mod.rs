@@ -1,0 +1,171 @@
+//! The store in Postgres.
+
+mod append;
+mod faults;
+mod log;
+mod row;
+mod times;
+
+pub use log::PgEventLog;
+
+use events::{AggregateId, TenantId};
+use sqlx::migrate::Migrator;
+use sqlx::{PgConnection, PgPool};
+
+use crate::{Append, AppendError, Appended, EventStore, StoreError, StoredEvent, Until};
+use faults::Doing;
+use times::datetime;
+
+/// Events read from one aggregate per round trip.
+const SLICE: i32 = 1000;
+
+/// Brings the event store's part of the database up to date. Needs a connection as `owner`, and the outbox's tables
+/// ([`outbox::migrate`], which it calls first). Repeating it changes nothing.
+pub async fn migrate(owner: &PgPool) -> Result<(), MigrateError> {
+    outbox::migrate(owner).await.map_err(MigrateError::Outbox)?;
+    let mut migrator: Migrator = sqlx::migrate!();
+    migrator.dangerous_set_table_name("event_store_migration");
+    migrator.run(owner).await.map_err(MigrateError::EventStore)
+}
+
+/// Why the events' database is not up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The outbox comes first.
+    #[error("the outbox, which the event store needs, could not be migrated")]
+    Outbox(#[source] outbox::Error),
+    /// Then the store itself.
+    #[error("the event store could not be migrated")]
+    EventStore(#[source] sqlx::migrate::MigrateError),
+}
+
+/// A store in Postgres, used as the role `app`.
+#[derive(Debug, Clone)]
+pub struct PgEventStore {
+    app: PgPool,
+}
+
+impl PgEventStore {
+    /// A store behind these connections, made by [`crate::Config::connect`].
+    pub fn new(app: PgPool) -> Self {
+        Self { app }
+    }
+
+    /// [`EventStore::append`] inside the caller's own transaction, which must be read committed: the events are there
+    /// if and when it commits. A conflict or duplicate leaves the transaction usable; any other error ends it.
+    /// Several appends in one transaction may deadlock with another's; name all aggregates in one append instead.
+    pub async fn append_within(
+        transaction: &mut PgConnection,
+        tenant: &TenantId,
+        appends: &[Append],
+    ) -> Result<Appended, AppendError> {
+        append::append(transaction, tenant, appends).await
+    }
+}
+
+impl EventStore for PgEventStore {
+    async fn append(&self, tenant: &TenantId, appends: &[Append]) -> Result<Appended, AppendError> {
+        let mut connection =
+            self.app.acquire().await.doing("connect to append events").map_err(AppendError::Store)?;
+        match append::append(&mut connection, tenant, appends).await {
+            Err(AppendError::Unknown(_)) => self.append_again(tenant, appends).await,
+            answer => answer,
+        }
+    }
+
+    async fn load_until(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        after_version: u64,
+        until: Until,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let (mut events, mut after) = (vec![], after_version);
+        loop {
+            let slice = self.load_slice(tenant, aggregate_id, after, until).await?;
+            let Some(last) = slice.last() else { return Ok(events) };
+            after = last.version;
+            let full = i32::try_from(slice.len()).is_ok_and(|events| events >= SLICE);
+            events.extend(slice);
+            if !full {
+                return Ok(events);
+            }
+        }
+    }
+}
+
+impl PgEventStore {
+    /// The connection broke, so nobody knows what happened to the append. Asking for the same again tells: either it is
+    /// done now, or the store answers that it has exactly these events.
+    async fn append_again(&self, tenant: &TenantId, appends: &[Append]) -> Result<Appended, AppendError> {
+        let mut connection = self.live_connection().await.map_err(AppendError::Unknown)?;
+        match append::append(&mut connection, tenant, appends).await {
+            Err(answer @ (AppendError::Conflict(_) | AppendError::Duplicate { .. })) => {
+                drop(connection);
+                let stored = self.stored_before(tenant, appends).await.map_err(AppendError::Unknown)?;
+                stored.ok_or(answer)
+            }
+            answer => answer,
+        }
+    }
+
+    /// A connection that answers. A server that restarted leaves a pool full of dead ones.
+    async fn live_connection(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, StoreError> {
+        let dead_at_most = self.app.options().get_max_connections();
+        let mut trouble = sqlx::Error::PoolTimedOut;
+        for _ in 0..=dead_at_most {
+            let mut connection = self.app.acquire().await.doing("connect to append events")?;
+            match sqlx::Connection::ping(&mut *connection).await {
+                Ok(()) => return Ok(connection),
+                Err(dead) => {
+                    trouble = dead;
+                    drop(connection.detach());
+                }
+            }
+        }
+        Err(trouble).doing("connect to append events")
+    }
+
+    /// Where these very events are, if they all are in the store.
+    async fn stored_before(
+        &self,
+        tenant: &TenantId,
+        appends: &[Append],
+    ) -> Result<Option<Appended>, StoreError> {
+        let mut stored = Vec::with_capacity(appends.len());
+        for append in appends {
+            let events = self.load(tenant, append.aggregate_id, append.expected.known()).await?;
+            let Some(found) = append::find(append, &events) else { return Ok(None) };
+            stored.push(found);
+        }
+        let recorded_at = stored.first().map(|(_, recorded_at)| *recorded_at).unwrap_or_default();
+        Ok(Some(Appended { aggregates: stored.into_iter().map(|(to, _)| to).collect(), recorded_at }))
+    }
+
+    async fn load_slice(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        after_version: u64,
+        until: Until,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let (until_version, occurred_by, recorded_by) = match until {
+            Until::Now => (None, None, None),
+            Until::Version(version) => (Some(i64::try_from(version).unwrap_or(i64::MAX)), None, None),
+            Until::Occurred(at) => (None, Some(datetime(at)), None),
+            Until::Recorded(at) => (None, None, Some(datetime(at))),
+        };
+        let rows = sqlx::query(include_str!("../../queries/aggregate_read.sql"))
+            .bind(tenant.as_str())
+            .bind(aggregate_id.0)
+            .bind(i64::try_from(after_version).unwrap_or(i64::MAX))
+            .bind(until_version)
+            .bind(occurred_by)
+            .bind(recorded_by)
+            .bind(SLICE)
+            .fetch_all(&self.app)
+            .await
+            .doing("load an aggregate's events")?;
+        rows.iter().map(row::stored_event).collect()
+    }
+}

@@ -1,0 +1,61 @@
+//! What a store of events can do.
+
+use events::{AggregateId, TenantId, Timestamp};
+
+use crate::{Append, AppendError, Appended, StoreError, StoredEvent};
+
+/// How much of an aggregate's history is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// All of it.
+    Now,
+    /// Up to this version.
+    Version(u64),
+    /// What had happened by then: up to the last event that had, and all before it.
+    Occurred(Timestamp),
+    /// What the store knew by then.
+    Recorded(Timestamp),
+}
+
+/// A store of events. The crate's documentation says what every store promises.
+pub trait EventStore: Send + Sync {
+    /// Appends to one or several aggregates of a tenant: all of it, or nothing.
+    fn append(
+        &self,
+        tenant: &TenantId,
+        appends: &[Append],
+    ) -> impl Future<Output = Result<Appended, AppendError>> + Send;
+
+    /// An aggregate's events with versions above `after_version`, in order.
+    fn load(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        after_version: u64,
+    ) -> impl Future<Output = Result<Vec<StoredEvent>, StoreError>> + Send {
+        self.load_until(tenant, aggregate_id, after_version, Until::Now)
+    }
+
+    /// An aggregate's events with versions above `after_version` up to a version or a moment, in order.
+    fn load_until(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        after_version: u64,
+        until: Until,
+    ) -> impl Future<Output = Result<Vec<StoredEvent>, StoreError>> + Send;
+}
+
+/// The whole store across tenants, for those who rebuild, verify and archive.
+pub trait EventLog: Send + Sync {
+    /// Up to this position the store will never change: every event there is visible, every gap stays one.
+    fn settled_position(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// The next events after a position, by position, at most `limit`; never beyond the settled position, so whoever
+    /// continues from the last one it got misses nothing. None: nothing more has settled yet.
+    fn read_all(
+        &self,
+        after_position: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<StoredEvent>, StoreError>> + Send;
+}
