@@ -210,3 +210,6 @@ fn bounded(reason: &str) -> String {
         None => reason.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

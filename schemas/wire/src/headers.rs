@@ -4,9 +4,6 @@ use events::{AggregateId, DomainEvent, EventId, Metadata, Recorded, TenantId, Ti
 
 use crate::Fault;
 
-/// No header value of ours is longer.
-const VALUE_BYTES_MAX: usize = 1024;
-
 /// The headers of an event's record, checked one by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventHeaders {
@@ -112,10 +109,45 @@ impl EventHeaders {
             recorded_at: values.parsed("recordedtime", "a UTC time of microseconds", |t| t.parse().ok())?,
             version: values.parsed("aggregateversion", "a version from 1", version)?,
             tenant: values.parsed("tenant", "a tenant's name", |t| t.parse().ok())?,
-            correlation_id: values.optional("correlationid")?,
-            causation_id: values.optional("causationid")?,
-            traceparent: values.optional("traceparent")?,
+            correlation_id: values.optional("correlationid")?.map(str::to_owned),
+            causation_id: values.optional("causationid")?.map(str::to_owned),
+            traceparent: values.optional("traceparent")?.map(str::to_owned),
         })
+    }
+
+    /// What the connector writes beside an event. The actor stays in the store: headers name no people.
+    pub fn of<E: DomainEvent>(event: &Recorded<E>, source: impl Into<String>) -> Self {
+        Self {
+            event_id: event.event_id,
+            event_type: event.payload.event_type().to_owned(),
+            source: source.into(),
+            aggregate_id: event.aggregate_id,
+            occurred_at: event.payload.occurred_at(),
+            recorded_at: event.recorded_at,
+            version: event.version,
+            tenant: event.tenant.clone(),
+            correlation_id: event.metadata.correlation_id.clone(),
+            causation_id: event.metadata.causation_id.clone(),
+            traceparent: event.metadata.traceparent.clone(),
+        }
+    }
+
+    /// Names and values as they stand on a record; absent ones are left out.
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
+        let optional = [&self.correlation_id, &self.causation_id, &self.traceparent];
+        let present = [
+            "1.0".to_owned(),
+            self.event_id.to_string(),
+            self.event_type.clone(),
+            self.source.clone(),
+            self.aggregate_id.to_string(),
+            self.occurred_at.to_string(),
+            self.recorded_at.to_string(),
+            self.version.to_string(),
+            self.tenant.as_str().to_owned(),
+        ];
+        let values = present.into_iter().map(Some).chain(optional.into_iter().cloned());
+        NAMES.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     /// The event in its place, once headers, key and payload are known to speak of the same event.
@@ -158,18 +190,17 @@ impl Values<'_> {
     }
 
     fn text(&self, name: &'static str) -> Result<&str, HeaderError> {
-        match self.get(name) {
+        match self.optional(name)? {
             None => Err(HeaderError::Missing(name)),
-            Some(b"") => Err(self.invalid(name, "a text")),
-            Some(value) if value.len() > VALUE_BYTES_MAX => {
-                Err(self.invalid(name, "at most 1024 bytes long"))
-            }
-            Some(value) => std::str::from_utf8(value).map_err(|_| self.invalid(name, "UTF-8")),
+            Some("") => Err(self.invalid(name, "a text")),
+            Some(text) => Ok(text),
         }
     }
 
-    fn optional(&self, name: &'static str) -> Result<Option<String>, HeaderError> {
-        self.get(name).map(|_| self.text(name).map(str::to_owned)).transpose()
+    /// Whatever the store accepted has to pass: these are somebody else's texts, of any length.
+    fn optional(&self, name: &'static str) -> Result<Option<&str>, HeaderError> {
+        let text = |value| std::str::from_utf8(value).map_err(|_| self.invalid(name, "UTF-8"));
+        self.get(name).map(text).transpose()
     }
 
     fn parsed<T>(
@@ -209,3 +240,6 @@ fn shown(value: &[u8]) -> String {
     let text: String = String::from_utf8_lossy(&value[..value.len().min(64)]).into_owned();
     if value.len() > 64 { format!("{text:?}…") } else { format!("{text:?}") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,3 +45,6 @@ pub use headers::{EventHeaders, HeaderError};
 pub use registry::{Compatibility, Registry, RegistryConfig, RegistryError};
 pub use schema::{SchemaError, WriterSchema};
 pub use subject::subject;
+
+#[cfg(test)]
+mod examples;

@@ -84,38 +84,102 @@ fn full_name(schema: &Value) -> Option<String> {
     }
 }
 
-/// Refuses what lets a short payload cost much: lists of items that take no bytes, and endless nesting.
+/// Refuses what lets a short payload cost much: endless nesting, and values that take no bytes, of which a list could
+/// claim any number. What is no schema at all is left to the Avro library.
 fn check(schema: &Value, depth: usize) -> Result<(), SchemaError> {
     if depth > NESTING_MAX {
         return Err(SchemaError::TooDeep);
     }
     match schema {
-        Value::Array(parts) => parts.iter().try_for_each(|part| check(part, depth + 1)),
+        Value::String(name) if name == "null" => {
+            Err(SchemaError::NotAllowed("a null that is not a branch of a union"))
+        }
+        Value::Array(branches) => branches
+            .iter()
+            .filter(|branch| *branch != "null" && branch.get("type").is_none_or(|kind| kind != "null"))
+            .try_for_each(|branch| check(branch, depth + 1)),
         Value::Object(keys) => {
-            if keys.get("type").is_some_and(|kind| kind == "array")
-                && keys.get("items").is_none_or(takes_no_bytes)
-            {
-                return Err(SchemaError::NotAllowed("an array of items that take no bytes"));
+            let part = |name| keys.get(name).map_or(Ok(()), |part| check(part, depth + 1));
+            let parts = |name| keys.get(name).and_then(Value::as_array).filter(|parts| !parts.is_empty());
+            match keys.get("type") {
+                Some(Value::String(kind)) => match kind.as_str() {
+                    "record" | "error" => parts("fields")
+                        .ok_or(SchemaError::NotAllowed("a record without fields"))?
+                        .iter()
+                        .filter_map(|field| field.get("type"))
+                        .try_for_each(|kind| check(kind, depth + 1)),
+                    "array" => part("items"),
+                    "map" => part("values"),
+                    "enum" => {
+                        parts("symbols").map(drop).ok_or(SchemaError::NotAllowed("an enum without symbols"))
+                    }
+                    "fixed" if keys.get("size").and_then(Value::as_u64).is_none_or(|size| size == 0) => {
+                        Err(SchemaError::NotAllowed("a fixed of no bytes"))
+                    }
+                    _ => part("type"),
+                },
+                _ => part("type"),
             }
-            keys.iter().filter(|(key, _)| *key != "default").try_for_each(|(_, part)| check(part, depth + 1))
         }
         _ => Ok(()),
     }
 }
 
-fn takes_no_bytes(items: &Value) -> bool {
-    match items {
-        Value::String(name) => name == "null",
-        Value::Array(_) => false, // the index of a union's branch takes a byte
-        Value::Object(keys) => match keys.get("type") {
-            Some(Value::String(kind)) if kind == "record" => {
-                let fields = keys.get("fields").and_then(Value::as_array);
-                fields.is_none_or(|fields| fields.iter().all(|f| f.get("type").is_none_or(takes_no_bytes)))
-            }
-            Some(Value::String(kind)) if kind == "fixed" => keys.get("size") == Some(&Value::from(0)),
-            Some(inner) => takes_no_bytes(inner),
-            None => true,
-        },
-        _ => true,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_field(kind: &str) -> Result<WriterSchema, SchemaError> {
+        WriterSchema::parse(&format!(
+            r#"{{"type": "record", "name": "R", "namespace": "n", "fields": [{{"name": "f", "type": {kind}}}]}}"#
+        ))
+    }
+
+    #[test]
+    fn a_record_is_known_by_its_full_name() {
+        assert_eq!(with_field(r#""int""#).unwrap().full_name(), "n.R");
+        let dotted = r#"{"type": "record", "name": "a.b.R", "fields": [{"name": "f", "type": "int"}]}"#;
+        assert_eq!(WriterSchema::parse(dotted).unwrap().full_name(), "a.b.R");
+    }
+
+    #[test]
+    fn what_is_no_record_with_a_namespace_is_refused() {
+        for text in [
+            r#""string""#,
+            r#"["null", "int"]"#,
+            r#"{"type": "record", "name": "R", "fields": [{"name": "f", "type": "int"}]}"#,
+        ] {
+            assert_eq!(WriterSchema::parse(text).unwrap_err(), SchemaError::NoRecord, "{text}");
+        }
+        assert!(matches!(WriterSchema::parse("{"), Err(SchemaError::Json(_))));
+        assert!(matches!(with_field(r#""nonsense""#), Err(SchemaError::Avro(_))));
+    }
+
+    #[test]
+    fn values_that_take_no_bytes_are_refused_wherever_they_hide() {
+        for kind in [
+            r#"{"type": "array", "items": "null"}"#,
+            r#"{"type": "array", "items": {"type": "null"}}"#,
+            r#"{"type": "map", "values": {"type": "array", "items": "null"}}"#,
+            r#"["null", {"type": "array", "items": "null"}]"#,
+            r#"{"type": "array", "items": {"type": "record", "name": "E", "fields": []}}"#,
+            r#"{"type": "array", "items": {"type": "record", "name": "E", "fields": [{"name": "x", "type": "null"}]}}"#,
+            r#"{"type": "array", "items": {"type": "fixed", "name": "F", "size": 0}}"#,
+            r#"{"type": "enum", "name": "E", "symbols": []}"#,
+        ] {
+            assert!(matches!(with_field(kind), Err(SchemaError::NotAllowed(_))), "{kind}");
+        }
+        assert!(with_field(r#"{"type": "array", "items": ["null", "int"]}"#).is_ok());
+    }
+
+    #[test]
+    fn huge_and_deep_schemas_are_refused() {
+        let doc = format!(r#"{{"type": "string", "doc": "{}"}}"#, "x".repeat(TEXT_BYTES_MAX));
+        assert!(matches!(with_field(&doc), Err(SchemaError::TooLong { .. })));
+        let deep = (0..60)
+            .fold(r#""int""#.to_owned(), |inner, _| format!(r#"{{"type": "array", "items": {inner}}}"#));
+        assert_eq!(with_field(&deep).unwrap_err(), SchemaError::TooDeep);
+        let deeper = "[".repeat(5000);
+        assert!(matches!(WriterSchema::parse(&deeper), Err(SchemaError::Json(_))));
     }
 }

@@ -8,6 +8,10 @@ mod cache;
 mod compatibility;
 mod config;
 mod error;
+#[cfg(test)]
+mod stub;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::num::NonZeroUsize;
