@@ -43,7 +43,12 @@ impl Connect {
         let (worker, logging) = (folder.join("worker.properties"), folder.join("log4j2.properties"));
         write_private(&worker, &config)?;
         write_private(&logging, LOGGING)?;
-        let secrets = format!("cdc_password={}\n", value("MILLRACE_POSTGRES_CDC_PASSWORD"));
+        let secrets = format!(
+            "cdc_password={}\npostgres_host={}\npostgres_port={}\n",
+            value("MILLRACE_POSTGRES_CDC_PASSWORD"),
+            value("MILLRACE_POSTGRES_HOST"),
+            value("MILLRACE_POSTGRES_PORT"),
+        );
         write_private(&folder.join("secrets.properties"), &secrets)?;
         let mut args = java::options(Profile::Server { heap: 512 });
         args.push(format!("-Dlog4j2.configurationFile={}", logging.display()));

@@ -90,7 +90,7 @@ impl Kafka {
     pub(crate) async fn probe(env: &StackEnv) -> Result<()> {
         let bootstrap = env.get("MILLRACE_KAFKA_BOOTSTRAP").unwrap_or_default();
         TcpStream::connect(bootstrap).await.map_err(Error::run("a connection to Kafka"))?; // spares clients that fail
-        let config = client(env, "admin");
+        let config = env.kafka_client("admin");
         let describe = move || {
             let client: AdminClient<DefaultClientContext> = config.create()?;
             client.inner().fetch_metadata(None, Duration::from_secs(5))
@@ -108,16 +108,18 @@ impl Kafka {
     }
 }
 
-/// How a user of this stack reaches its broker.
-pub(crate) fn client(env: &StackEnv, user: &str) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", env.get("MILLRACE_KAFKA_BOOTSTRAP").unwrap_or_default())
-        .set("security.protocol", "SASL_PLAINTEXT")
-        .set("sasl.mechanism", "SCRAM-SHA-512")
-        .set("sasl.username", user)
-        .set("sasl.password", password(env, user));
-    config
+impl StackEnv {
+    /// How a user of this stack reaches its broker: `admin`, `connect`, `projector`, `dead-letters`, `auditor`.
+    pub fn kafka_client(&self, user: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", self.get("MILLRACE_KAFKA_BOOTSTRAP").unwrap_or_default())
+            .set("security.protocol", "SASL_PLAINTEXT")
+            .set("sasl.mechanism", "SCRAM-SHA-512")
+            .set("sasl.username", user)
+            .set("sasl.password", password(self, user));
+        config
+    }
 }
 
 fn password<'a>(env: &'a StackEnv, user: &str) -> &'a str {

@@ -14,6 +14,7 @@
 
 mod component;
 mod connect;
+mod database;
 mod disk;
 mod env_file;
 mod error;
@@ -36,6 +37,7 @@ mod stack;
 mod state;
 
 pub use component::Component;
+pub use database::Databases;
 pub use env_file::StackEnv;
 pub use error::{Error, Result};
 pub use home::Home;

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use crate::files::{give, make_folder, write_private};
 use crate::process::{Account, Launch, run};
 use crate::stack::ROLES;
-use crate::{Component, Error, Result, Stack, StackEnv};
+use crate::{Component, Databases, Error, Result, Stack, StackEnv};
 
 const CONFIG: &str = include_str!("../config/postgresql.conf");
 const ACCESS: &str = include_str!("../config/pg_hba.conf");
@@ -19,8 +19,8 @@ const DATABASE_SQL: &str = include_str!("../queries/database_create.sql");
 
 /// The databases of a stack: name, owner, and who else may connect.
 const DATABASES: [(&str, &str, &str); 3] = [
-    ("millrace_events", "owner", "app, cdc, auditor"),
-    ("millrace_views", "owner", "views_writer, dashboard, auditor"),
+    ("millrace_events", "owner", Databases::Events.guests()),
+    ("millrace_views", "owner", Databases::Views.guests()),
     ("registry", "registry", ""),
 ];
 
@@ -119,7 +119,7 @@ impl Postgres {
         Ok(())
     }
 
-    async fn make_database(
+    pub(crate) async fn make_database(
         &self,
         stack: &Stack,
         env: &StackEnv,
@@ -136,17 +136,22 @@ impl Postgres {
         Ok(())
     }
 
-    /// Runs SQL as the superuser. It goes through standard input and the password through the environment: neither
-    /// is in the process list.
+    /// Runs SQL as the superuser.
     async fn query(&self, stack: &Stack, env: &StackEnv, database: &str, sql: &str) -> Result<String> {
-        let mut psql = Command::new(self.bin.join("psql"));
+        run(&mut Command::from(self.psql(stack, env, database)), sql).await
+    }
+
+    /// A client of the superuser. SQL goes through its standard input and the password through its environment:
+    /// neither is in the process list.
+    pub(crate) fn psql(&self, stack: &Stack, env: &StackEnv, database: &str) -> std::process::Command {
+        let mut psql = std::process::Command::new(self.bin.join("psql"));
         psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
         psql.args(["--username=postgres", "--no-password", "--dbname", database]);
         psql.arg("--host").arg(stack.socket_folder());
         psql.args(["--port", env.get("MILLRACE_POSTGRES_PORT").unwrap_or_default()]);
         psql.env("PGPASSWORD", env.get("MILLRACE_POSTGRES_POSTGRES_PASSWORD").unwrap_or_default());
         psql.env("PGCONNECT_TIMEOUT", "5");
-        run(&mut psql, sql).await
+        psql
     }
 }
 

@@ -1,0 +1,61 @@
+//! Databases beside those of the stack itself: tests have one each.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::postgres::Postgres;
+use crate::{Error, Result, Stack, StackEnv};
+
+const SLOTS_DROP: &str = include_str!("../queries/slots_drop.sql");
+
+/// Which of the stack's databases a further one is like: the same owner, the same guests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Databases {
+    /// The event store's and the outbox's.
+    Events,
+    /// The projections'.
+    Views,
+}
+
+impl Databases {
+    pub(crate) const fn guests(self) -> &'static str {
+        match self {
+            Self::Events => "app, cdc, auditor",
+            Self::Views => "views_writer, dashboard, auditor",
+        }
+    }
+}
+
+impl Stack {
+    /// Makes an empty database on a stack that is up.
+    pub async fn create_database(&self, env: &StackEnv, name: &str, like: Databases) -> Result<()> {
+        self.postgres()?.make_database(self, env, name, "owner", like.guests()).await
+    }
+
+    /// Drops a database with its replication slots and whoever is connected. Blocks; needs no runtime.
+    pub fn drop_database(&self, env: &StackEnv, name: &str) -> Result<()> {
+        let postgres = self.postgres()?;
+        run(&mut postgres.psql(self, env, name), SLOTS_DROP)?;
+        let drop = format!("drop database if exists \"{name}\" with (force)");
+        run(&mut postgres.psql(self, env, "postgres"), &drop)
+    }
+
+    fn postgres(&self) -> Result<Postgres> {
+        Postgres::installed(self).ok_or_else(|| Error::MissingPackages("postgresql-15".to_owned()))
+    }
+}
+
+fn run(command: &mut Command, input: &str) -> Result<()> {
+    let failed = Error::run("psql");
+    let mut finish = || {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        child.stdin.take().expect("its input was asked for").write_all(input.as_bytes())?;
+        child.wait_with_output()
+    };
+    let output = finish().map_err(failed)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(Error::Failed { program: "psql".to_owned(), status: output.status.to_string(), output: said })
+}
