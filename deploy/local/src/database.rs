@@ -40,7 +40,7 @@ impl Stack {
         run(&mut postgres.psql(self, env, "postgres"), &drop)
     }
 
-    fn postgres(&self) -> Result<Postgres> {
+    pub(crate) fn postgres(&self) -> Result<Postgres> {
         Postgres::installed(self).ok_or_else(|| Error::MissingPackages("postgresql-15".to_owned()))
     }
 }

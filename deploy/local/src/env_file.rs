@@ -60,6 +60,10 @@ impl StackEnv {
         self.0.entry(key.to_owned()).or_insert_with(value);
     }
 
+    pub(crate) fn remove(&mut self, key: &str) {
+        self.0.remove(key);
+    }
+
     /// Every secret in it: what must never appear in a process list or a log.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         self.iter().filter(|(key, _)| key.ends_with("_PASSWORD")).map(|(_, value)| value)

@@ -74,6 +74,9 @@ pub enum Error {
         /// Who holds it, as far as can be told.
         holder: String,
     },
+    /// A running server cannot change its port.
+    #[error("{0} is up; take the stack down before it gets new ports")]
+    StillUp(Component),
     /// No free port was found.
     #[error("no free port was found between {0} and {1}")]
     NoPort(u16, u16),

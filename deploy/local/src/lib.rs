@@ -12,10 +12,13 @@
 //! ends no process but its own. It does not know topics, ACLs, migrations or connectors: between
 //! [`Raising::servers`] and [`Raising::connect`] its caller puts those in place.
 
+mod args;
 mod component;
 mod connect;
 mod database;
 mod disk;
+mod doctor;
+mod down;
 mod env_file;
 mod error;
 mod files;
@@ -23,23 +26,37 @@ mod home;
 mod java;
 mod kafka;
 pub mod lock;
+mod logs;
 mod packages;
 mod ports;
 mod postgres;
 mod process;
 mod progress;
 mod raise;
+mod raised;
 mod redis;
 mod registry;
 mod secrets;
 mod server;
 mod stack;
 mod state;
+mod status;
 
+pub use args::{DoctorArgs, DownArgs, LockArgs, LogsArgs, StackArgs, StatusArgs, UpArgs};
 pub use component::Component;
 pub use database::Databases;
+pub use doctor::{Diagnosis, Finding, Verdict, doctor};
+pub use down::down;
 pub use env_file::StackEnv;
 pub use error::{Error, Result};
 pub use home::Home;
-pub use raise::Raising;
+pub use logs::logs;
+pub use raise::{Raising, up};
+pub use raised::{Raised, Started};
 pub use stack::Stack;
+pub use status::{ComponentStatus, Health, Status, status};
+
+/// Renews the lock file.
+pub async fn renew_lock(args: &LockArgs) -> Result<()> {
+    lock::renew(&args.file).await.map(drop)
+}

@@ -39,6 +39,13 @@ pub(crate) fn assign(env: &mut StackEnv, home: &Home) -> Result<()> {
     Ok(())
 }
 
+/// Drops the record of all ports, so that others are chosen.
+pub(crate) fn forget(env: &mut StackEnv) {
+    for (_, key) in PORTS {
+        env.remove(key);
+    }
+}
+
 fn recorded_by_all(home: &Home) -> BTreeSet<u16> {
     let stacks = fs::read_dir(&home.data).into_iter().flatten().flatten();
     stacks.flat_map(|stack| recorded_ports(&stack.path().join("stack.env"))).collect()

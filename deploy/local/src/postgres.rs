@@ -104,8 +104,8 @@ impl Postgres {
     }
 
     /// Whether it answers a query.
-    pub(crate) async fn probe(&self, stack: &Stack, env: &StackEnv) -> Result<()> {
-        self.query(stack, env, "postgres", "select 1").await.map(drop)
+    pub(crate) async fn probe(stack: &Stack, env: &StackEnv) -> Result<()> {
+        stack.postgres()?.query(stack, env, "postgres", "select 1").await.map(drop)
     }
 
     /// Makes the roles and databases that are missing. Called after every start: it may have been cut short.
@@ -137,7 +137,7 @@ impl Postgres {
     }
 
     /// Runs SQL as the superuser.
-    async fn query(&self, stack: &Stack, env: &StackEnv, database: &str, sql: &str) -> Result<String> {
+    pub(crate) async fn query(&self, stack: &Stack, env: &StackEnv, database: &str, sql: &str) -> Result<String> {
         run(&mut Command::from(self.psql(stack, env, database)), sql).await
     }
 

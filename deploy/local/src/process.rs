@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
-use crate::{Error, Result};
+use crate::{Component, Error, Result, Stack};
 
 /// One process, for as long as it lives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,15 +65,22 @@ fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
-/// The living processes that run `program` in `folder`: servers of ours that no state file remembers, because
-/// whoever started them was killed before it could write.
-pub(crate) fn running_in(program: &Path, folder: &Path) -> Vec<Process> {
-    let (Ok(program), Ok(folder)) = (fs::canonicalize(program), fs::canonicalize(folder)) else { return Vec::new() };
-    let runs_there = |pid: i32| {
-        fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder)
-            && fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program)
+/// The living processes that run a component's program in its folder, whether a state file remembers them or not.
+/// Only the servers themselves are meant: a shell that somebody opened there runs another program.
+pub(crate) fn leftovers(stack: &Stack, component: Component) -> Vec<Process> {
+    let programs: &[&str] = match component {
+        Component::Postgres => &["postgres"],
+        Component::Redis => &["redis-server", "redis-check-rdb"], // Debian's server is a link to the other
+        Component::Kafka | Component::Registry | Component::Connect => &["java"],
     };
-    pids().filter(|pid| runs_there(*pid)).filter_map(Process::find).collect()
+    let Ok(folder) = fs::canonicalize(stack.folder(component)) else { return Vec::new() };
+    let runs_there = |pid: &i32| {
+        let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let program = link("exe").file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let program = program.trim_end_matches(" (deleted)"); // it was upgraded meanwhile
+        programs.contains(&program) && link("cwd").starts_with(&folder)
+    };
+    pids().filter(runs_there).filter_map(Process::find).collect()
 }
 
 pub(crate) fn pids() -> impl Iterator<Item = i32> {

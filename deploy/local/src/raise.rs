@@ -1,24 +1,25 @@
 use std::fs::File;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nix::sys::signal::Signal;
 use tokio::process::Child;
 use tokio::time::sleep;
 
 use crate::connect::Connect;
+use crate::down::end_leftovers;
 use crate::files::{last_lines, make_folder};
 use crate::kafka::Kafka;
 use crate::lock::{Artifacts, Lock, fetch};
 use crate::packages::{self, Package};
 use crate::postgres::Postgres;
-use crate::process::{Process, running_in};
+use crate::process::Process;
+use crate::raised::{Raised, Started};
 use crate::progress::{Progress, Step};
 use crate::redis::Redis;
 use crate::registry::Registry;
-use crate::server::Server;
+use crate::server::{Server, answers};
 use crate::state::{Running, State};
-use crate::{Component, Error, Result, Stack, StackEnv, ports};
+use crate::{Component, Error, Result, Stack, StackEnv, UpArgs, disk, ports};
 
 /// A stack that is being raised: nobody else raises or ends it meanwhile.
 #[derive(Debug)]
@@ -28,37 +29,33 @@ pub struct Raising {
     state: Mutex<State>,
     artifacts: Artifacts,
     progress: Progress,
+    begun: Instant,
     started: Mutex<Vec<Started>>,
     _lock: File,
 }
 
-/// What became of one component.
-#[derive(Debug, Clone)]
-pub struct Started {
-    /// Which.
-    pub component: Component,
-    /// The version its program names.
-    pub version: String,
-    /// Its main port.
-    pub port: u16,
-    /// Its process.
-    pub pid: i32,
-    /// How long it took until it answered.
-    pub took: Duration,
-    /// Whether it was up already.
-    pub was_up: bool,
-}
+/// Below this a stack is not even started: Kafka ends itself when its disk is full.
+const ROOM: u64 = 1 << 30;
 
 impl Stack {
-    /// Begins to raise the stack: makes its folder, its passwords and its ports if it has none.
-    pub async fn raise(&self) -> Result<Raising> {
-        let progress = Progress::new();
+    /// Begins to raise the stack: makes its folder, its passwords and its ports if it has none, installs the packages
+    /// that are missing if it may, and fetches what is not in the cache.
+    pub async fn raise(&self, new_ports: bool) -> Result<Raising> {
+        let (progress, begun) = (Progress::new(), Instant::now());
         make_folder(&self.root(), 0o711)?;
         make_folder(&self.root().join("logs"), 0o700)?;
         let lock = self.lock(&progress).await?;
         packages::require(&[Package::Postgres, Package::Redis], &progress).await?;
         let artifacts = fetch(&Lock::committed(), self.home(), &progress).await?;
+        disk::require(&self.root(), ROOM, "to run a stack")?;
+        let state = self.state()?;
         let mut env = StackEnv::read(&self.env_file())?;
+        if new_ports {
+            match Component::ALL.into_iter().find(|component| state.alive(*component).is_some()) {
+                Some(component) => return Err(Error::StillUp(component)),
+                None => ports::forget(&mut env),
+            }
+        }
         {
             let home = File::open(&self.home().data).map_err(Error::file("open", &self.home().data))?;
             home.lock().map_err(Error::file("lock", &self.home().data))?; // held while ports are chosen
@@ -66,8 +63,8 @@ impl Stack {
             self.complete(&mut env);
             env.write(&self.env_file())?;
         }
-        let state = Mutex::new(self.state()?);
-        Ok(Raising { stack: self.clone(), env, state, artifacts, progress, started: Mutex::default(), _lock: lock })
+        let (stack, state, started) = (self.clone(), Mutex::new(state), Mutex::default());
+        Ok(Raising { stack, env, state, artifacts, progress, begun, started, _lock: lock })
     }
 
     /// Waits until nobody else raises or ends this stack.
@@ -84,6 +81,11 @@ impl Stack {
         }
         Ok(file)
     }
+}
+
+/// Begins to raise the stack that the options name: [`Stack::raise`].
+pub async fn up(args: &UpArgs) -> Result<Raising> {
+    args.stack.open()?.raise(args.new_ports).await
 }
 
 impl Raising {
@@ -117,6 +119,14 @@ impl Raising {
         self.start(&Server::Connect(Connect::new(self.artifacts.clone()))).await
     }
 
+    /// What became of the components so far; the whole time includes whatever the caller did in between.
+    pub fn raised(&self) -> Raised {
+        let mut started = self.started.lock().expect("no thread panics while it holds the list").clone();
+        started.sort_by_key(|started| started.component);
+        let (stack, seconds) = (self.stack.name().to_owned(), self.begun.elapsed().as_secs_f64());
+        Raised { stack, components: started, seconds }
+    }
+
     async fn start(&self, server: &Server) -> Result<()> {
         let component = server.component();
         let step = self.progress.step(component.name(), "starting");
@@ -129,30 +139,31 @@ impl Raising {
             None => self.launch(server, &step).await?,
         };
         server.settle(&self.stack, &self.env).await?;
-        let took = Duration::from_secs_f64(step.seconds());
-        let (version, pid) = (server.version().await?, process.pid);
+        let seconds = step.seconds();
         let port = ports::of(&self.env, component)[0];
         let word = if was_up.is_some() { "was up" } else { "up" };
-        step.done(&format!("{word} on port {port}, {:.1} s", took.as_secs_f64()));
-        let started = Started { component, version, port, pid, took, was_up: was_up.is_some() };
-        self.started.lock().expect("no thread panics here").push(started);
+        step.done(&format!("{word} on port {port}, {seconds:.1} s"));
+        let version = self.state().components[&component].version.clone();
+        let started = Started { component, version, port, pid: process.pid, seconds, was_up: was_up.is_some() };
+        self.started.lock().expect("no thread panics while it holds the list").push(started);
         Ok(())
     }
 
     async fn launch(&self, server: &Server, step: &Step) -> Result<Process> {
         let component = server.component();
-        end_leftovers(&self.stack, server).await?;
+        end_leftovers(&self.stack, component).await?;
         ports::check_free(&self.env, component)?;
         let launch = server.prepare(&self.stack, &self.env).await?;
+        let version = server.version().await?;
         let mut child = launch.start()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();
         let Some(process) = Process::find(pid) else {
             return Err(self.died(server, &mut child).await);
         };
-        let version = server.version().await?;
         {
             let mut state = self.state();
-            state.components.insert(component, Running { process: process.clone(), version });
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            state.components.insert(component, Running { process: process.clone(), version, since });
             state.write(&self.stack.state_file())?;
         }
         step.say(&format!("started as process {pid}"));
@@ -164,7 +175,7 @@ impl Raising {
         let bound = server.ready_within();
         let deadline = Instant::now() + bound;
         loop {
-            let Err(error) = server.probe(&self.stack, &self.env).await else { return Ok(()) };
+            let Err(error) = answers(&self.stack, &self.env, server.component()).await else { return Ok(()) };
             if let Some(child) = child.as_deref_mut().filter(|_| !process.alive()) {
                 return Err(self.died(server, child).await);
             }
@@ -189,20 +200,4 @@ impl Raising {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().expect("no thread panics while it holds the state")
     }
-}
-
-/// Ends what runs in a component's folder though no state file remembers it: whoever started it was killed before it
-/// could write, or its parent was killed and it did not notice yet.
-async fn end_leftovers(stack: &Stack, server: &Server) -> Result<()> {
-    let folders = [stack.folder(server.component()), stack.folder(server.component()).join("data")];
-    for leftover in folders.iter().flat_map(|folder| running_in(&server.program(), folder)) {
-        leftover.signal(Signal::SIGTERM);
-        if !leftover.gone_within(Duration::from_secs(5)).await {
-            leftover.signal(Signal::SIGKILL);
-        }
-        if !leftover.gone_within(Duration::from_secs(10)).await {
-            return Err(Error::Immortal { component: server.component(), pid: leftover.pid });
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,5 @@
 //! How each component is prepared, probed and settled: the one place that knows all five.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::connect::{self, Connect};
@@ -33,17 +32,6 @@ impl Server {
         }
     }
 
-    /// The program that its processes run.
-    pub(crate) fn program(&self) -> PathBuf {
-        match self {
-            Self::Postgres(postgres) => postgres.program(),
-            Self::Redis(redis) => redis.program(),
-            Self::Kafka(kafka) => kafka.program(),
-            Self::Registry(registry) => registry.program(),
-            Self::Connect(connect) => connect.program(),
-        }
-    }
-
     pub(crate) async fn version(&self) -> Result<String> {
         match self {
             Self::Postgres(postgres) => postgres.version().await,
@@ -61,17 +49,6 @@ impl Server {
             Self::Kafka(kafka) => kafka.prepare(stack, env).await,
             Self::Registry(registry) => registry.prepare(stack, env),
             Self::Connect(connect) => connect.prepare(stack, env),
-        }
-    }
-
-    /// One try whether it answers.
-    pub(crate) async fn probe(&self, stack: &Stack, env: &StackEnv) -> Result<()> {
-        match self {
-            Self::Postgres(postgres) => postgres.probe(stack, env).await,
-            Self::Redis(_) => Redis::probe(env).await,
-            Self::Kafka(_) => Kafka::probe(env).await,
-            Self::Registry(_) => Registry::probe(env).await,
-            Self::Connect(_) => Connect::probe(env).await,
         }
     }
 
@@ -93,5 +70,16 @@ impl Server {
             Self::Registry(_) => Registry::settle(env).await,
             Self::Redis(_) | Self::Kafka(_) | Self::Connect(_) => Ok(()),
         }
+    }
+}
+
+/// One try whether a component answers.
+pub(crate) async fn answers(stack: &Stack, env: &StackEnv, component: Component) -> Result<()> {
+    match component {
+        Component::Postgres => Postgres::probe(stack, env).await,
+        Component::Redis => Redis::probe(env).await,
+        Component::Kafka => Kafka::probe(env).await,
+        Component::Registry => Registry::probe(env).await,
+        Component::Connect => Connect::probe(env).await,
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct State {
 pub(crate) struct Running {
     pub(crate) process: Process,
     pub(crate) version: String,
+    /// Unix time of its start, in seconds.
+    pub(crate) since: u64,
 }
 
 impl State {
