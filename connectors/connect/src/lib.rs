@@ -1,1 +1,19 @@
-//! Applies connectors from their JSON files and reports what is true.
+//! Applies connectors from their JSON files to a Connect worker, and reports what is true.
+//!
+//! It promises that a connector is validated before anything changes, that applying the same file again changes
+//! nothing, that "applied" means connector and tasks are running (and whatever else the caller asks for, such as an
+//! active replication slot), and that it shows no secret. Every wait has a bound. It does not know what a connector does.
+
+mod client;
+mod config;
+mod connector;
+mod error;
+mod plan;
+mod status;
+
+pub use client::{Applied, Client};
+pub use config::Config;
+pub use connector::Connector;
+pub use error::{Error, FieldErrors};
+pub use plan::{Change, Plan};
+pub use status::{State, Status, TaskStatus};

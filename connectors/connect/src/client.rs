@@ -1,0 +1,244 @@
+//! Connect's REST interface.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Config, Connector, Error, FieldErrors, Plan, Status};
+
+/// Validation connects to the database, which may take a while; Connect itself gives up after 90 s.
+const ANSWER_MAX: Duration = Duration::from_secs(100);
+/// Between two looks at something that is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a worker that is busy rebalancing (409) is asked again.
+const BUSY_MAX: Duration = Duration::from_secs(30);
+
+/// A Connect worker.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+}
+
+/// A connector is as its file says, and runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// What was changed.
+    pub plan: Plan,
+    /// What was true at the end.
+    pub status: Status,
+    /// How long it took to run.
+    pub waited: Duration,
+}
+
+#[derive(Deserialize)]
+struct Validation {
+    configs: Vec<ValidatedField>,
+}
+
+#[derive(Deserialize)]
+struct ValidatedField {
+    value: ValidatedValue,
+}
+
+#[derive(Deserialize)]
+struct ValidatedValue {
+    name: String,
+    #[serde(default)]
+    errors: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    message: String,
+}
+
+impl Client {
+    /// A client of the worker at that URL.
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(2))
+            .timeout(ANSWER_MAX)
+            .no_proxy() // Connect is a neighbour
+            .build()
+            .map_err(Error::Client)?;
+        Ok(Self { http, url: config.connect_url.trim_end_matches('/').to_owned() })
+    }
+
+    /// Lets Connect look for mistakes without changing anything; the connector's own checks run too, so a Debezium
+    /// connector tries its database. None: it could be applied.
+    pub async fn validate(&self, connector: &Connector) -> Result<Vec<FieldErrors>, Error> {
+        let what = format!("validate connector {}", connector.name);
+        let class = connector.settings.get("connector.class").map_or("", String::as_str);
+        let mut settings = connector.settings.clone();
+        settings.insert("name".to_owned(), connector.name.clone());
+        // Connect finds a plugin by its simple name.
+        let plugin = class.rsplit('.').next().unwrap_or_default();
+        let path = format!("/connector-plugins/{plugin}/config/validate");
+        let found: Validation = self.ask(&what, || self.request(Method::PUT, &path).json(&settings)).await?;
+        let with_errors = |field: ValidatedField| {
+            let ValidatedValue { name: field, errors } = field.value;
+            (!errors.is_empty()).then_some(FieldErrors { field, errors })
+        };
+        Ok(found.configs.into_iter().filter_map(with_errors).collect())
+    }
+
+    /// What [`Self::apply`] would change.
+    pub async fn plan(&self, connector: &Connector) -> Result<Plan, Error> {
+        let what = format!("show connector {}", connector.name);
+        let path = format!("/connectors/{}/config", connector.name);
+        let live: Option<BTreeMap<String, String>> =
+            found(self.ask(&what, || self.request(Method::GET, &path)).await)?;
+        Ok(Plan::between(live.as_ref(), connector))
+    }
+
+    /// Makes the connector be as its file says, and running: validates, changes only what differs, resumes it if an
+    /// operator held it, starts failed parts anew once, and waits until connector and tasks run and `ready` says yes
+    /// (for the outbox: the replication slot is active). Gives up after `bound`.
+    pub async fn apply<E>(
+        &self,
+        connector: &Connector,
+        bound: Duration,
+        mut ready: impl AsyncFnMut() -> Result<bool, E>,
+    ) -> Result<Applied, Error>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let name = &connector.name;
+        let fields = self.validate(connector).await?;
+        if !fields.is_empty() {
+            return Err(Error::Invalid { name: name.clone(), fields });
+        }
+        let plan = self.plan(connector).await?;
+        let before = self.status(name).await?;
+        if !plan.is_empty() {
+            let (what, path) = (format!("change connector {name}"), format!("/connectors/{name}/config"));
+            self.ask::<serde_json::Value>(&what, || {
+                self.request(Method::PUT, &path).json(&connector.settings)
+            })
+            .await?;
+        } else if before.as_ref().is_some_and(|status| status.failure().is_some()) {
+            self.restart(name).await?;
+        }
+        if before.is_some_and(|status| status.is_held()) {
+            self.resume(name).await?;
+        }
+
+        let (begun, mut seen) = (Instant::now(), String::new());
+        while begun.elapsed() < bound {
+            let status = self.status(name).await?;
+            seen = status.as_ref().map_or("Connect does not show it yet".to_owned(), Status::to_string);
+            let failure = status.as_ref().and_then(Status::failure);
+            if let Some(status) = status.filter(Status::is_running) {
+                if ready().await.map_err(|e| Error::Ready { name: name.clone(), source: e.into() })? {
+                    return Ok(Applied { plan, status, waited: begun.elapsed() });
+                }
+                seen.push_str(", but what it needs to be ready is missing");
+            }
+            // A status from before the change may still be shown for a moment, hence not at once.
+            if let Some(reason) = failure.filter(|_| begun.elapsed() > bound / 4) {
+                return Err(Error::Failed { name: name.clone(), reason });
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Err(Error::NotRunning { name: name.clone(), waited: begun.elapsed(), seen })
+    }
+
+    /// What the connector is doing; `None`: there is none of that name.
+    pub async fn status(&self, name: &str) -> Result<Option<Status>, Error> {
+        let path = format!("/connectors/{name}/status");
+        found(
+            self.ask(&format!("tell the status of connector {name}"), || self.request(Method::GET, &path))
+                .await,
+        )
+    }
+
+    /// The names of all connectors.
+    pub async fn names(&self) -> Result<Vec<String>, Error> {
+        self.ask("list its connectors", || self.request(Method::GET, "/connectors")).await
+    }
+
+    /// Holds the connector's tasks; they keep their connections.
+    pub async fn pause(&self, name: &str) -> Result<(), Error> {
+        self.tell(Method::PUT, name, "pause").await
+    }
+
+    /// Shuts the connector's tasks down; its place in the log is kept.
+    pub async fn stop(&self, name: &str) -> Result<(), Error> {
+        self.tell(Method::PUT, name, "stop").await
+    }
+
+    /// Lets a held connector go on.
+    pub async fn resume(&self, name: &str) -> Result<(), Error> {
+        self.tell(Method::PUT, name, "resume").await
+    }
+
+    /// Starts the failed ones of the connector and its tasks anew.
+    pub async fn restart(&self, name: &str) -> Result<(), Error> {
+        self.tell(Method::POST, name, "restart?includeTasks=true&onlyFailed=true").await
+    }
+
+    /// Removes the connector. Its place in the log is kept by Connect under its name, and by the slot.
+    pub async fn delete(&self, name: &str) -> Result<(), Error> {
+        let path = format!("/connectors/{name}");
+        self.send(&format!("delete connector {name}"), || self.request(Method::DELETE, &path)).await.map(drop)
+    }
+
+    async fn tell(&self, method: Method, name: &str, order: &str) -> Result<(), Error> {
+        let path = format!("/connectors/{name}/{order}");
+        let what = format!("{} connector {name}", order.split('?').next().unwrap_or(order));
+        self.send(&what, || self.request(method.clone(), &path)).await.map(drop)
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<T, Error> {
+        let answer = self.send(what, request).await?;
+        answer.json().await.map_err(|source| self.unreachable(what, source))
+    }
+
+    /// Sends a request, again while the worker is rebalancing.
+    async fn send(
+        &self,
+        what: &str,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<reqwest::Response, Error> {
+        let begun = Instant::now();
+        loop {
+            let answer = request().send().await.map_err(|source| self.unreachable(what, source))?;
+            let status = answer.status();
+            if status.is_success() {
+                return Ok(answer);
+            }
+            if status == StatusCode::CONFLICT && begun.elapsed() < BUSY_MAX {
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            }
+            let text = answer.text().await.unwrap_or_default();
+            let message = serde_json::from_str(&text).map_or(text, |Message { message }| message);
+            return Err(Error::Refused { what: what.to_owned(), status: status.as_u16(), message });
+        }
+    }
+
+    fn unreachable(&self, what: &str, source: reqwest::Error) -> Error {
+        Error::Unreachable { url: self.url.clone(), what: what.to_owned(), source: source.without_url() }
+    }
+}
+
+/// What Connect does not have is no failure.
+fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(it) => Ok(Some(it)),
+        Err(Error::Refused { status: 404, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

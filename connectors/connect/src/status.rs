@@ -1,0 +1,114 @@
+//! What a connector and its tasks are doing.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// A connector as Connect sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Status {
+    /// Its name.
+    pub name: String,
+    /// The connector itself.
+    pub connector: TaskStatus,
+    /// Its tasks.
+    #[serde(default)]
+    pub tasks: Vec<TaskStatus>,
+}
+
+/// A connector's or a task's state.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TaskStatus {
+    /// Which task; `None` for the connector itself.
+    #[serde(default)]
+    pub id: Option<u32>,
+    /// What it is doing.
+    pub state: State,
+    /// The worker it is on.
+    pub worker_id: String,
+    /// What it died of, as a Java stack trace.
+    #[serde(default)]
+    pub trace: Option<String>,
+}
+
+/// What a connector or a task is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// Waiting for a worker.
+    Unassigned,
+    /// At work.
+    Running,
+    /// Held by an operator, resources kept.
+    Paused,
+    /// Held by an operator, tasks shut down.
+    Stopped,
+    /// Given up.
+    Failed,
+    /// Starting anew.
+    Restarting,
+    /// A state that this program does not know.
+    #[serde(other)]
+    Other,
+}
+
+impl Status {
+    /// Whether the connector and all of its tasks (at least one) run.
+    pub fn is_running(&self) -> bool {
+        !self.tasks.is_empty() && self.parts().all(|part| part.state == State::Running)
+    }
+
+    /// Whether an operator holds it.
+    pub fn is_held(&self) -> bool {
+        matches!(self.connector.state, State::Paused | State::Stopped)
+    }
+
+    /// Why it failed, in a few lines: what the connector or its first failed task said.
+    pub fn failure(&self) -> Option<String> {
+        let failed = self.parts().find(|part| part.state == State::Failed)?;
+        Some(causes(failed.trace.as_deref().unwrap_or("it did not say why")))
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &TaskStatus> {
+        std::iter::once(&self.connector).chain(&self.tasks)
+    }
+}
+
+/// The messages of a Java stack trace, without where they were thrown.
+fn causes(trace: &str) -> String {
+    let is_message =
+        |line: &&str| !line.trim_start().starts_with("at ") && !line.trim_start().starts_with("... ");
+    trace.lines().filter(is_message).take(5).collect::<Vec<_>>().join("\n  ")
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unassigned => "unassigned",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Restarting => "restarting",
+            Self::Other => "in a state unknown here",
+        })
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connector {}", self.connector.state)?;
+        match self.tasks.as_slice() {
+            [] => f.write_str(", no task"),
+            tasks => {
+                tasks.iter().try_for_each(|task| write!(f, ", task {} {}", task.id.unwrap_or(0), task.state))
+            }
+        }
+    }
+}
+
+#[test]
+fn a_failure_is_told_by_its_messages() {
+    let trace = "org.apache.kafka.connect.errors.ConnectException: no slot\n\tat a.b(C.java:1)\n\t... 3 more\nCaused by: x";
+    assert_eq!(causes(trace), "org.apache.kafka.connect.errors.ConnectException: no slot\n  Caused by: x");
+}
