@@ -8,18 +8,31 @@
 //! It does not know what a sink is made of, nor what the events mean.
 
 mod broker;
+mod cache;
 mod changes;
+mod config;
 mod fault;
+mod handover;
+mod lane;
+mod metrics;
 mod parking;
+mod poll;
+mod projector;
+mod queue;
 mod record;
+mod rhythm;
+mod signals;
 mod store;
 
 pub use broker::{BrokerConfig, Password};
 pub use changes::{Changes, Progress, RowChange, Source};
+pub use config::{GroupProtocol, ProjectorConfig};
 pub use fault::{Classify, Fault};
+pub use metrics::Metrics;
 pub use parking::{
     Action, Decided, Decision, Hints, Park, ParkKey, ParkedKey, ParkedRecord, Reason, Release, Request,
     Settled, Stopped,
 };
+pub use projector::{Projector, ProjectorError};
 pub use record::{Header, Record};
 pub use store::{Claim, Committed, Loaded, RowKey, Tenure, ViewStore};

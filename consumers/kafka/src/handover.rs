@@ -1,0 +1,196 @@
+//! What happens when Kafka gives and takes partitions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::statistics::Statistics;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
+
+use crate::metrics::Metrics;
+use crate::signals::{Answer, Control, Start, Watermarks};
+
+/// How long a rebalance callback waits for the sink; a poll must never be blocked for longer.
+const CALLBACK: Duration = Duration::from_secs(2);
+
+/// The consumer's context: claims in the sink before a partition is read, and makes exactly one checked call of
+/// (incremental) assign or unassign per rebalance.
+#[derive(Debug)]
+pub(crate) struct Handover {
+    pub(crate) topic: Arc<str>,
+    pub(crate) lane: mpsc::UnboundedSender<Control>,
+    pub(crate) watermarks: Arc<Watermarks>,
+    pub(crate) metrics: Metrics,
+    pub(crate) state: Mutex<Assignment>,
+}
+
+/// What the poll thread knows of its partitions.
+#[derive(Debug, Default)]
+pub(crate) struct Assignment {
+    /// Where reading stands, for the partitions that are read. The others are assigned but held.
+    pub(crate) reading: BTreeMap<i32, Reading>,
+    /// Everything Kafka has assigned.
+    pub(crate) assigned: BTreeSet<i32>,
+    /// All partitions are paused because the queue is full.
+    pub(crate) paused: bool,
+    /// The client is of no more use.
+    pub(crate) broken: Option<KafkaError>,
+}
+
+/// One stretch of reading.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) generation: u64,
+    /// The next offset to hand to the lane.
+    pub(crate) position: i64,
+}
+
+impl Handover {
+    pub(crate) fn state(&self) -> MutexGuard<'_, Assignment> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn list(&self, partitions: impl IntoIterator<Item = i32>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&self.topic, partition);
+        }
+        list
+    }
+
+    fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) {
+        let partitions = partitions(list);
+        info!(topic = &*self.topic, ?partitions, "assigned");
+        let starts = self.claim(&partitions);
+        let held: Vec<i32> =
+            partitions.iter().copied().filter(|p| !starts.iter().any(|s| s.partition == *p)).collect();
+        let outcome = self.place(list, &starts, &held).and_then(|()| {
+            if matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative) {
+                consumer.incremental_assign(list)
+            } else {
+                consumer.assign(list)
+            }
+        });
+        let mut state = self.state();
+        state.assigned.extend(&partitions);
+        for start in starts {
+            let reading = Reading { generation: start.generation, position: start.offset };
+            state.reading.insert(start.partition, reading);
+        }
+        let idle: Vec<i32> = if state.paused { partitions } else { held };
+        let outcome =
+            outcome.and_then(|()| if idle.is_empty() { Ok(()) } else { consumer.pause(&self.list(idle)) });
+        if let Err(error) = outcome {
+            warn!(topic = &*self.topic, %error, "the assignment could not be taken; the client is replaced");
+            state.broken = Some(error);
+        }
+    }
+
+    /// Asks the lane to claim; none of the partitions if that takes too long.
+    fn claim(&self, partitions: &[i32]) -> Vec<Start> {
+        if partitions.is_empty() {
+            return Vec::new();
+        }
+        let answer = Answer::new();
+        let asked = Control::Assigned { partitions: partitions.to_vec(), answer: answer.clone() };
+        if self.lane.send(asked).is_err() {
+            return Vec::new(); // The lane has ended, and the client will.
+        }
+        answer.wait(CALLBACK).unwrap_or_else(|| {
+            warn!(topic = &*self.topic, ?partitions, "not claimed yet: held until the sink answers");
+            Vec::new()
+        })
+    }
+
+    fn place(&self, list: &mut TopicPartitionList, starts: &[Start], held: &[i32]) -> KafkaResult<()> {
+        for start in starts {
+            list.set_partition_offset(&self.topic, start.partition, Offset::Offset(start.offset))?;
+        }
+        // What is held is paused right away; a logical offset just keeps the client from asking for Kafka's own.
+        held.iter().try_for_each(|p| list.set_partition_offset(&self.topic, *p, Offset::Beginning))
+    }
+
+    fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let partitions = partitions(list);
+        let lost = consumer.assignment_lost();
+        info!(topic = &*self.topic, ?partitions, lost, "revoked");
+        {
+            let mut state = self.state();
+            state.reading.retain(|partition, _| !partitions.contains(partition));
+            state.assigned.retain(|partition| !partitions.contains(partition));
+        }
+        let answer = Answer::new();
+        let asked = Control::Revoked { partitions, answer: answer.clone() };
+        let reached = self.lane.send(asked).ok().and_then(|()| answer.wait(CALLBACK)).unwrap_or_default();
+        if !lost {
+            self.hint(consumer, &reached);
+        }
+        let outcome = if matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative) {
+            consumer.incremental_unassign(list)
+        } else {
+            consumer.unassign()
+        };
+        if let Err(error) = outcome {
+            warn!(topic = &*self.topic, %error, "the revocation could not be carried out; the client is replaced");
+            self.state().broken = Some(error);
+        }
+    }
+
+    /// Tells Kafka how far the sink got, for its lag tools. Nothing depends on it.
+    pub(crate) fn hint(&self, consumer: &BaseConsumer<Self>, reached: &[(i32, i64)]) {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in reached {
+            if let Err(error) = list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset)) {
+                debug!(topic = &*self.topic, %error, "hint not written");
+            }
+        }
+        if list.count() > 0
+            && let Err(error) = consumer.commit(&list, CommitMode::Async)
+        {
+            debug!(topic = &*self.topic, %error, "hint not written");
+        }
+    }
+}
+
+impl ClientContext for Handover {
+    /// Statistics can be invalid JSON in this librdkafka; then the next ones tell.
+    fn stats_raw(&self, json: &[u8]) {
+        let Ok(statistics) = serde_json::from_slice::<Statistics>(json) else { return };
+        let Some(topic) = statistics.topics.get(&*self.topic) else { return };
+        for (partition, figures) in &topic.partitions {
+            if figures.ls_offset >= 0 {
+                self.watermarks.set(*partition, figures.ls_offset);
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        warn!(topic = &*self.topic, %error, reason, "Kafka");
+    }
+}
+
+impl ConsumerContext for Handover {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        self.metrics.rebalances.inc();
+        match error {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, list),
+            _ => self.revoke(consumer, list),
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            debug!(topic = &*self.topic, %error, "hint not written");
+        }
+    }
+}
+
+fn partitions(list: &TopicPartitionList) -> Vec<i32> {
+    list.elements().iter().map(|element| element.partition()).collect()
+}

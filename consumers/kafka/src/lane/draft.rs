@@ -1,0 +1,210 @@
+//! What a flush will change, while it is being worked out.
+
+use std::collections::{BTreeMap, HashSet};
+
+use events::{EventId, Recorded};
+use projection::{Projection, Row, Step, step};
+
+use super::partition::Partition;
+use crate::cache::{Cache, Kept};
+use crate::changes::{RowChange, Source};
+use crate::parking::{Park, ParkKey, Reason};
+use crate::record::Record;
+use crate::store::{Loaded, RowKey};
+
+/// Rows and parks of one flush. Nothing of it is true before the sink has committed it.
+#[derive(Debug)]
+pub(super) struct Draft<V> {
+    rows: BTreeMap<RowKey, Work<V>>,
+    pub(super) parks: Vec<Park>,
+    /// Keys that this draft parks and that were not parked before.
+    parked: HashSet<(i32, ParkKey)>,
+    pub(super) tally: Tally,
+}
+
+/// What there is to count.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) applied: u64,
+    pub(super) stale: u64,
+    pub(super) gaps: u64,
+}
+
+#[derive(Debug)]
+struct Work<V> {
+    /// Whose events made the row, if there is one.
+    home: Option<i32>,
+    partition: i32,
+    old: Row<V>,
+    new: Row<V>,
+    last: Option<Source>,
+}
+
+/// Why an event does not take effect.
+pub(super) struct Refused {
+    pub(super) reason: Reason,
+    pub(super) message: String,
+}
+
+impl Refused {
+    pub(super) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+impl<V: Clone + PartialEq> Draft<V> {
+    pub(super) fn new() -> Self {
+        Self { rows: BTreeMap::new(), parks: Vec::new(), parked: HashSet::new(), tally: Tally::default() }
+    }
+
+    /// Takes the rows it can get from the cache; answers the others.
+    pub(super) fn recall(
+        &mut self,
+        cache: &mut Cache<V>,
+        keys: impl Iterator<Item = (i32, RowKey)>,
+    ) -> Vec<(i32, RowKey)> {
+        let mut missing = Vec::new();
+        for (partition, key) in keys {
+            if self.rows.contains_key(&key) {
+                continue;
+            }
+            match cache.get(&key) {
+                Some(kept) => self.put(key, partition, kept.partition, kept.row.clone()),
+                None => {
+                    self.put(key.clone(), partition, None, Row::default());
+                    missing.push((partition, key));
+                }
+            }
+        }
+        missing
+    }
+
+    /// Takes the rows that the sink had.
+    pub(super) fn loaded(&mut self, rows: Vec<Loaded<V>>) {
+        for Loaded { key, row, partition } in rows {
+            if let Some(work) = self.rows.get_mut(&key) {
+                *work = Work {
+                    home: Some(partition),
+                    partition: work.partition,
+                    old: row.clone(),
+                    new: row,
+                    last: None,
+                };
+            }
+        }
+    }
+
+    fn put(&mut self, key: RowKey, partition: i32, home: Option<i32>, row: Row<V>) {
+        self.rows.insert(key, Work { home, partition, old: row.clone(), new: row, last: None });
+    }
+
+    /// The version of a row as of this draft.
+    pub(super) fn version(&self, key: &RowKey) -> u64 {
+        self.rows.get(key).map_or(0, |work| work.new.version)
+    }
+
+    /// Moves a row to a version without effect.
+    pub(super) fn pass(&mut self, key: &RowKey, version: u64, last: Source) {
+        if let Some(work) = self.rows.get_mut(key) {
+            work.new.version = version;
+            work.last = Some(last);
+        }
+    }
+
+    /// Applies one event to its row. Versions that were decided to be done without are passed over.
+    pub(super) fn fold<P: Projection<View = V>>(
+        &mut self,
+        partition: &Partition,
+        refused: &HashSet<EventId>,
+        record: &Record,
+        event: &Recorded<P::Event>,
+    ) -> Result<(), Refused> {
+        let key = RowKey { tenant: event.tenant.clone(), aggregate_id: event.aggregate_id };
+        let work =
+            self.rows.get_mut(&key).expect("the rows of a flush are recalled or loaded before it is folded");
+        let home = work.home.unwrap_or(work.partition);
+        if home != record.partition {
+            let message =
+                format!("its aggregate belongs to partition {home}; did the number of partitions change?");
+            return Err(Refused::new(Reason::ForeignPartition, message));
+        }
+        let last = Source {
+            offset: record.offset,
+            occurred_at: events::DomainEvent::occurred_at(&event.payload),
+            recorded_at: event.recorded_at,
+        };
+        while work.new.version < event.version
+            && partition.decided.has_version(&event.tenant, event.aggregate_id, work.new.version + 1)
+        {
+            work.new.version += 1;
+            work.last = Some(last);
+        }
+        if event.version > work.new.version && refused.contains(&event.event_id) {
+            return Err(Refused::new(
+                Reason::ToldToRefuse,
+                format!("told to refuse event {}", event.event_id),
+            ));
+        }
+        match step::<P>(work.new.clone(), event) {
+            Step::Applied(row) => {
+                work.new = row;
+                work.last = Some(last);
+                self.tally.applied += 1;
+                Ok(())
+            }
+            Step::Stale => {
+                self.tally.stale += 1;
+                Ok(())
+            }
+            Step::Gap { expected, found } => {
+                self.tally.gaps += 1;
+                Err(Refused::new(Reason::Gap, format!("version {found} came where {expected} should have")))
+            }
+            Step::Refused(refusal) => Err(Refused::new(Reason::Refused, refusal.reason)),
+        }
+    }
+
+    /// Queues a record up under its key, which is parked already or is parked now.
+    pub(super) fn park(&mut self, partition: &Partition, park: Park) {
+        if !partition.parked.contains_key(&park.key) {
+            self.parked.insert((park.record.partition, park.key.clone()));
+        }
+        self.parks.push(park);
+    }
+
+    /// Whether this draft itself parks the key.
+    pub(super) fn parks(&self, partition: i32, key: &ParkKey) -> bool {
+        !self.parked.is_empty() && self.parked.contains(&(partition, key.clone()))
+    }
+
+    /// How many keys of the partition this draft parks anew, and how many records.
+    pub(super) fn counts(&self, partition: i32) -> (usize, u64) {
+        let keys = self.parked.iter().filter(|(p, _)| *p == partition).count();
+        let records = self.parks.iter().filter(|park| park.record.partition == partition).count();
+        (keys, records as u64)
+    }
+
+    /// The rows that changed, sorted by key.
+    pub(super) fn changed(&self) -> Vec<RowChange<V>> {
+        let change = |(key, work): (&RowKey, &Work<V>)| {
+            work.last.filter(|_| work.new.version != work.old.version).map(|last| RowChange {
+                key: key.clone(),
+                partition: work.partition,
+                old: work.old.clone(),
+                new: work.new.clone(),
+                last,
+            })
+        };
+        self.rows.iter().filter_map(change).collect()
+    }
+
+    /// Keeps the rows for the next flush, now that the sink has them.
+    pub(super) fn keep(self, cache: &mut Cache<V>, fenced: &[i32]) {
+        for (key, work) in self.rows {
+            if !fenced.contains(&work.partition) {
+                let home = work.home.or((work.new.version > 0).then_some(work.partition));
+                cache.put(key, Kept { partition: home, row: work.new, reader: work.partition });
+            }
+        }
+    }
+}

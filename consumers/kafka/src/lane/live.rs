@@ -1,0 +1,340 @@
+//! Applying what the topic brings.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use events::Recorded;
+use projection::Projection;
+use tracing::{error, info, warn};
+
+use super::draft::{Draft, Refused};
+use super::partition::{Parked, Partition};
+use super::{Lane, SinkTrouble, asked, read, told};
+use crate::changes::{Changes, Progress};
+use crate::fault::{Classify, Fault};
+use crate::parking::{Park, ParkKey, Reason};
+use crate::projector::ProjectorError;
+use crate::record::Record;
+use crate::rhythm::WORTHWHILE;
+use crate::store::{RowKey, ViewStore};
+
+/// First and longest wait for a registry that does not answer.
+const REGISTRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// What a batch of records comes to.
+struct Plan<V> {
+    changes: Changes<V>,
+    draft: Draft<V>,
+    /// Partitions that stop, and why.
+    holds: Vec<(i32, Hold)>,
+    /// Records that failed in a row, by partition, after this batch.
+    failures: BTreeMap<i32, u32>,
+    newest: BTreeMap<i32, events::Timestamp>,
+}
+
+/// Why a partition goes no further for now.
+enum Hold {
+    /// The registry does not say what a schema is.
+    Registry(String),
+    /// It cannot apply too much; a person has to look.
+    Stopped(String),
+}
+
+/// A record after the first look.
+enum Seen<E> {
+    /// Its partition has come to a halt.
+    Beyond,
+    /// An operator decided to do without it.
+    Decided,
+    /// Its key is parked.
+    Behind(ParkKey),
+    Event(ParkKey, Box<Recorded<E>>),
+    Bad(ParkKey, String),
+}
+
+impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
+    /// Takes what is there and brings it into the sink, together.
+    pub(super) async fn flush(&mut self) -> Result<(), ProjectorError> {
+        let started = Instant::now();
+        let idle = started.saturating_duration_since(self.idle_since);
+        if let Some(linger) = self.rhythm.linger() {
+            drop(tokio::time::timeout(linger, self.queue.holds(WORTHWHILE)).await);
+        }
+        let fetched = self.queue.take(self.config.batch_records_max.max(1));
+        let ours = |p: i32, generation| self.partitions.get(&p).is_some_and(|p| p.is_running(generation));
+        let records: Vec<Record> = fetched
+            .into_iter()
+            .filter(|fetched| ours(fetched.record.partition, fetched.generation))
+            .map(|fetched| fetched.record)
+            .collect();
+        if !records.is_empty() {
+            let count = records.len();
+            self.apply(records).await?;
+            let took = started.elapsed();
+            self.metrics.flush_records.observe(count as f64);
+            self.metrics.flush_seconds.observe(took.as_secs_f64());
+            self.rhythm.flushed(count, idle, took);
+        }
+        self.idle_since = Instant::now();
+        Ok(())
+    }
+
+    /// Applies records in order. A batch with data that the sink cannot store is halved until the culprit is alone,
+    /// and parks.
+    async fn apply(&mut self, records: Vec<Record>) -> Result<(), ProjectorError> {
+        let mut work = vec![(records, None)];
+        while let Some((mut records, unstorable)) = work.pop() {
+            records.retain(|r| self.partitions.get(&r.partition).is_some_and(|p| p.wake_at().is_none()));
+            if records.is_empty() {
+                continue;
+            }
+            let plan = match self.plan(&records, unstorable.clone()).await {
+                Ok(plan) => plan,
+                Err(trouble) => return self.judge("load rows", trouble),
+            };
+            if plan.changes.progress.is_empty() {
+                self.done(plan, &[]); // Every partition of it has come to a halt.
+                continue;
+            }
+            match asked(self.config.sink_timeout(), self.store.commit(&plan.changes)).await {
+                Ok(committed) => self.done(plan, &committed.fenced),
+                Err(SinkTrouble::Refused(error))
+                    if error.fault() == Fault::Poison && unstorable.is_none() =>
+                {
+                    if records.len() == 1 {
+                        work.push((records, Some(told(&error))));
+                    } else {
+                        let second = records.split_off(records.len() / 2);
+                        work.push((second, None));
+                        work.push((records, None));
+                    }
+                }
+                Err(trouble) => return self.judge("write", trouble),
+            }
+        }
+        Ok(())
+    }
+
+    /// Works out what the records come to. `unstorable`: the sink refused what came of the only record; it parks.
+    async fn plan(
+        &mut self,
+        records: &[Record],
+        unstorable: Option<String>,
+    ) -> Result<Plan<P::View>, SinkTrouble<S::Error>> {
+        let mut holds: Vec<(i32, Hold)> = Vec::new();
+        let mut seen = Vec::with_capacity(records.len());
+        for record in records {
+            seen.push(self.look_at(record, &mut holds).await);
+        }
+        let mut draft = Draft::new();
+        let keys = seen.iter().zip(records).filter_map(|(seen, record)| match seen {
+            Seen::Event(_, event) => Some((
+                record.partition,
+                RowKey { tenant: event.tenant.clone(), aggregate_id: event.aggregate_id },
+            )),
+            _ => None,
+        });
+        let missing = draft.recall(&mut self.cache, keys);
+        if !missing.is_empty() {
+            draft.loaded(asked(self.config.sink_timeout(), self.store.load(&missing)).await?);
+        }
+        let mut plan = Plan {
+            changes: Changes::new(Arc::clone(&self.topic)),
+            draft,
+            holds,
+            failures: BTreeMap::new(),
+            newest: BTreeMap::new(),
+        };
+        let mut reached: BTreeMap<i32, i64> = BTreeMap::new();
+        for (record, seen) in records.iter().zip(seen) {
+            if plan.holds.iter().any(|(p, hold)| *p == record.partition && matches!(hold, Hold::Stopped(_))) {
+                continue;
+            }
+            if self.work_out(&mut plan, record, seen, unstorable.as_deref()) {
+                reached.insert(record.partition, record.offset + 1);
+            }
+        }
+        for (id, next_offset) in reached {
+            let partition = &self.partitions[&id];
+            let (epoch, from) = (partition.epoch.unwrap_or_default(), partition.next_offset);
+            plan.changes.progress.push(Progress { partition: id, epoch, from, next_offset });
+        }
+        plan.changes.rows = plan.draft.changed();
+        plan.changes.parks = std::mem::take(&mut plan.draft.parks);
+        Ok(plan)
+    }
+
+    async fn look_at(&self, record: &Record, holds: &mut Vec<(i32, Hold)>) -> Seen<P::Event> {
+        let id = record.partition;
+        let Some(partition) = self.partitions.get(&id) else { return Seen::Beyond };
+        if record.offset < partition.next_offset || holds.iter().any(|(held, _)| *held == id) {
+            return Seen::Beyond;
+        }
+        if partition.decided.has_offset(record.offset) {
+            return Seen::Decided;
+        }
+        let key = ParkKey::of(record.key.as_deref());
+        if partition.parks(&key, record.offset) {
+            return Seen::Behind(key);
+        }
+        match read::event(&self.decoder, record).await {
+            Ok(Ok(event)) => Seen::Event(key, Box::new(event)),
+            Ok(Err(why)) => Seen::Bad(key, why),
+            Err(error) => {
+                holds.push((id, Hold::Registry(told(&error))));
+                Seen::Beyond
+            }
+        }
+    }
+
+    /// Folds or parks one record; `false` if its partition goes no further.
+    fn work_out(
+        &self,
+        plan: &mut Plan<P::View>,
+        record: &Record,
+        seen: Seen<P::Event>,
+        unstorable: Option<&str>,
+    ) -> bool {
+        let id = record.partition;
+        let partition = &self.partitions[&id];
+        let (key, refused) = match seen {
+            Seen::Beyond => return false,
+            Seen::Decided => return true,
+            Seen::Behind(key) => (key, behind()),
+            Seen::Bad(key, why) => (key, Refused::new(Reason::Undecodable, why)),
+            Seen::Event(key, _) if plan.draft.parks(id, &key) => (key, behind()),
+            Seen::Event(key, _) if unstorable.is_some() => {
+                (key, Refused::new(Reason::Unstorable, unstorable.unwrap_or_default()))
+            }
+            Seen::Event(key, event) => match plan.draft.fold::<P>(partition, &self.refused, record, &event) {
+                Ok(()) => {
+                    plan.failures.insert(id, 0);
+                    plan.newest.insert(id, event.recorded_at);
+                    return true;
+                }
+                Err(refused) => (key, refused),
+            },
+        };
+        if let Err(full) = self.admit(plan, partition, &key, refused.reason) {
+            plan.holds
+                .push((id, Hold::Stopped(format!("{full}; offset {}: {}", record.offset, refused.message))));
+            return false;
+        }
+        let park = Park {
+            key,
+            record: record.clone(),
+            hints: read::hints(record),
+            reason: refused.reason,
+            message: refused.message,
+        };
+        plan.draft.park(partition, park);
+        true
+    }
+
+    /// Parking is bounded, and a row of failures is not a matter of single records.
+    fn admit(
+        &self,
+        plan: &mut Plan<P::View>,
+        partition: &Partition,
+        key: &ParkKey,
+        reason: Reason,
+    ) -> Result<(), String> {
+        let (keys, records) = plan.draft.counts(partition.id);
+        let is_new = !partition.parked.contains_key(key) && !plan.draft.parks(partition.id, key);
+        if is_new && partition.parked.len() + keys >= self.config.parked_keys_max {
+            return Err(format!("{} keys are parked, the most allowed", self.config.parked_keys_max));
+        }
+        if partition.parked_events() + records >= self.config.parked_events_max {
+            return Err(format!("{} records are parked, the most allowed", self.config.parked_events_max));
+        }
+        if reason == Reason::Behind {
+            return Ok(());
+        }
+        let failures = plan.failures.entry(partition.id).or_insert(partition.failures_in_a_row);
+        *failures = failures.saturating_add(1);
+        if *failures > self.config.failures_in_a_row_max {
+            return Err(format!("{} records failed in a row", self.config.failures_in_a_row_max));
+        }
+        Ok(())
+    }
+
+    /// The sink has it: now it is true here, too.
+    fn done(&mut self, plan: Plan<P::View>, fenced: &[i32]) {
+        self.faults = 0;
+        self.metrics.flushes.inc();
+        self.metrics.applied.inc_by(plan.draft.tally.applied);
+        self.metrics.stale.inc_by(plan.draft.tally.stale);
+        self.metrics.gaps.inc_by(plan.draft.tally.gaps);
+        plan.draft.keep(&mut self.cache, fenced);
+        for progress in plan.changes.progress.iter().filter(|p| !fenced.contains(&p.partition)) {
+            if let Some(partition) = self.partitions.get_mut(&progress.partition) {
+                partition.next_offset = progress.next_offset;
+                if let Some(failures) = plan.failures.get(&progress.partition) {
+                    partition.failures_in_a_row = *failures;
+                }
+                if std::mem::take(&mut partition.stopped) {
+                    info!(topic = &*self.topic, partition = partition.id, "goes on");
+                    self.metrics.stopped.with_label_values(&[&partition.id.to_string()]).set(0);
+                }
+                partition.newest = plan.newest.get(&progress.partition).copied().or(partition.newest);
+            }
+        }
+        self.remember_parks(&plan.changes.parks, fenced);
+        for id in fenced {
+            self.fenced(*id);
+        }
+        for (id, hold) in plan.holds {
+            if !fenced.contains(&id) {
+                self.hold(id, hold, plan.failures.get(&id).copied());
+            }
+        }
+    }
+
+    fn remember_parks(&mut self, parks: &[Park], fenced: &[i32]) {
+        let mut touched: HashMap<i32, usize> = HashMap::new();
+        for park in parks.iter().filter(|park| !fenced.contains(&park.record.partition)) {
+            let Some(partition) = self.partitions.get_mut(&park.record.partition) else { continue };
+            self.metrics.parked.with_label_values(&[park.reason.as_str()]).inc();
+            if park.reason != Reason::Behind {
+                let (id, offset, key, reason) = (partition.id, park.record.offset, &park.key, park.reason);
+                warn!(topic = &*self.topic, partition = id, offset, %key, %reason, "parked: {}", park.message);
+            }
+            let first = Parked { first_offset: park.record.offset, events: 0 };
+            partition.parked.entry(park.key.clone()).or_insert(first).events += 1;
+            touched.insert(partition.id, partition.parked.len());
+        }
+        for (id, keys) in touched {
+            self.metrics.parked_keys.with_label_values(&[&id.to_string()]).set(keys as i64);
+        }
+    }
+
+    fn hold(&mut self, id: i32, hold: Hold, failures: Option<u32>) {
+        let wait = match hold {
+            Hold::Registry(why) => {
+                let wait = (REGISTRY.0 * 2u32.saturating_pow(self.faults.min(5))).min(REGISTRY.1);
+                self.faults = self.faults.saturating_add(1);
+                self.metrics.transient_faults.inc();
+                info!(topic = &*self.topic, partition = id, "held, the schema cannot be had: {why}");
+                wait
+            }
+            Hold::Stopped(why) => {
+                error!(topic = &*self.topic, partition = id, "STOPPED: {why}");
+                if let Some(partition) = self.partitions.get_mut(&id) {
+                    partition.stopped = true;
+                }
+                self.metrics.stopped.with_label_values(&[&id.to_string()]).set(1);
+                Duration::from_millis(self.config.stopped_retry_ms)
+            }
+        };
+        if let (Some(partition), Some(failures)) = (self.partitions.get_mut(&id), failures) {
+            // So that one more failure after the wait stops it at once, and one success lets it run.
+            partition.failures_in_a_row = failures.min(self.config.failures_in_a_row_max);
+        }
+        self.pause(id, wait);
+    }
+}
+
+fn behind() -> Refused {
+    Refused::new(Reason::Behind, "an earlier record of its key is parked")
+}

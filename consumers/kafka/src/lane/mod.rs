@@ -1,0 +1,258 @@
+//! The writer lane: one task that owns the sink, and applies what the poll thread reads.
+
+mod draft;
+mod live;
+mod ownership;
+mod partition;
+mod read;
+mod redrive;
+
+use std::collections::{BTreeMap, HashSet};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use events::EventId;
+use projection::Projection;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::error;
+use wire::Decoder;
+
+use self::partition::{Partition, State, Wake};
+pub(crate) use self::read::told;
+use crate::cache::Cache;
+use crate::config::ProjectorConfig;
+use crate::fault::{Classify, Fault};
+use crate::metrics::Metrics;
+use crate::projector::ProjectorError;
+use crate::queue::Queue;
+use crate::rhythm::Rhythm;
+use crate::signals::{Command, Control, Pulse, Watermarks};
+use crate::store::ViewStore;
+
+/// How often Kafka is told how far the sink got.
+const HINT: Duration = Duration::from_millis(500);
+/// How often the sink is asked what operators want, while anything is parked.
+const LOOK: Duration = Duration::from_millis(300);
+/// First and longest wait after a transient fault.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// How long a partition that was fenced off waits before it is claimed again, if Kafka still says it is ours.
+const FENCED: Duration = Duration::from_secs(1);
+
+/// Everything of one lane.
+pub(crate) struct Lane<P: Projection, S> {
+    topic: Arc<str>,
+    store: S,
+    decoder: Decoder<P::Event>,
+    config: ProjectorConfig,
+    refused: HashSet<EventId>,
+    queue: Arc<Queue>,
+    commands: Sender<Command>,
+    watermarks: Arc<Watermarks>,
+    pulse: Arc<Pulse>,
+    metrics: Metrics,
+    partitions: BTreeMap<i32, Partition>,
+    cache: Cache<P::View>,
+    generation: u64,
+    rhythm: Rhythm,
+    /// Transient faults since something went well.
+    faults: u32,
+    idle_since: Instant,
+    next_hint: Instant,
+    next_look: Instant,
+}
+
+/// What a lane shares with the poll thread.
+pub(crate) struct Links {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) commands: Sender<Command>,
+    pub(crate) watermarks: Arc<Watermarks>,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) metrics: Metrics,
+}
+
+/// A call of the sink that did not come back with an answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SinkTrouble<E: std::error::Error> {
+    /// It did, with an error.
+    #[error(transparent)]
+    Refused(E),
+    /// It did not within the limit; what it did is not known.
+    #[error("no answer within {0:?}")]
+    Silent(Duration),
+}
+
+impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
+    pub(crate) fn new(
+        topic: Arc<str>,
+        store: S,
+        decoder: Decoder<P::Event>,
+        config: ProjectorConfig,
+        links: Links,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            topic,
+            store,
+            decoder,
+            refused: config.refuse_events.iter().copied().collect(),
+            queue: links.queue,
+            commands: links.commands,
+            watermarks: links.watermarks,
+            pulse: links.pulse,
+            metrics: links.metrics,
+            partitions: BTreeMap::new(),
+            cache: Cache::new(config.rows_cached_max),
+            generation: 0,
+            rhythm: Rhythm::new(config.linger()),
+            faults: 0,
+            idle_since: now,
+            next_hint: now,
+            next_look: now,
+            config,
+        }
+    }
+
+    /// Works until the poll thread has gone. An error means that somebody has to look.
+    pub(crate) async fn run(
+        &mut self,
+        mut control: UnboundedReceiver<Control>,
+    ) -> Result<(), ProjectorError> {
+        loop {
+            self.pulse.beat();
+            let queue = Arc::clone(&self.queue);
+            tokio::select! {
+                biased;
+                first = control.recv() => {
+                    let Some(first) = first else { return Ok(()) };
+                    let mut controls = vec![first];
+                    while let Ok(next) = control.try_recv() {
+                        controls.push(next);
+                    }
+                    self.obey(controls).await?;
+                }
+                () = tokio::time::sleep_until(self.next_duty().into()) => self.duties().await?,
+                () = queue.holds(1) => self.flush().await?,
+            }
+        }
+    }
+
+    /// When something is to be done even if no record comes.
+    fn next_duty(&self) -> Instant {
+        let waking = self.partitions.values().filter_map(Partition::wake_at).min();
+        let looking = self.has_parked().then_some(self.next_look);
+        [Some(self.next_hint), waking, looking].into_iter().flatten().min().unwrap_or(self.next_hint)
+    }
+
+    async fn duties(&mut self) -> Result<(), ProjectorError> {
+        let now = Instant::now();
+        self.wake(now).await?;
+        if self.has_parked() && self.next_look <= now {
+            let more = self.serve_requests().await?;
+            self.next_look = if more { Instant::now() } else { Instant::now() + LOOK };
+        }
+        if self.next_hint <= now {
+            self.hint();
+            self.measure_lag();
+            self.next_hint = now + HINT;
+        }
+        Ok(())
+    }
+
+    fn has_parked(&self) -> bool {
+        self.partitions.values().any(|p| p.is_settled() && !p.parked.is_empty())
+    }
+
+    /// Sends Kafka the offsets of the sink that it does not have yet.
+    fn hint(&mut self) {
+        let mut reached = Vec::new();
+        for partition in self.partitions.values_mut().filter(|p| p.is_settled()) {
+            if partition.hinted != partition.next_offset {
+                partition.hinted = partition.next_offset;
+                reached.push((partition.id, partition.next_offset));
+            }
+        }
+        if !reached.is_empty() {
+            self.command(Command::Hint(reached));
+        }
+    }
+
+    fn measure_lag(&self) {
+        let mut oldest: f64 = 0.0;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        for partition in self.partitions.values().filter(|p| p.epoch.is_some()) {
+            let Some(end) = self.watermarks.get(partition.id) else { continue };
+            let lag = (end - partition.next_offset).max(0);
+            self.metrics.lag.with_label_values(&[&partition.id.to_string()]).set(lag);
+            if let Some(newest) = partition.newest.filter(|_| lag > 0) {
+                oldest = oldest.max(now.as_secs_f64() - newest.micros() as f64 / 1e6);
+            }
+        }
+        self.metrics.lag_seconds.set(oldest);
+    }
+
+    /// A command to a thread that has ended is a command too late.
+    fn command(&self, command: Command) {
+        drop(self.commands.send(command));
+    }
+
+    /// Lets one partition wait, for what is wrong with its records or with the registry; its offset is known.
+    fn pause(&mut self, id: i32, wait: Duration) {
+        if let Some(partition) = self.partitions.get_mut(&id) {
+            partition.state = State::Waiting(Instant::now() + wait, Wake::Resume);
+            self.command(Command::Hold(vec![id]));
+        }
+    }
+
+    /// Waits out a transient fault of the sink: nothing in memory is believed until it has answered again.
+    fn recover(&mut self, doing: &str, error: &dyn std::error::Error) {
+        let wait = self.backoff();
+        tracing::warn!(
+            topic = &*self.topic,
+            wait_ms = wait.as_millis() as u64,
+            "could not {doing}: {}",
+            told(error)
+        );
+        self.metrics.transient_faults.inc();
+        self.cache.clear();
+        let mut held = Vec::new();
+        for partition in self.partitions.values_mut() {
+            let wake = if partition.epoch.is_some() { Wake::Renew } else { Wake::Claim };
+            partition.state = State::Waiting(Instant::now() + wait, wake);
+            held.push(partition.id);
+        }
+        self.command(Command::Hold(held));
+    }
+
+    fn backoff(&mut self) -> Duration {
+        let wait = BACKOFF.0 * 2u32.saturating_pow(self.faults.min(10));
+        self.faults = self.faults.saturating_add(1);
+        wait.min(BACKOFF.1)
+    }
+
+    /// What an error of the sink means when there is nothing to bisect.
+    fn judge(&mut self, doing: &'static str, trouble: SinkTrouble<S::Error>) -> Result<(), ProjectorError> {
+        match trouble {
+            SinkTrouble::Refused(error) if error.fault() != Fault::Transient => {
+                error!(topic = &*self.topic, "could not {doing}: {}", told(&error));
+                Err(ProjectorError::Sink { doing, topic: self.topic.to_string(), source: Box::new(error) })
+            }
+            trouble => {
+                self.recover(doing, &trouble);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// One call of the sink, with a limit.
+async fn asked<T, E: std::error::Error>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, SinkTrouble<E>> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(answer) => answer.map_err(SinkTrouble::Refused),
+        Err(_) => Err(SinkTrouble::Silent(limit)),
+    }
+}

@@ -1,0 +1,148 @@
+//! What the lane knows of one partition.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use events::{AggregateId, TenantId, Timestamp};
+
+use crate::parking::{Decided, ParkKey};
+use crate::store::{Claim, Tenure};
+
+/// A partition that Kafka has assigned to us.
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) id: i32,
+    pub(super) state: State,
+    /// Our epoch in the sink, while we believe to have one.
+    pub(super) epoch: Option<i64>,
+    /// What the sink has not applied.
+    pub(super) next_offset: i64,
+    pub(super) parked: HashMap<ParkKey, Parked>,
+    pub(super) decided: Decisions,
+    /// Records that failed one after another, with none applied between.
+    pub(super) failures_in_a_row: u32,
+    /// It waits because of what it cannot apply.
+    pub(super) stopped: bool,
+    /// The offset that Kafka was last told.
+    pub(super) hinted: i64,
+    /// When the newest applied event was recorded.
+    pub(super) newest: Option<Timestamp>,
+}
+
+/// What a partition is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Records of this generation are applied.
+    Running(u64),
+    /// Nothing is read until then.
+    Waiting(Instant, Wake),
+}
+
+/// What to do when the wait is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// It is not ours in the sink yet, or not any more: claim.
+    Claim,
+    /// It may be: ask the sink how far it got.
+    Renew,
+    /// It is, and the sink stands at `next_offset`: read on.
+    Resume,
+}
+
+/// A parked key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parked {
+    pub(super) first_offset: i64,
+    pub(super) events: u64,
+}
+
+/// What is done without.
+#[derive(Debug, Default)]
+pub(super) struct Decisions {
+    versions: HashSet<(TenantId, AggregateId, u64)>,
+    offsets: HashSet<i64>,
+}
+
+impl Decisions {
+    pub(super) fn insert(&mut self, decided: &Decided) {
+        match (&decided.version, decided.offset) {
+            (Some(version), _) => {
+                self.versions.insert(version.clone());
+            }
+            (None, Some(offset)) => {
+                self.offsets.insert(offset);
+            }
+            (None, None) => {}
+        }
+    }
+
+    pub(super) fn has_offset(&self, offset: i64) -> bool {
+        self.offsets.contains(&offset)
+    }
+
+    pub(super) fn has_version(&self, tenant: &TenantId, aggregate_id: AggregateId, version: u64) -> bool {
+        !self.versions.is_empty() && self.versions.contains(&(tenant.clone(), aggregate_id, version))
+    }
+}
+
+impl Partition {
+    pub(super) fn new(id: i32, wake_at: Instant) -> Self {
+        Self {
+            id,
+            state: State::Waiting(wake_at, Wake::Claim),
+            epoch: None,
+            next_offset: 0,
+            parked: HashMap::new(),
+            decided: Decisions::default(),
+            failures_in_a_row: 0,
+            stopped: false,
+            hinted: -1,
+            newest: None,
+        }
+    }
+
+    /// Takes over what the sink says.
+    pub(super) fn claimed(&mut self, claim: Claim, generation: u64) {
+        self.state = State::Running(generation);
+        self.epoch = Some(claim.epoch);
+        self.next_offset = claim.next_offset;
+        self.parked = claim
+            .parked_keys
+            .into_iter()
+            .map(|key| (key.key, Parked { first_offset: key.first_offset, events: key.events }))
+            .collect();
+        self.decided = Decisions::default();
+        for decided in &claim.decided {
+            self.decided.insert(decided);
+        }
+    }
+
+    pub(super) fn tenure(&self) -> Option<Tenure> {
+        self.epoch.map(|epoch| Tenure { partition: self.id, epoch })
+    }
+
+    pub(super) fn is_running(&self, generation: u64) -> bool {
+        self.state == State::Running(generation)
+    }
+
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        match self.state {
+            State::Running(_) => None,
+            State::Waiting(until, _) => Some(until),
+        }
+    }
+
+    /// Whether its parked keys may be worked on: it is ours, and the sink's state is known.
+    pub(super) fn is_settled(&self) -> bool {
+        self.epoch.is_some() && matches!(self.state, State::Running(_) | State::Waiting(_, Wake::Resume))
+    }
+
+    /// Whether a record of this key at this offset has to queue up.
+    pub(super) fn parks(&self, key: &ParkKey, offset: i64) -> bool {
+        self.parked.get(key).is_some_and(|parked| offset >= parked.first_offset)
+    }
+
+    pub(super) fn parked_events(&self) -> u64 {
+        self.parked.values().map(|parked| parked.events).sum()
+    }
+}

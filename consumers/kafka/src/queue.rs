@@ -1,0 +1,104 @@
+//! The bounded queue between the poll thread and the lane.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::record::Record;
+
+/// A record, and the stretch of ownership in which it was read: after a rewind or a hand-over the lane must not take
+/// records of an earlier stretch for new ones.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) generation: u64,
+    pub(crate) record: Record,
+}
+
+/// Bounded by count and by bytes. The thread waits for room with a limit; the lane waits for records.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    room: Condvar,
+    arrived: Notify,
+    records_max: usize,
+    bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    records: VecDeque<Fetched>,
+    bytes: usize,
+}
+
+impl Queue {
+    pub(crate) fn new(records_max: usize, bytes_max: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            room: Condvar::new(),
+            arrived: Notify::new(),
+            records_max: records_max.max(1),
+            bytes_max,
+        }
+    }
+
+    /// Puts the record in, waiting at most `patience` for room; gives it back if there is none.
+    pub(crate) fn push(&self, fetched: Fetched, patience: Duration) -> Result<(), Fetched> {
+        let give_up = Instant::now() + patience;
+        let mut state = self.state();
+        while self.is_full(&state) {
+            let left = give_up.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(fetched);
+            }
+            state = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.bytes += fetched.record.weight();
+        state.records.push_back(fetched);
+        drop(state);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Takes at most `max` records.
+    pub(crate) fn take(&self, max: usize) -> Vec<Fetched> {
+        let mut state = self.state();
+        let count = state.records.len().min(max);
+        let taken: Vec<Fetched> = state.records.drain(..count).collect();
+        let weight: usize = taken.iter().map(|fetched| fetched.record.weight()).sum();
+        state.bytes = state.bytes.saturating_sub(weight);
+        drop(state);
+        self.room.notify_one();
+        taken
+    }
+
+    /// Waits until at least `count` records are there, or the queue is full.
+    pub(crate) async fn holds(&self, count: usize) {
+        loop {
+            let arrived = self.arrived.notified();
+            {
+                let state = self.state();
+                if state.records.len() >= count || (self.is_full(&state) && count > 0) {
+                    return;
+                }
+            }
+            arrived.await;
+        }
+    }
+
+    /// Whether less than half of it is in use.
+    pub(crate) fn is_low(&self) -> bool {
+        let state = self.state();
+        state.records.len() < self.records_max.div_ceil(2) && state.bytes <= self.bytes_max / 2
+    }
+
+    fn is_full(&self, state: &State) -> bool {
+        // One record is always let in, however large: the bound may not stop the stream.
+        state.records.len() >= self.records_max || (state.bytes > self.bytes_max && !state.records.is_empty())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,179 @@
+//! Reading a whole topic once, outside of any group: for proof and for people, never for views.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::broker::{BrokerConfig, Password};
+use crate::poll::owned;
+use crate::record::Record;
+
+/// Reads topics from their beginning to where they end at that time. Blocks: call it off the async threads.
+pub struct TopicReader {
+    consumer: BaseConsumer,
+}
+
+impl std::fmt::Debug for TopicReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TopicReader").finish_non_exhaustive()
+    }
+}
+
+/// A topic could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The client could not be made.
+    #[error("cannot make a reader")]
+    Client(#[source] KafkaError),
+    /// The broker did not answer as it should.
+    #[error("cannot {action} of topic {topic}")]
+    Broker {
+        /// What was asked.
+        action: &'static str,
+        /// Of which topic.
+        topic: String,
+        /// What librdkafka says.
+        #[source]
+        source: KafkaError,
+    },
+    /// There is no such topic.
+    #[error("topic {0} does not exist, or this user may not see it")]
+    NoTopic(String),
+    /// No record came for too long although there are more.
+    #[error("topic {topic}, partition {partition}: no record for {waited:?}, {missing} are missing before offset {end}")]
+    Silent {
+        /// The topic.
+        topic: String,
+        /// A partition that is not complete.
+        partition: i32,
+        /// Where it ends.
+        end: i64,
+        /// How many offsets are left.
+        missing: i64,
+        /// How long it was waited.
+        waited: Duration,
+    },
+}
+
+/// First offset, and the one after the last, of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermarks {
+    /// The partition.
+    pub partition: i32,
+    /// Its first offset that is still there.
+    pub low: i64,
+    /// The offset that the next record will have.
+    pub high: i64,
+}
+
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+impl TopicReader {
+    /// A reader for this user; `group` names a consumer group that the user may use and that nothing is committed to.
+    pub fn new(broker: &BrokerConfig, user: &str, password: Option<&Password>, group: &str) -> Result<Self, ReadError> {
+        let consumer = broker
+            .client(user, password)
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            .set("isolation.level", "read_committed")
+            .set("allow.auto.create.topics", "false")
+            .set("queued.max.messages.kbytes", "16384")
+            .create()
+            .map_err(ReadError::Client)?;
+        Ok(Self { consumer })
+    }
+
+    /// Where each partition begins and ends.
+    pub fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, ReadError> {
+        let failed = |action| move |source| ReadError::Broker { action, topic: topic.to_owned(), source };
+        let metadata =
+            self.consumer.fetch_metadata(Some(topic), ANSWER_MAX).map_err(failed("list the partitions"))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+        let partitions = found.map(|found| found.partitions()).unwrap_or_default();
+        if partitions.is_empty() {
+            return Err(ReadError::NoTopic(topic.to_owned()));
+        }
+        let mut watermarks = partitions
+            .iter()
+            .map(|partition| {
+                let partition = partition.id();
+                let (low, high) = self
+                    .consumer
+                    .fetch_watermarks(topic, partition, ANSWER_MAX)
+                    .map_err(failed("fetch the watermarks"))?;
+                Ok(Watermarks { partition, low, high })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        watermarks.sort_by_key(|watermarks| watermarks.partition);
+        Ok(watermarks)
+    }
+
+    /// Hands every record to `each`, in the order of offsets within each partition, up to where the topic ends now.
+    pub fn read(&self, topic: &str, mut each: impl FnMut(Record)) -> Result<(), ReadError> {
+        let failed = |action| move |source| ReadError::Broker { action, topic: topic.to_owned(), source };
+        let name: Arc<str> = topic.into();
+        let mut left = TopicPartitionList::new();
+        let mut ends: HashMap<i32, i64> = HashMap::new();
+        for Watermarks { partition, low, high } in self.watermarks(topic)? {
+            if low < high {
+                left.add_partition_offset(topic, partition, Offset::Offset(low)).map_err(failed("assign partitions"))?;
+                ends.insert(partition, high);
+            }
+        }
+        self.consumer.assign(&left).map_err(failed("assign partitions"))?;
+        let mut heard = Instant::now();
+        while let Some((&partition, &end)) = ends.iter().next() {
+            match self.consumer.poll(Duration::from_millis(200)) {
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    let record = owned(&name, &message);
+                    if ends.get(&record.partition).is_some_and(|end| record.offset + 1 >= *end) {
+                        ends.remove(&record.partition);
+                    }
+                    each(record);
+                }
+                // Where a partition ends in offsets that hold no record, this is what tells.
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    ends.remove(&partition);
+                }
+                Some(Err(error)) if !is_passing(&error) => return Err(failed("read the records")(error)),
+                Some(Err(_)) | None if heard.elapsed() > SILENCE_MAX => {
+                    let missing = end - self.position(topic, partition).unwrap_or(0);
+                    let topic = topic.to_owned();
+                    return Err(ReadError::Silent { topic, partition, end, missing, waited: heard.elapsed() });
+                }
+                Some(Err(_)) | None => {}
+            }
+        }
+        self.consumer.unassign().map_err(failed("leave the partitions"))
+    }
+
+    fn position(&self, topic: &str, partition: i32) -> Option<i64> {
+        let positions = self.consumer.position().ok()?;
+        match positions.find_partition(topic, partition)?.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }
+    }
+}
+
+/// Whether librdkafka goes on by itself.
+fn is_passing(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+        )
+    )
+}
