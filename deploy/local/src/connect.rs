@@ -55,7 +55,13 @@ impl Connect {
         args.extend(java::class_path(&self.artifacts.kafka));
         args.push("org.apache.kafka.connect.cli.ConnectDistributed".to_owned());
         args.push(worker.display().to_string());
-        Ok(Launch { program: self.program(), args, folder, log: stack.log(Component::Connect), account: None })
+        Ok(Launch {
+            program: self.program(),
+            args,
+            folder,
+            log: stack.log(Component::Connect),
+            account: None,
+        })
     }
 
     /// Whether the worker calls itself healthy: it has joined its group and read its topics.

@@ -18,5 +18,10 @@ pub(crate) fn require(path: &Path, needed: u64, purpose: &'static str) -> Result
     if free >= needed {
         return Ok(());
     }
-    Err(Error::DiskFull { path: path.to_owned(), free_mib: free / MIB, needed_mib: needed.div_ceil(MIB), purpose })
+    Err(Error::DiskFull {
+        path: path.to_owned(),
+        free_mib: free / MIB,
+        needed_mib: needed.div_ceil(MIB),
+        purpose,
+    })
 }

@@ -68,14 +68,21 @@ pub async fn doctor(args: &DoctorArgs) -> Result<Diagnosis> {
         components(&stack, &env, &mut diagnosis)?;
         clock(&stack, &env, &mut diagnosis).await;
     } else {
-        diagnosis.say(Verdict::Ok, "stack", format!("{:?} was never raised; `millrace up` makes it", stack.name()));
+        diagnosis.say(
+            Verdict::Ok,
+            "stack",
+            format!("{:?} was never raised; `millrace up` makes it", stack.name()),
+        );
     }
     Ok(diagnosis)
 }
 
 async fn tools(stack: &Stack, diagnosis: &mut Diagnosis) {
     let install = |package: Package| {
-        format!("missing: sudo apt-get install --no-install-recommends {} (as root `up` does it)", package.name())
+        format!(
+            "missing: sudo apt-get install --no-install-recommends {} (as root `up` does it)",
+            package.name()
+        )
     };
     match Postgres::installed(stack) {
         Some(postgres) => {
@@ -95,7 +102,11 @@ async fn tools(stack: &Stack, diagnosis: &mut Diagnosis) {
         Some(artifacts) => java(&artifacts, diagnosis).await,
         None => {
             let cache = stack.home().cache.display();
-            diagnosis.say(Verdict::Ok, "artifacts", format!("not all in {cache} yet; `millrace up` fetches them"));
+            diagnosis.say(
+                Verdict::Ok,
+                "artifacts",
+                format!("not all in {cache} yet; `millrace up` fetches them"),
+            );
             for package in [Package::Maven, Package::Pip] {
                 match package.installed().await {
                     true => diagnosis.say(Verdict::Ok, package.name(), "ready to fetch"),
@@ -120,22 +131,28 @@ fn resources(stack: &Stack, diagnosis: &mut Diagnosis) {
     for folder in [&stack.home().data, &stack.home().cache] {
         let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
         let (verdict, text) = match disk::free(existing) {
-            Ok(free) if free < GIB => (Verdict::Fail, format!("{} MiB free: make room for 1 GiB", free >> 20)),
-            Ok(free) if free < 5 * GIB => (Verdict::Warn, format!("{} MiB free: little for a long run", free >> 20)),
+            Ok(free) if free < GIB => {
+                (Verdict::Fail, format!("{} MiB free: make room for 1 GiB", free >> 20))
+            }
+            Ok(free) if free < 5 * GIB => {
+                (Verdict::Warn, format!("{} MiB free: little for a long run", free >> 20))
+            }
             Ok(free) => (Verdict::Ok, format!("{} GiB free", free / GIB)),
             Err(error) => (Verdict::Fail, error.to_string()),
         };
         diagnosis.say(verdict, "disk", format!("{}: {text}", folder.display()));
     }
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let available = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.split_whitespace().next());
+    let available =
+        memory.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.split_whitespace().next());
     let available = available.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) << 10;
     let text = format!("{} MiB available; a whole stack takes about 2 GiB", available >> 20);
     let running = stack.state().is_ok_and(|state| state.alive(Component::Kafka).is_some());
     let little = available < 2 * GIB && !running;
     diagnosis.say(if little { Verdict::Warn } else { Verdict::Ok }, "memory", text);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let (verdict, note) = if cores < 2 { (Verdict::Warn, ": expect timeouts under load") } else { (Verdict::Ok, "") };
+    let (verdict, note) =
+        if cores < 2 { (Verdict::Warn, ": expect timeouts under load") } else { (Verdict::Ok, "") };
     diagnosis.say(verdict, "cores", format!("{cores}{note}"));
 }
 
@@ -147,7 +164,10 @@ fn components(stack: &Stack, env: &StackEnv, diagnosis: &mut Diagnosis) -> Resul
         let (verdict, text) = match (recorded, state.alive(component)) {
             (_, Some(running)) => (Verdict::Ok, format!("runs as process {}", running.process.pid)),
             (Some(dead), None) => {
-                let text = format!("process {} died; see `millrace logs {component}`, then `millrace up`", dead.process.pid);
+                let text = format!(
+                    "process {} died; see `millrace logs {component}`, then `millrace up`",
+                    dead.process.pid
+                );
                 (Verdict::Warn, text)
             }
             (None, None) if !found.is_empty() => {
@@ -180,7 +200,10 @@ async fn clock(stack: &Stack, env: &StackEnv, diagnosis: &mut Diagnosis) {
             diagnosis.say(Verdict::Ok, "clock", "Postgres and this program agree");
         }
         Ok(Ok(there)) => {
-            let text = format!("Postgres is {:.3} s off: the clock was set a moment ago, look again", there - before);
+            let text = format!(
+                "Postgres is {:.3} s off: the clock was set a moment ago, look again",
+                there - before
+            );
             diagnosis.say(Verdict::Warn, "clock", text);
         }
         _ => diagnosis.say(Verdict::Ok, "clock", "plausible; Postgres is down, so it was not compared"),

@@ -63,5 +63,9 @@ async fn end_process(component: Component, process: &Process) -> Result<()> {
         return Ok(());
     }
     process.signal(Signal::SIGKILL);
-    if process.gone_within(KILLED).await { Ok(()) } else { Err(Error::Immortal { component, pid: process.pid }) }
+    if process.gone_within(KILLED).await {
+        Ok(())
+    } else {
+        Err(Error::Immortal { component, pid: process.pid })
+    }
 }

@@ -21,7 +21,9 @@ impl StackEnv {
 
     fn parse(path: &Path, text: &str) -> Result<Self> {
         let mut values = BTreeMap::new();
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        for (index, line) in
+            text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        {
             let Some((key, value)) = line.split_once('=') else {
                 let what = format!("line {} is not KEY=value", index + 1);
                 return Err(Error::Damaged { path: path.to_owned(), what });

@@ -115,7 +115,9 @@ pub enum Error {
         pid: i32,
     },
     /// A fetched file is not the one that was locked.
-    #[error("{file} is not what the lock says and was removed:\n  locked  sha256 {expected}\n  fetched sha256 {found}")]
+    #[error(
+        "{file} is not what the lock says and was removed:\n  locked  sha256 {expected}\n  fetched sha256 {found}"
+    )]
     WrongChecksum {
         /// Which file.
         file: String,
@@ -152,5 +154,9 @@ impl Error {
 }
 
 fn tail(lines: &str) -> String {
-    if lines.trim().is_empty() { String::new() } else { format!("\n  {}", lines.trim_end().replace('\n', "\n  ")) }
+    if lines.trim().is_empty() {
+        String::new()
+    } else {
+        format!("\n  {}", lines.trim_end().replace('\n', "\n  "))
+    }
 }

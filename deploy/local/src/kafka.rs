@@ -76,7 +76,9 @@ impl Kafka {
         }
         write_private(&arguments, &lines)?;
         let mut command = Command::new(self.program());
-        command.args(java::options(Profile::Quiet { heap: 128 })).args(java::class_path(&self.artifacts.kafka));
+        command
+            .args(java::options(Profile::Quiet { heap: 128 }))
+            .args(java::class_path(&self.artifacts.kafka));
         command.arg("kafka.tools.StorageTool").arg(format!("@{}", arguments.display())).current_dir(&folder);
         let formatted = run(&mut command, "").await.map_err(without_keys);
         for secret in [&arguments, &config] {
@@ -97,7 +99,8 @@ impl Kafka {
         };
         let described = tokio::task::spawn_blocking(describe).await.expect("the client does not panic");
         let failed = |output: String| {
-            let (program, status) = ("a description of the cluster".to_owned(), "no broker answered".to_owned());
+            let (program, status) =
+                ("a description of the cluster".to_owned(), "no broker answered".to_owned());
             Error::Failed { program, status, output }
         };
         match described {
@@ -123,7 +126,8 @@ impl StackEnv {
 }
 
 fn password<'a>(env: &'a StackEnv, user: &str) -> &'a str {
-    env.get(&format!("MILLRACE_KAFKA_{}_PASSWORD", user.to_ascii_uppercase().replace('-', "_"))).unwrap_or_default()
+    env.get(&format!("MILLRACE_KAFKA_{}_PASSWORD", user.to_ascii_uppercase().replace('-', "_")))
+        .unwrap_or_default()
 }
 
 fn properties(env: &StackEnv, data: &str) -> String {

@@ -39,6 +39,7 @@ mod registry;
 mod secrets;
 mod server;
 mod stack;
+mod start;
 mod state;
 mod status;
 

@@ -1,27 +1,32 @@
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::files::last_lines;
+use crate::files::{last_lines, length};
 use crate::{Component, Error, LogsArgs, Result};
 
 /// Prints the ends of the components' logs; follows them if asked, until the caller ends it.
 pub async fn logs(args: &LogsArgs) -> Result<()> {
     let stack = args.stack.open()?;
     stack.env()?; // names a stack that was never raised
-    let wanted: Vec<Component> = args.component.map_or_else(|| Component::ALL.to_vec(), |component| vec![component]);
-    let name = |component: Component| if wanted.len() > 1 { format!("{component:10}") } else { String::new() };
+    let wanted: Vec<Component> =
+        args.component.map_or_else(|| Component::ALL.to_vec(), |component| vec![component]);
+    let name =
+        |component: Component| if wanted.len() > 1 { format!("{component:10}") } else { String::new() };
     let mut read: BTreeMap<PathBuf, u64> = BTreeMap::new();
     for component in &wanted {
         let log = stack.log(*component);
         read.insert(log.clone(), length(&log));
-        print(&name(*component), &last_lines(&log, args.lines))?;
+        print(&name(*component), &last_lines(&log, 0, args.lines))?;
     }
-    while args.follow {
+    if !args.follow {
+        return Ok(());
+    }
+    loop {
         sleep(Duration::from_millis(200)).await;
         for component in &wanted {
             let log = stack.log(*component);
@@ -29,15 +34,10 @@ pub async fn logs(args: &LogsArgs) -> Result<()> {
             print(&name(*component), &added(&log, from)?)?;
         }
     }
-    Ok(())
-}
-
-fn length(log: &PathBuf) -> u64 {
-    fs::metadata(log).map_or(0, |meta| meta.len())
 }
 
 /// The whole lines that a log has gained; one that was begun anew is read from its start.
-fn added(log: &PathBuf, from: &mut u64) -> Result<String> {
+fn added(log: &Path, from: &mut u64) -> Result<String> {
     if length(log) < *from {
         *from = 0;
     }

@@ -99,7 +99,8 @@ impl Policy {
         let ours = fs::read_to_string(path).map_or(true, |text| text == TEXT); // one that a killed run left is ours
         if ours {
             fs::write(path, TEXT).map_err(Error::file("write", path))?;
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(Error::file("write", path))?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+                .map_err(Error::file("write", path))?;
         }
         Ok(Self { ours })
     }

@@ -2,8 +2,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
+use tokio::time::sleep;
 
 use crate::stack::recorded_ports;
 use crate::{Component, Error, Home, Result, StackEnv, process};
@@ -68,7 +70,21 @@ pub(crate) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// An error when somebody else listens on a port that a component is about to take.
+/// An error when somebody else listens on a port that a component is about to take. One whose holder was just killed
+/// comes free a moment later, when the last of its threads has ended.
+pub(crate) async fn await_free(env: &StackEnv, component: Component) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    const PAUSE: Duration = Duration::from_millis(20);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match check_free(env, component) {
+            Err(_) if Instant::now() < deadline => sleep(PAUSE).await,
+            checked => return checked,
+        }
+    }
+}
+
+/// An error when somebody else listens on a port of a component.
 pub(crate) fn check_free(env: &StackEnv, component: Component) -> Result<()> {
     match of(env, component).into_iter().find(|port| !is_free(*port)) {
         Some(port) => Err(Error::PortTaken { component, port, holder: holder(port) }),

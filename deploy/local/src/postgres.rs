@@ -72,7 +72,9 @@ impl Postgres {
             self.make_cluster(stack, env, account.as_ref()).await?;
         }
         let port = env.get("MILLRACE_POSTGRES_PORT").unwrap_or_default();
-        let config = CONFIG.replace("{port}", port).replace("{socket}", &stack.socket_folder().display().to_string());
+        forget_dead_server(stack, port)?;
+        let config =
+            CONFIG.replace("{port}", port).replace("{socket}", &stack.socket_folder().display().to_string());
         for (name, content) in [("postgresql.conf", config.as_str()), ("pg_hba.conf", ACCESS)] {
             write_private(&data.join(name), content)?;
             give(&data.join(name), account.as_ref())?;
@@ -111,7 +113,9 @@ impl Postgres {
     /// Makes the roles and databases that are missing. Called after every start: it may have been cut short.
     pub(crate) async fn settle(&self, stack: &Stack, env: &StackEnv) -> Result<()> {
         let password = |role: &str| env.get(&format!("MILLRACE_POSTGRES_{}_PASSWORD", role.to_uppercase()));
-        let fill = |sql: String, role: &&str| sql.replace(&format!("{{{role}}}"), password(role).unwrap_or_default());
+        let fill = |sql: String, role: &&str| {
+            sql.replace(&format!("{{{role}}}"), password(role).unwrap_or_default())
+        };
         self.query(stack, env, "postgres", &ROLES.iter().fold(ROLES_SQL.to_owned(), fill)).await?;
         for (database, owner, guests) in DATABASES {
             self.make_database(stack, env, database, owner, guests).await?;
@@ -137,7 +141,13 @@ impl Postgres {
     }
 
     /// Runs SQL as the superuser.
-    pub(crate) async fn query(&self, stack: &Stack, env: &StackEnv, database: &str, sql: &str) -> Result<String> {
+    pub(crate) async fn query(
+        &self,
+        stack: &Stack,
+        env: &StackEnv,
+        database: &str,
+        sql: &str,
+    ) -> Result<String> {
         run(&mut Command::from(self.psql(stack, env, database)), sql).await
     }
 
@@ -156,6 +166,16 @@ impl Postgres {
 }
 
 pub(crate) const READY_WITHIN: Duration = Duration::from_secs(120); // it may have a crash to recover from
+
+/// Removes the lock files of a server that was killed. The next one would do so itself, unless the old pid is
+/// somebody else's by now, or still waits to be buried; but that nothing runs on this data is already certain.
+fn forget_dead_server(stack: &Stack, port: &str) -> Result<()> {
+    let socket_lock = stack.socket_folder().join(format!(".s.PGSQL.{port}.lock"));
+    for left in [data_folder(stack).join("postmaster.pid"), socket_lock].iter().filter(|left| left.exists()) {
+        fs::remove_file(left).map_err(Error::file("remove", left))?;
+    }
+    Ok(())
+}
 
 pub(crate) fn data_folder(stack: &Stack) -> PathBuf {
     stack.folder(Component::Postgres).join("data")

@@ -121,7 +121,11 @@ impl Launch {
         let mut command = Command::new("setsid");
         command.arg(&self.program).args(&self.args).current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
-        command.env_clear().envs([("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C.UTF-8"), ("TZ", "UTC")]);
+        command.env_clear().envs([
+            ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("LANG", "C.UTF-8"),
+            ("TZ", "UTC"),
+        ]);
         if let Some(account) = &self.account {
             command.uid(account.uid).gid(account.gid);
         }

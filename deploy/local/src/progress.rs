@@ -26,7 +26,9 @@ impl Progress {
     pub(crate) fn step(&self, name: &str, message: &str) -> Step {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new_spinner());
-            bar.set_style(ProgressStyle::with_template("{spinner} {prefix:10} {msg}").expect("a valid template"));
+            bar.set_style(
+                ProgressStyle::with_template("{spinner} {prefix:10} {msg}").expect("a valid template"),
+            );
             bar.set_prefix(name.to_owned());
             bar.enable_steady_tick(Duration::from_millis(100));
             bar

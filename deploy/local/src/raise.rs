@@ -1,36 +1,33 @@
 use std::fs::File;
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use tokio::process::Child;
 use tokio::time::sleep;
 
 use crate::connect::Connect;
-use crate::down::end_leftovers;
-use crate::files::{last_lines, make_folder};
+use crate::files::make_folder;
 use crate::kafka::Kafka;
 use crate::lock::{Artifacts, Lock, fetch};
 use crate::packages::{self, Package};
 use crate::postgres::Postgres;
-use crate::process::Process;
+use crate::progress::Progress;
 use crate::raised::{Raised, Started};
-use crate::progress::{Progress, Step};
 use crate::redis::Redis;
 use crate::registry::Registry;
-use crate::server::{Server, answers};
-use crate::state::{Running, State};
+use crate::server::Server;
+use crate::state::State;
 use crate::{Component, Error, Result, Stack, StackEnv, UpArgs, disk, ports};
 
 /// A stack that is being raised: nobody else raises or ends it meanwhile.
 #[derive(Debug)]
 pub struct Raising {
-    stack: Stack,
-    env: StackEnv,
+    pub(crate) stack: Stack,
+    pub(crate) env: StackEnv,
     state: Mutex<State>,
     artifacts: Artifacts,
-    progress: Progress,
+    pub(crate) progress: Progress,
     begun: Instant,
-    started: Mutex<Vec<Started>>,
+    pub(crate) started: Mutex<Vec<Started>>,
     _lock: File,
 }
 
@@ -127,77 +124,7 @@ impl Raising {
         Raised { stack, components: started, seconds }
     }
 
-    async fn start(&self, server: &Server) -> Result<()> {
-        let component = server.component();
-        let step = self.progress.step(component.name(), "starting");
-        let was_up = self.state().alive(component).map(|running| running.process.clone());
-        let process = match &was_up {
-            Some(process) => {
-                self.wait_ready(server, process, None).await?;
-                process.clone()
-            }
-            None => self.launch(server, &step).await?,
-        };
-        server.settle(&self.stack, &self.env).await?;
-        let seconds = step.seconds();
-        let port = ports::of(&self.env, component)[0];
-        let word = if was_up.is_some() { "was up" } else { "up" };
-        step.done(&format!("{word} on port {port}, {seconds:.1} s"));
-        let version = self.state().components[&component].version.clone();
-        let started = Started { component, version, port, pid: process.pid, seconds, was_up: was_up.is_some() };
-        self.started.lock().expect("no thread panics while it holds the list").push(started);
-        Ok(())
-    }
-
-    async fn launch(&self, server: &Server, step: &Step) -> Result<Process> {
-        let component = server.component();
-        end_leftovers(&self.stack, component).await?;
-        ports::check_free(&self.env, component)?;
-        let launch = server.prepare(&self.stack, &self.env).await?;
-        let version = server.version().await?;
-        let mut child = launch.start()?;
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();
-        let Some(process) = Process::find(pid) else {
-            return Err(self.died(server, &mut child).await);
-        };
-        {
-            let mut state = self.state();
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-            state.components.insert(component, Running { process: process.clone(), version, since });
-            state.write(&self.stack.state_file())?;
-        }
-        step.say(&format!("started as process {pid}"));
-        self.wait_ready(server, &process, Some(&mut child)).await?;
-        Ok(process)
-    }
-
-    async fn wait_ready(&self, server: &Server, process: &Process, mut child: Option<&mut Child>) -> Result<()> {
-        let bound = server.ready_within();
-        let deadline = Instant::now() + bound;
-        loop {
-            let Err(error) = answers(&self.stack, &self.env, server.component()).await else { return Ok(()) };
-            if let Some(child) = child.as_deref_mut().filter(|_| !process.alive()) {
-                return Err(self.died(server, child).await);
-            }
-            if Instant::now() >= deadline || !process.alive() {
-                let component = server.component();
-                let log = self.stack.log(component);
-                let lines = last_lines(&log, 20);
-                return Err(Error::NotReady { component, bound, last: error.to_string(), log, lines });
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn died(&self, server: &Server, child: &mut Child) -> Error {
-        let component = server.component();
-        let status = child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
-        let log = self.stack.log(component);
-        let lines = last_lines(&log, 20);
-        Error::Died { component, status, log, lines }
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().expect("no thread panics while it holds the state")
     }
 }

@@ -48,7 +48,13 @@ impl Registry {
         let mut args = java::options(Profile::Quiet { heap: 256 });
         args.extend([format!("-Djava.io.tmpdir={}", scratch.display()), "-jar".to_owned()]);
         args.push(self.artifacts.registry.join("quarkus-run.jar").display().to_string());
-        Ok(Launch { program: self.program(), args, folder, log: stack.log(Component::Registry), account: None })
+        Ok(Launch {
+            program: self.program(),
+            args,
+            folder,
+            log: stack.log(Component::Registry),
+            account: None,
+        })
     }
 
     /// Whether it lists its subjects.

@@ -12,7 +12,8 @@ pub struct Stack {
 }
 
 /// The roles of the databases, made before any migration.
-pub(crate) const ROLES: [&str; 7] = ["owner", "app", "cdc", "auditor", "views_writer", "dashboard", "registry"];
+pub(crate) const ROLES: [&str; 7] =
+    ["owner", "app", "cdc", "auditor", "views_writer", "dashboard", "registry"];
 
 /// The users of Kafka that a client may be; the broker and its controller have accounts of their own.
 const KAFKA_USERS: [&str; 5] = ["ADMIN", "CONNECT", "PROJECTOR", "DEAD_LETTERS", "AUDITOR"];
@@ -26,7 +27,9 @@ impl Stack {
     /// The stack of this name in another home.
     pub fn open_at(name: &str, home: Home) -> Result<Self> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let fits = name.len() <= 32 && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(allowed);
+        let fits = name.len() <= 32
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.chars().all(allowed);
         if !fits {
             return Err(Error::Name(name.to_owned()));
         }
@@ -88,7 +91,10 @@ impl Stack {
     pub fn postgres_url(&self, env: &StackEnv, role: &str, database: &str) -> String {
         let port = env.get("MILLRACE_POSTGRES_PORT").unwrap_or_default();
         let password = env.get(&role_password(role)).unwrap_or_default();
-        format!("postgres://{role}:{password}@localhost:{port}/{database}?host={}", self.socket_folder().display())
+        format!(
+            "postgres://{role}:{password}@localhost:{port}/{database}?host={}",
+            self.socket_folder().display()
+        )
     }
 
     pub(crate) fn state_file(&self) -> PathBuf {

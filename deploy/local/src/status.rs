@@ -61,7 +61,12 @@ pub async fn status(args: &StatusArgs) -> Result<Status> {
     Ok(Status { stack: stack.name().to_owned(), components })
 }
 
-async fn look(stack: &Stack, env: &StackEnv, component: Component, running: Option<&Running>) -> ComponentStatus {
+async fn look(
+    stack: &Stack,
+    env: &StackEnv,
+    component: Component,
+    running: Option<&Running>,
+) -> ComponentStatus {
     const PATIENCE: Duration = Duration::from_secs(3);
     let alive = running.filter(|running| running.process.alive());
     let state = match (running, alive) {

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::maven::{self, Coordinate};
 use super::unpack::{JAVA_RUNTIME, unpack};
 use super::{Artifact, Lock, digest, pip, wanted};
-use crate::files::make_folder;
+use crate::files::{length, make_folder};
 use crate::packages::{self, Package};
 use crate::progress::Progress;
 use crate::{Error, Home, Result, disk};
@@ -73,11 +73,16 @@ async fn bring(files: &[&Artifact], total: u64, staging: &Path, progress: &Progr
     make_folder(&target, 0o755)?;
     let step = progress.bytes("fetch", total);
     step.say(&format!("{} files, {} MB", files.len(), total / 1_000_000));
-    let (wheels, jars): (Vec<&Artifact>, Vec<&Artifact>) = files.iter().partition(|file| file.platform.is_some());
+    let (wheels, jars): (Vec<&Artifact>, Vec<&Artifact>) =
+        files.iter().partition(|file| file.platform.is_some());
     let with_maven = async {
         let coordinates: Vec<Coordinate<'_>> =
             jars.iter().map(|file| Coordinate::parse(&file.coordinate)).collect::<Result<_>>()?;
-        if jars.is_empty() { Ok(()) } else { maven::copy(&coordinates, &staging.join("maven"), &target).await }
+        if jars.is_empty() {
+            Ok(())
+        } else {
+            maven::copy(&coordinates, &staging.join("maven"), &target).await
+        }
     };
     let with_pip = async {
         for wheel in &wheels {
@@ -109,7 +114,6 @@ async fn bring(files: &[&Artifact], total: u64, staging: &Path, progress: &Progr
 
 /// How many bytes of a file are here: copied already, or still growing in Maven's repository.
 fn arrived(file: &Artifact, staging: &Path, target: &Path) -> u64 {
-    let length = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.len());
     let Ok(coordinate) = Coordinate::parse(&file.coordinate) else { return length(&target.join(&file.file)) };
     let folder = maven::repository(&staging.join("maven")).join(coordinate.folder());
     let growing = fs::read_dir(folder).into_iter().flatten().flatten();

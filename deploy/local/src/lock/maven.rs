@@ -38,7 +38,8 @@ impl<'a> Coordinate<'a> {
 
     fn xml(&self, element: &str) -> String {
         let Self { group, artifact, version, kind, .. } = self;
-        let classifier = self.classifier.map(|name| format!("<classifier>{name}</classifier>")).unwrap_or_default();
+        let classifier =
+            self.classifier.map(|name| format!("<classifier>{name}</classifier>")).unwrap_or_default();
         format!(
             "<{element}><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>\
              <type>{kind}</type>{classifier}</{element}>\n"

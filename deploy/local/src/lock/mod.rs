@@ -85,7 +85,8 @@ impl Lock {
     /// What a part needs on this machine.
     pub fn part(&self, part: &str) -> Vec<&Artifact> {
         let machine = format!("_{}", std::env::consts::ARCH);
-        let here = |artifact: &&Artifact| artifact.platform.as_ref().is_none_or(|tag| tag.ends_with(&machine));
+        let here =
+            |artifact: &&Artifact| artifact.platform.as_ref().is_none_or(|tag| tag.ends_with(&machine));
         self.artifacts.iter().filter(|artifact| artifact.part == part).filter(here).collect()
     }
 

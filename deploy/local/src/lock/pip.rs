@@ -19,7 +19,7 @@ pub(super) async fn download(requirement: &str, platform: &str, target: &Path) -
 
 /// Unpacks a wheel, which is a zip file; Python reads those without more packages.
 pub(super) async fn unpack(wheel: &Path, target: &Path) -> Result<()> {
-    let mut zipfile = Command::new("python3");
+    let mut zipfile = Command::new(python().await.unwrap_or("python3"));
     zipfile.args(["-m", "zipfile", "-e"]).arg(wheel).arg(target);
     run(&mut zipfile, "").await.map(drop)
 }

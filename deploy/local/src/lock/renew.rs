@@ -36,7 +36,8 @@ async fn resolve(part: &str, wanted: &Wanted, staging: &Path) -> Result<Vec<Arti
         let is_jar = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "jar"); // Maven adds notes
         for path in files_below(&target)?.into_iter().filter(is_jar) {
             let relative = path.strip_prefix(&target).unwrap_or(&path);
-            let unknown = || Error::Damaged { path: path.clone(), what: "not laid out like a repository".to_owned() };
+            let unknown =
+                || Error::Damaged { path: path.clone(), what: "not laid out like a repository".to_owned() };
             let coordinate = coordinate_of(relative).ok_or_else(unknown)?;
             found.push(artifact(part, coordinate, None, &path)?);
         }
@@ -46,7 +47,9 @@ async fn resolve(part: &str, wanted: &Wanted, staging: &Path) -> Result<Vec<Arti
             found.push(artifact(part, text.clone(), None, &only_file(&target)?)?);
         }
     }
-    for (requirement, platform) in wanted.pip.iter().flat_map(|name| wanted.platforms.iter().map(move |p| (name, p))) {
+    for (requirement, platform) in
+        wanted.pip.iter().flat_map(|name| wanted.platforms.iter().map(move |p| (name, p)))
+    {
         let target = staging.join(platform);
         pip::download(requirement, platform, &target).await?;
         found.push(artifact(part, requirement.clone(), Some(platform.clone()), &only_file(&target)?)?);
