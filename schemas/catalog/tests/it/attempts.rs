@@ -1,0 +1,115 @@
+//! What a user may try.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+/// What came of an attempt: it went through, or the broker refused it with this code.
+pub(crate) type Outcome = Result<(), RDKafkaErrorCode>;
+
+const BOUND: Duration = Duration::from_secs(20);
+
+/// Something that needs a permission.
+#[derive(Debug, Clone)]
+pub(crate) enum Attempt {
+    Produce(String),
+    Fetch(String),
+    /// Be a member of this group, which reads this topic.
+    Join(String, String),
+    CreateTopic(String),
+    DescribeConfigs(String),
+}
+
+pub(crate) async fn attempt(user: &str, what: &Attempt) -> Outcome {
+    let config = testkit::stack().kafka(user);
+    match what.clone() {
+        Attempt::Produce(topic) => produce(config, &topic).await,
+        Attempt::Fetch(topic) => blocking(move || fetch(config, &topic)).await,
+        Attempt::Join(group, topic) => blocking(move || join(config, &group, &topic)).await,
+        Attempt::CreateTopic(topic) => create(config, &topic).await,
+        Attempt::DescribeConfigs(topic) => describe(config, &topic).await,
+    }
+}
+
+async fn blocking(call: impl FnOnce() -> Outcome + Send + 'static) -> Outcome {
+    tokio::task::spawn_blocking(call).await.unwrap()
+}
+
+fn refused(error: &KafkaError) -> Outcome {
+    Err(error.rdkafka_error_code().unwrap_or_else(|| panic!("{error}")))
+}
+
+async fn produce(mut config: ClientConfig, topic: &str) -> Outcome {
+    let producer: FutureProducer =
+        config.set("enable.idempotence", "true").set("message.timeout.ms", "15000").create().unwrap();
+    let record = FutureRecord::to(topic).key("access-test").payload("");
+    producer.send(record, BOUND).await.map(drop).or_else(|(error, _)| refused(&error))
+}
+
+fn fetch(mut config: ClientConfig, topic: &str) -> Outcome {
+    let consumer: BaseConsumer = config
+        .set("group.id", "never-joined")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .create()
+        .unwrap();
+    let mut from = TopicPartitionList::new();
+    from.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+    consumer.assign(&from).unwrap();
+    polled(&consumer, |_| false)
+}
+
+fn join(mut config: ClientConfig, group: &str, topic: &str) -> Outcome {
+    let consumer: BaseConsumer = config
+        .set("group.id", group)
+        .set("group.protocol", "consumer")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("auto.offset.reset", "earliest")
+        .create()
+        .unwrap();
+    consumer.subscribe(&[topic]).unwrap();
+    polled(&consumer, |consumer| consumer.assignment().is_ok_and(|assigned| assigned.count() > 0))
+}
+
+/// Polls until records or their end arrive, `enough` is there, or the broker refuses.
+fn polled(consumer: &BaseConsumer, enough: impl Fn(&BaseConsumer) -> bool) -> Outcome {
+    let begun = Instant::now();
+    while begun.elapsed() < BOUND {
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => return Ok(()),
+            Some(Err(error)) => match error.rdkafka_error_code() {
+                Some(
+                    code @ (RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::GroupAuthorizationFailed),
+                ) => return Err(code),
+                _ => {} // the client goes on by itself
+            },
+            None if enough(consumer) => return Ok(()),
+            None => {}
+        }
+    }
+    panic!("neither records nor a refusal within {BOUND:?}")
+}
+
+fn admin(config: ClientConfig) -> AdminClient<DefaultClientContext> {
+    config.create().unwrap()
+}
+
+async fn create(config: ClientConfig, topic: &str) -> Outcome {
+    let new = NewTopic::new(topic, 1, TopicReplication::Fixed(1));
+    let options = AdminOptions::new().validate_only(true);
+    let mut answers = admin(config).create_topics([&new], &options).await.unwrap();
+    answers.remove(0).map(drop).map_err(|(_, code)| code)
+}
+
+async fn describe(config: ClientConfig, topic: &str) -> Outcome {
+    let resource = ResourceSpecifier::Topic(topic);
+    let mut answers = admin(config).describe_configs([&resource], &AdminOptions::new()).await.unwrap();
+    answers.remove(0).map(drop)
+}
