@@ -1,0 +1,59 @@
+//! Where Redis is.
+
+use std::fmt;
+use std::time::Duration;
+
+use clap::Args;
+
+/// Where a projection's Redis is and how long to wait for it.
+#[derive(Clone, Args)]
+pub struct RedisConfig {
+    /// Address of Redis with its password, redis://:PASSWORD@HOST:PORT/
+    #[arg(long = "redis-url", env = "MILLRACE_REDIS_URL", hide_env_values = true)]
+    pub url: String,
+
+    /// First part of every key; the projection's name when absent, so that projections never meet
+    #[arg(long = "redis-namespace", env = "MILLRACE_REDIS_NAMESPACE")]
+    pub namespace: Option<String>,
+
+    /// How long Redis may take to connect or to answer. A script takes under a millisecond; two seconds outlast a
+    /// rewrite of the append-only file, and are short enough to notice a dead server within a claim.
+    #[arg(long = "redis-timeout-ms", env = "MILLRACE_REDIS_TIMEOUT_MS", default_value_t = 2_000)]
+    pub timeout_ms: u64,
+}
+
+impl RedisConfig {
+    /// A configuration with the defaults.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), namespace: None, timeout_ms: 2_000 }
+    }
+
+    /// How long to wait.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+}
+
+impl fmt::Debug for RedisConfig {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.url.split_once("://").unwrap_or(("", &self.url));
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        f.debug_struct("RedisConfig")
+            .field("url", &format_args!("{scheme}://{host}"))
+            .field("namespace", &self.namespace)
+            .field("timeout_ms", &self.timeout_ms)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_not_printed() {
+        let printed = format!("{:?}", RedisConfig::new("redis://:sec:r@t@127.0.0.1:6379/"));
+        assert!(printed.contains("redis://127.0.0.1:6379/") && !printed.contains("sec"), "{printed}");
+    }
+}

@@ -1,0 +1,114 @@
+//! Changes as calls of the flush script.
+
+use events::AggregateId;
+use kafka::{Progress, RowChange};
+use projection::{Projection, Rank};
+use redis::Cmd;
+
+use crate::error::Error;
+use crate::keys::Keys;
+use crate::scripts::Code;
+
+/// So many rows go into one script: a third of a millisecond in which Redis does nothing else.
+pub(crate) const ROWS_PER_SCRIPT: usize = 200;
+
+/// A Redis score is a double: whole numbers are exact up to here.
+const SCORE_MAX: u64 = 1 << 53;
+
+/// The calls for one partition, in their order; the last moves the offset.
+pub(crate) fn calls<P: Projection>(
+    keys: &Keys,
+    flush: &Code,
+    progress: Progress,
+    rows: &[&RowChange<P::View>],
+) -> Result<Vec<Cmd>, Error> {
+    let mut chunks: Vec<&[&RowChange<P::View>]> = rows.chunks(ROWS_PER_SCRIPT).collect();
+    if chunks.is_empty() {
+        chunks.push(&[]);
+    }
+    let last = chunks.len() - 1;
+    let call = |(place, rows): (usize, &&[&RowChange<P::View>])| {
+        call::<P>(keys, flush, progress, rows, place == last)
+    };
+    chunks.iter().enumerate().map(call).collect()
+}
+
+fn call<P: Projection>(
+    keys: &Keys,
+    flush: &Code,
+    progress: Progress,
+    rows: &[&RowChange<P::View>],
+    last: bool,
+) -> Result<Cmd, Error> {
+    let partition = progress.partition;
+    let mut names = vec![keys.progress(partition)];
+    names.extend(rows.iter().map(|row| keys.row(partition, &row.key.tenant, row.key.aggregate_id)));
+    let mut boards: Vec<String> = Vec::new();
+    let changes =
+        rows.iter().map(|row| Change::of::<P>(keys, row, &mut boards)).collect::<Result<Vec<_>, _>>()?;
+    names.extend(boards);
+
+    let mut call = flush.call(&names);
+    call.arg(progress.epoch)
+        .arg(progress.from)
+        .arg(progress.next_offset)
+        .arg(i64::from(last))
+        .arg(rows.len());
+    for (row, change) in rows.iter().zip(changes) {
+        call.arg(row.old.version).arg(row.new.version).arg(change.document).arg(change.member);
+        call.arg(change.leave).arg(change.be_on).arg(change.score);
+    }
+    Ok(call)
+}
+
+/// One row's arguments.
+struct Change {
+    document: String,
+    member: String,
+    leave: usize,
+    be_on: usize,
+    score: i64,
+}
+
+impl Change {
+    fn of<P: Projection>(
+        keys: &Keys,
+        row: &RowChange<P::View>,
+        boards: &mut Vec<String>,
+    ) -> Result<Self, Error> {
+        let aggregate_id = row.key.aggregate_id;
+        let old = row.old.view.as_ref().and_then(P::rank);
+        let new =
+            row.new.view.as_ref().and_then(P::rank).map(|rank| exact(rank, aggregate_id)).transpose()?;
+        let mut number = |board: &'static str| {
+            let name = keys.board(row.partition, &row.key.tenant, board);
+            1 + boards.iter().position(|known| *known == name).unwrap_or_else(|| {
+                boards.push(name);
+                boards.len() - 1
+            })
+        };
+        let left = old.filter(|old| new.as_ref().is_none_or(|new| new.board != old.board));
+        let document = row.new.view.as_ref().map(serde_json::to_string).transpose();
+        Ok(Self {
+            document: document
+                .map_err(|error| unstorable(aggregate_id, error.to_string()))?
+                .unwrap_or_default(),
+            member: aggregate_id.to_string(),
+            leave: left.map_or(0, |rank| number(rank.board)),
+            be_on: new.as_ref().map_or(0, |rank| number(rank.board)),
+            score: new.map_or(0, |rank| rank.score),
+        })
+    }
+}
+
+fn exact(rank: Rank, aggregate_id: AggregateId) -> Result<Rank, Error> {
+    if rank.score.unsigned_abs() <= SCORE_MAX {
+        return Ok(rank);
+    }
+    let reason = format!("no leaderboard holds a score of {} exactly", rank.score);
+    Err(unstorable(aggregate_id, reason))
+}
+
+fn unstorable(aggregate_id: AggregateId, reason: String) -> Error {
+    Error::Unstorable { aggregate_id, reason }
+}

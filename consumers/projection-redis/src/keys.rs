@@ -1,0 +1,99 @@
+//! The names of keys, and what names say.
+
+use events::{AggregateId, TenantId};
+
+/// The keys of one namespace: `<namespace>:{p<partition>}:…`. The braces are Redis' hash tag: in a cluster all keys of
+/// a partition lie in one slot, so that one script may touch them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Keys {
+    namespace: String,
+}
+
+/// What a key says of its row.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RowName {
+    pub(crate) partition: i32,
+    pub(crate) tenant: TenantId,
+    pub(crate) aggregate_id: AggregateId,
+}
+
+impl Keys {
+    pub(crate) fn new(namespace: impl Into<String>) -> Self {
+        Self { namespace: namespace.into() }
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Epoch, next offset and topic of a partition.
+    pub(crate) fn progress(&self, partition: i32) -> String {
+        format!("{}:{{p{partition}}}:offset", self.namespace)
+    }
+
+    /// One view.
+    pub(crate) fn row(&self, partition: i32, tenant: &TenantId, aggregate_id: AggregateId) -> String {
+        format!("{}:{{p{partition}}}:row:{tenant}:{aggregate_id}", self.namespace)
+    }
+
+    /// One partition's share of a leaderboard.
+    pub(crate) fn board(&self, partition: i32, tenant: &TenantId, board: &str) -> String {
+        format!("{}:{{p{partition}}}:board:{tenant}:{board}", self.namespace)
+    }
+
+    /// The pattern of all keys of a kind: `row`, `board`.
+    pub(crate) fn pattern(&self, kind: &str) -> String {
+        let mut pattern = String::new();
+        for letter in self.namespace.chars() {
+            if matches!(letter, '*' | '?' | '[' | ']' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(letter);
+        }
+        pattern + ":{p*}:" + kind + ":*"
+    }
+
+    /// Reads [`row`](Self::row) backwards.
+    pub(crate) fn row_name(&self, key: &str) -> Option<RowName> {
+        let (partition, rest) = self.parts(key, "row")?;
+        let (tenant, aggregate_id) = rest.split_once(':')?;
+        Some(RowName { partition, tenant: tenant.parse().ok()?, aggregate_id: aggregate_id.parse().ok()? })
+    }
+
+    /// Reads [`board`](Self::board) backwards: partition, tenant, board.
+    pub(crate) fn board_name(&self, key: &str) -> Option<(i32, TenantId, String)> {
+        let (partition, rest) = self.parts(key, "board")?;
+        let (tenant, board) = rest.split_once(':')?;
+        Some((partition, tenant.parse().ok()?, board.to_owned()))
+    }
+
+    fn parts<'k>(&self, key: &'k str, kind: &str) -> Option<(i32, &'k str)> {
+        let rest = key.strip_prefix(self.namespace.as_str())?.strip_prefix(":{p")?;
+        let (partition, rest) = rest.split_once("}:")?;
+        Some((partition.parse().ok()?, rest.strip_prefix(kind)?.strip_prefix(':')?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_reads_back() {
+        let keys = Keys::new("executions-redis");
+        let (tenant, aggregate_id) =
+            ("acme".parse().unwrap(), "6f9c0000-0000-4000-8000-000000000001".parse().unwrap());
+        let key = keys.row(7, &tenant, aggregate_id);
+        assert_eq!(key, "executions-redis:{p7}:row:acme:6f9c0000-0000-4000-8000-000000000001");
+        assert_eq!(keys.row_name(&key), Some(RowName { partition: 7, tenant: tenant.clone(), aggregate_id }));
+        let key = keys.board(7, &tenant, "cost");
+        assert_eq!(keys.board_name(&key), Some((7, tenant, "cost".to_owned())));
+        assert_eq!(keys.row_name(&key), None);
+        assert_eq!(Keys::new("executions").row_name(&key), None);
+    }
+
+    #[test]
+    fn a_pattern_means_its_namespace_alone() {
+        assert_eq!(Keys::new("a*b").pattern("row"), "a\\*b:{p*}:row:*");
+    }
+}

@@ -1,0 +1,186 @@
+//! The views as readers see them.
+
+use std::collections::HashSet;
+use std::marker::PhantomData;
+
+use events::{AggregateId, TenantId};
+use projection::{Projection, Row};
+use redis::FromRedisValue;
+
+use crate::config::RedisConfig;
+use crate::connection::Link;
+use crate::error::Error;
+use crate::keys::Keys;
+use crate::partition::partition_of;
+use crate::store::read_row;
+
+/// Reads what a projection has in Redis.
+#[derive(Debug)]
+pub struct Reader<P> {
+    keys: Keys,
+    link: Link,
+    partitions: i32,
+    projection: PhantomData<fn() -> P>,
+}
+
+/// One row and where it lies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ViewAt<V> {
+    /// The partition whose events made it.
+    pub partition: i32,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What it shows.
+    pub aggregate_id: AggregateId,
+    /// Its version and view.
+    pub row: Row<V>,
+}
+
+/// A place on a leaderboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Whose leaderboard.
+    pub tenant: TenantId,
+    /// Its name.
+    pub board: String,
+    /// Who is on it.
+    pub aggregate_id: AggregateId,
+    /// With which score.
+    pub score: i64,
+}
+
+/// How far a partition is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The partition.
+    pub partition: i32,
+    /// The epoch of the last claim.
+    pub epoch: i64,
+    /// The first offset that is not applied.
+    pub next_offset: i64,
+}
+
+/// So many keys are asked for at a time.
+const PAGE: usize = 500;
+
+impl<P: Projection> Reader<P> {
+    /// A reader; it connects at its first use. `partitions` is how many the topic has.
+    pub fn new(config: &RedisConfig, partitions: i32) -> Result<Self, Error> {
+        let keys = Keys::new(config.namespace.as_deref().unwrap_or(P::NAME));
+        let link = Link::new(config, keys.namespace())?;
+        Ok(Self { keys, link, partitions, projection: PhantomData })
+    }
+
+    /// One aggregate's row; version 0 where there is none.
+    pub async fn row(&mut self, tenant: &TenantId, aggregate_id: AggregateId) -> Result<Row<P::View>, Error> {
+        let partition = partition_of(aggregate_id.to_string().as_bytes(), self.partitions);
+        let key = self.keys.row(partition, tenant, aggregate_id);
+        let mut command = redis::cmd("HMGET");
+        command.arg(&key).arg("v").arg("d");
+        let (version, document): (Option<String>, Option<String>) =
+            self.link.command("read a row", &command).await?;
+        version.map_or(Ok(Row::default()), |version| read_row(&key, &version, document.as_deref()))
+    }
+
+    /// The first `limit` of a tenant's leaderboard over all partitions, the highest score first; of equal scores, the
+    /// greater id.
+    pub async fn leaderboard(
+        &mut self,
+        tenant: &TenantId,
+        board: &str,
+        limit: usize,
+    ) -> Result<Vec<Place>, Error> {
+        let mut pipeline = redis::pipe();
+        for partition in 0..self.partitions {
+            let key = self.keys.board(partition, tenant, board);
+            let last = isize::try_from(limit).unwrap_or(isize::MAX) - 1;
+            if limit > 0 {
+                pipeline.zrevrange_withscores(key, 0, last);
+            }
+        }
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let shares: Vec<Vec<(String, f64)>> = self.link.query("read a leaderboard", &pipeline).await?;
+        let mut places = Vec::new();
+        for (member, score) in shares.into_iter().flatten() {
+            places.push(self.place(tenant.clone(), board.to_owned(), &member, score)?);
+        }
+        places.sort_unstable_by(|a, b| (b.score, b.aggregate_id).cmp(&(a.score, a.aggregate_id)));
+        places.truncate(limit);
+        Ok(places)
+    }
+
+    /// How far each partition is applied; partitions that were never claimed are left out.
+    pub async fn positions(&mut self) -> Result<Vec<Position>, Error> {
+        let mut pipeline = redis::pipe();
+        for partition in 0..self.partitions {
+            pipeline.cmd("HMGET").arg(self.keys.progress(partition)).arg("epoch").arg("next_offset");
+        }
+        let stored: Vec<(Option<i64>, Option<i64>)> = self.link.query("read offsets", &pipeline).await?;
+        let position = |(partition, (epoch, next_offset)): (i32, (Option<i64>, Option<i64>))| {
+            Some(Position { partition, epoch: epoch?, next_offset: next_offset? })
+        };
+        Ok((0..).zip(stored).filter_map(position).collect())
+    }
+
+    /// Shows every row of every partition once, in no order. Rows that come or go meanwhile may be shown or not.
+    pub async fn rows(&mut self, mut show: impl FnMut(ViewAt<P::View>)) -> Result<(), Error> {
+        let keys = self.scan("row").await?;
+        for keys in keys.chunks(PAGE) {
+            let mut pipeline = redis::pipe();
+            for key in keys {
+                pipeline.cmd("HMGET").arg(key).arg("v").arg("d");
+            }
+            let stored: Vec<(Option<String>, Option<String>)> =
+                self.link.query("read rows", &pipeline).await?;
+            for (key, (version, document)) in keys.iter().zip(stored) {
+                let (Some(name), Some(version)) = (self.keys.row_name(key), version) else { continue };
+                let row = read_row(key, &version, document.as_deref())?;
+                let (partition, tenant, aggregate_id) = (name.partition, name.tenant, name.aggregate_id);
+                show(ViewAt { partition, tenant, aggregate_id, row });
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows every place on every leaderboard.
+    pub async fn places(&mut self, mut show: impl FnMut(Place)) -> Result<(), Error> {
+        for key in self.scan("board").await? {
+            let Some((_, tenant, board)) = self.keys.board_name(&key) else { continue };
+            let mut pages = redis::pipe();
+            pages.zrange_withscores(&key, 0, -1);
+            let (members,): (Vec<(String, f64)>,) = self.link.query("read a leaderboard", &pages).await?;
+            for (member, score) in members {
+                show(self.place(tenant.clone(), board.clone(), &member, score)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys of a kind, each once: SCAN may show one twice.
+    async fn scan(&mut self, kind: &str) -> Result<Vec<String>, Error> {
+        let (mut found, mut cursor) = (HashSet::new(), 0u64);
+        loop {
+            let mut command = redis::cmd("SCAN");
+            command.arg(cursor).arg("MATCH").arg(self.keys.pattern(kind)).arg("COUNT").arg(PAGE);
+            let (next, keys): (u64, Vec<String>) = self.command("list keys", &command).await?;
+            found.extend(keys);
+            if next == 0 {
+                return Ok(found.into_iter().collect());
+            }
+            cursor = next;
+        }
+    }
+
+    async fn command<T: FromRedisValue>(&mut self, action: &str, command: &redis::Cmd) -> Result<T, Error> {
+        self.link.command(action, command).await
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "scores are whole and below 2^53, see the flush")]
+    fn place(&self, tenant: TenantId, board: String, member: &str, score: f64) -> Result<Place, Error> {
+        let bad =
+            |_| Error::BadAnswer { namespace: self.keys.namespace().to_owned(), answer: member.to_owned() };
+        Ok(Place { tenant, board, aggregate_id: member.parse().map_err(bad)?, score: score as i64 })
+    }
+}

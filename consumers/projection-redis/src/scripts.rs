@@ -1,0 +1,44 @@
+//! The scripts, and calls of them.
+
+use redis::{Cmd, Script, ToRedisArgs};
+
+/// The scripts of this crate, each with its digest.
+#[derive(Debug)]
+pub(crate) struct Scripts {
+    pub(crate) claim: Code,
+    pub(crate) load: Code,
+    pub(crate) flush: Code,
+}
+
+/// A script: its text, and the digest that Redis knows it by.
+#[derive(Debug)]
+pub(crate) struct Code {
+    pub(crate) text: &'static str,
+    digest: String,
+}
+
+impl Scripts {
+    pub(crate) fn new() -> Self {
+        Self {
+            claim: Code::new(include_str!("../scripts/claim.lua")),
+            load: Code::new(include_str!("../scripts/load.lua")),
+            flush: Code::new(include_str!("../scripts/flush.lua")),
+        }
+    }
+}
+
+impl Code {
+    fn new(text: &'static str) -> Self {
+        Self { text, digest: Script::new(text).get_hash().to_owned() }
+    }
+
+    /// A call with its keys; arguments follow by [`Cmd::arg`].
+    pub(crate) fn call<K: ToRedisArgs>(&self, keys: &[K]) -> Cmd {
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(&self.digest).arg(keys.len());
+        for key in keys {
+            call.arg(key);
+        }
+        call
+    }
+}
