@@ -6,6 +6,9 @@ use events::{AggregateId, EventId, Metadata, Timestamp};
 
 use crate::{AppendError, Invalid};
 
+/// 0001-01-01T00:00:00Z and the last microsecond of the year 9999: what every reader of a header can read.
+const OCCURRED_MICROS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
+
 /// The most events one append takes: one transaction that Debezium must hold in memory.
 pub const EVENTS_MAX: usize = 1000;
 
@@ -107,6 +110,12 @@ pub(crate) fn check(appends: &[Append]) -> Result<(), AppendError> {
         events += append.events.len();
         if let Some(twice) = append.events.iter().find(|event| !ids.insert(event.event_id)) {
             return Err(Invalid::EventTwice(twice.event_id).into());
+        }
+        let is_out_of_time = |event: &&NewEvent| !OCCURRED_MICROS.contains(&event.occurred_at.micros());
+        if let Some(event) = append.events.iter().find(is_out_of_time) {
+            return Err(
+                Invalid::OutOfTime { event_id: event.event_id, occurred_at: event.occurred_at }.into()
+            );
         }
     }
     match events {

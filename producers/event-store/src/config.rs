@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use clap::Args;
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgPool};
 
-use crate::StoreError;
+use crate::{Connections, StoreError};
 
 /// The event store's database, for the role that appends.
 #[derive(Clone, Args)]
@@ -34,27 +34,29 @@ pub struct AuditConfig {
 }
 
 impl Config {
-    /// Connects. A connection is not tested before each use, which would be a second round trip per append.
-    pub async fn connect(&self) -> Result<PgPool, StoreError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(self.events_connections)
-            .acquire_timeout(Duration::from_millis(self.events_acquire_ms_max))
-            .test_before_acquire(false);
-        connect(&self.events_url, pool).await
+    /// Connects once, so that a wrong URL shows now, and opens further connections as they are needed.
+    pub async fn connect(&self) -> Result<Connections, StoreError> {
+        let options = options(&self.events_url).map_err(not_connected)?;
+        options.connect().await.map_err(not_connected)?;
+        let acquire_max = Duration::from_millis(self.events_acquire_ms_max);
+        Ok(Connections::new(options, self.events_connections, acquire_max))
     }
 }
 
 impl AuditConfig {
     /// Connects; two connections are enough for one reader and a question in between.
     pub async fn connect(&self) -> Result<PgPool, StoreError> {
-        connect(&self.events_auditor_url, PgPoolOptions::new().max_connections(2)).await
+        let options = options(&self.events_auditor_url).map_err(not_connected)?;
+        PgPoolOptions::new().max_connections(2).connect_with(options).await.map_err(not_connected)
     }
 }
 
-async fn connect(url: &str, pool: PgPoolOptions) -> Result<PgPool, StoreError> {
-    let connect =
-        async { pool.connect_with(url.parse::<PgConnectOptions>()?.application_name("millrace")).await };
-    connect.await.map_err(|source| StoreError::Database { what: "connect to the events' database", source })
+fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    Ok(url.parse::<PgConnectOptions>()?.application_name("millrace"))
+}
+
+fn not_connected(source: sqlx::Error) -> StoreError {
+    StoreError::Database { what: "connect to the events' database", source }
 }
 
 impl fmt::Debug for Config {

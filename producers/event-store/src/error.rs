@@ -1,6 +1,6 @@
 //! What can go wrong, and with what.
 
-use events::{AggregateId, EventId};
+use events::{AggregateId, EventId, Timestamp};
 
 use crate::{EVENTS_MAX, Expected, StoredEvent};
 
@@ -66,6 +66,14 @@ pub enum Invalid {
     /// It has an event twice.
     #[error("event {0} is given twice")]
     EventTwice(EventId),
+    /// An event says it happened at a time that not every reader could read.
+    #[error("event {event_id} is outside the years 1 to 9999: {} microseconds since 1970", .occurred_at.micros())]
+    OutOfTime {
+        /// The event.
+        event_id: EventId,
+        /// When it says it happened.
+        occurred_at: Timestamp,
+    },
     /// It is too long.
     #[error("{events} events are more than the {EVENTS_MAX} that one append takes")]
     TooMany {

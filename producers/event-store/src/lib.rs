@@ -25,6 +25,6 @@ pub use config::{AuditConfig, Config};
 pub use error::{AppendError, Conflict, Invalid, StoreError};
 pub use execute::{Codec, CodecError, Context, ExecuteError, Executed, execute, replay};
 pub use in_memory::InMemoryEventStore;
-pub use postgres::{MigrateError, PgEventLog, PgEventStore, migrate};
+pub use postgres::{Connections, MigrateError, PgEventLog, PgEventStore, migrate};
 pub use store::{EventLog, EventStore, Until};
 pub use stored_event::StoredEvent;

@@ -18,8 +18,9 @@ impl<T> Doing<T> for Result<T, sqlx::Error> {
 /// Why an append failed.
 pub(super) fn append_error(error: sqlx::Error) -> AppendError {
     const WHAT: &str = "append events";
-    let sqlx::Error::Database(refusal) = &error else {
-        return AppendError::Unknown(StoreError::Database { what: WHAT, source: error });
+    let refusal = match &error {
+        sqlx::Error::Database(refusal) if !is_broken(&error) => refusal,
+        _ => return AppendError::Unknown(StoreError::Database { what: WHAT, source: error }),
     };
     match (refusal.constraint(), refusal.code().as_deref()) {
         (Some("event_store_aggregate_version_key"), _) => AppendError::Taken,
@@ -31,11 +32,17 @@ pub(super) fn append_error(error: sqlx::Error) -> AppendError {
         }
         // Data exceptions, such as a NUL in a text.
         (None, Some(code)) if code.starts_with("22") => Invalid::Refused(refusal.message().into()).into(),
-        // The server ended the session, perhaps after the commit.
-        (None, Some("57P01" | "57P02" | "57P03")) => {
-            AppendError::Unknown(StoreError::Database { what: WHAT, source: error })
-        }
         _ => AppendError::Store(StoreError::Database { what: WHAT, source: error }),
+    }
+}
+
+/// Whether the connection is gone, and with it any answer. A server that is told to stop says so first (57P01).
+pub(super) fn is_broken(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(refusal) => {
+            matches!(refusal.code().as_deref(), Some("57P01" | "57P02" | "57P03"))
+        }
+        _ => true,
     }
 }
 

@@ -1,11 +1,13 @@
 //! The store in Postgres.
 
 mod append;
+mod connections;
 mod faults;
 mod log;
 mod row;
 mod times;
 
+pub use connections::Connections;
 pub use log::PgEventLog;
 
 use events::{AggregateId, TenantId};
@@ -13,7 +15,8 @@ use sqlx::migrate::Migrator;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{Append, AppendError, Appended, EventStore, StoreError, StoredEvent, Until};
-use faults::Doing;
+use connections::Lent;
+use faults::{Doing, is_broken};
 use times::datetime;
 
 /// Events read from one aggregate per round trip.
@@ -42,12 +45,12 @@ pub enum MigrateError {
 /// A store in Postgres, used as the role `app`.
 #[derive(Debug, Clone)]
 pub struct PgEventStore {
-    app: PgPool,
+    app: Connections,
 }
 
 impl PgEventStore {
     /// A store behind these connections, made by [`crate::Config::connect`].
-    pub fn new(app: PgPool) -> Self {
+    pub fn new(app: Connections) -> Self {
         Self { app }
     }
 
@@ -65,9 +68,8 @@ impl PgEventStore {
 
 impl EventStore for PgEventStore {
     async fn append(&self, tenant: &TenantId, appends: &[Append]) -> Result<Appended, AppendError> {
-        let mut connection =
-            self.app.acquire().await.doing("connect to append events").map_err(AppendError::Store)?;
-        match append::append(&mut connection, tenant, appends).await {
+        let lent = self.app.any().await.doing("connect to append events").map_err(AppendError::Store)?;
+        match append_once(lent, tenant, appends).await {
             Err(AppendError::Unknown(_)) => self.append_again(tenant, appends).await,
             answer => answer,
         }
@@ -98,32 +100,14 @@ impl PgEventStore {
     /// The connection broke, so nobody knows what happened to the append. Asking for the same again tells: either it is
     /// done now, or the store answers that it has exactly these events.
     async fn append_again(&self, tenant: &TenantId, appends: &[Append]) -> Result<Appended, AppendError> {
-        let mut connection = self.live_connection().await.map_err(AppendError::Unknown)?;
-        match append::append(&mut connection, tenant, appends).await {
+        let lent = self.app.fresh().await.doing("connect to append events").map_err(AppendError::Unknown)?;
+        match append_once(lent, tenant, appends).await {
             Err(answer @ (AppendError::Conflict(_) | AppendError::Duplicate { .. })) => {
-                drop(connection);
                 let stored = self.stored_before(tenant, appends).await.map_err(AppendError::Unknown)?;
                 stored.ok_or(answer)
             }
             answer => answer,
         }
-    }
-
-    /// A connection that answers. A server that restarted leaves a pool full of dead ones.
-    async fn live_connection(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, StoreError> {
-        let dead_at_most = self.app.options().get_max_connections();
-        let mut trouble = sqlx::Error::PoolTimedOut;
-        for _ in 0..=dead_at_most {
-            let mut connection = self.app.acquire().await.doing("connect to append events")?;
-            match sqlx::Connection::ping(&mut *connection).await {
-                Ok(()) => return Ok(connection),
-                Err(dead) => {
-                    trouble = dead;
-                    drop(connection.detach());
-                }
-            }
-        }
-        Err(trouble).doing("connect to append events")
     }
 
     /// Where these very events are, if they all are in the store.
@@ -155,17 +139,34 @@ impl PgEventStore {
             Until::Occurred(at) => (None, Some(datetime(at)), None),
             Until::Recorded(at) => (None, None, Some(datetime(at))),
         };
-        let rows = sqlx::query(include_str!("../../queries/aggregate_read.sql"))
-            .bind(tenant.as_str())
-            .bind(aggregate_id.0)
-            .bind(i64::try_from(after_version).unwrap_or(i64::MAX))
-            .bind(until_version)
-            .bind(occurred_by)
-            .bind(recorded_by)
-            .bind(SLICE)
-            .fetch_all(&self.app)
-            .await
-            .doing("load an aggregate's events")?;
-        rows.iter().map(row::stored_event).collect()
+        const WHAT: &str = "load an aggregate's events";
+        let read = async |mut lent: Lent| {
+            let rows = sqlx::query(include_str!("../../queries/aggregate_read.sql"))
+                .bind(tenant.as_str())
+                .bind(aggregate_id.0)
+                .bind(i64::try_from(after_version).unwrap_or(i64::MAX))
+                .bind(until_version)
+                .bind(occurred_by)
+                .bind(recorded_by)
+                .bind(SLICE)
+                .fetch_all(&mut lent.connection)
+                .await?;
+            lent.give_back();
+            Ok(rows)
+        };
+        let rows = match read(self.app.any().await.doing(WHAT)?).await {
+            Err(error) if is_broken(&error) => read(self.app.fresh().await.doing(WHAT)?).await,
+            answer => answer,
+        };
+        rows.doing(WHAT)?.iter().map(row::stored_event).collect()
     }
+}
+
+/// Appends and gives the connection back, unless it may be broken.
+async fn append_once(mut lent: Lent, tenant: &TenantId, appends: &[Append]) -> Result<Appended, AppendError> {
+    let answer = append::append(&mut lent.connection, tenant, appends).await;
+    if !matches!(answer, Err(AppendError::Unknown(_))) {
+        lent.give_back();
+    }
+    answer
 }

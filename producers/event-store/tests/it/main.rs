@@ -1,0 +1,12 @@
+//! The event store on a real Postgres, and the in-memory one beside it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod access;
+mod conformance;
+mod execute;
+mod fixture;
+mod partitions;
+mod round_trips;
+mod settled;
+mod transactions;
