@@ -49,6 +49,16 @@ pub trait ViewStore<P: Projection>: Send + 'static {
         changes: &Changes<P::View>,
     ) -> impl Future<Output = Result<Committed, Self::Error>> + Send;
 
+    /// Whether these partitions still stand where they were left, for sinks that can forget; asked about once a
+    /// second, so that a sink that lost its memory is filled again though nothing new comes.
+    fn inspect(
+        &mut self,
+        _topic: &str,
+        _partitions: &[i32],
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// What operators asked for on parked keys of these partitions.
     fn requests(
         &mut self,

@@ -35,6 +35,8 @@ use crate::store::ViewStore;
 const HINT: Duration = Duration::from_millis(500);
 /// How often the sink is asked what operators want, while anything is parked.
 const LOOK: Duration = Duration::from_millis(300);
+/// How often the sink is asked whether it still stands where it was left.
+const INSPECT: Duration = Duration::from_secs(1);
 /// First and longest wait after a transient fault.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long a partition that was fenced off waits before it is claimed again, if Kafka still says it is ours.
@@ -61,6 +63,7 @@ pub(crate) struct Lane<P: Projection, S> {
     idle_since: Instant,
     next_hint: Instant,
     next_look: Instant,
+    next_inspection: Instant,
 }
 
 /// What a lane shares with the poll thread.
@@ -110,6 +113,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             idle_since: now,
             next_hint: now,
             next_look: now,
+            next_inspection: now,
             config,
         }
     }
@@ -152,12 +156,28 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             let more = self.serve_requests().await?;
             self.next_look = if more { Instant::now() } else { Instant::now() + LOOK };
         }
+        if self.next_inspection <= now {
+            self.next_inspection = now + INSPECT;
+            self.inspect().await?;
+        }
         if self.next_hint <= now {
             self.hint();
             self.measure_lag();
             self.next_hint = now + HINT;
         }
         Ok(())
+    }
+
+    /// Has the sink see whether it forgot anything.
+    async fn inspect(&mut self) -> Result<(), ProjectorError> {
+        let ids: Vec<i32> = self.partitions.values().filter(|p| p.is_settled()).map(|p| p.id).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        match asked(self.config.sink_timeout(), self.store.inspect(&self.topic, &ids)).await {
+            Ok(()) => Ok(()),
+            Err(trouble) => self.judge("inspect the sink", trouble),
+        }
     }
 
     fn has_parked(&self) -> bool {

@@ -1,0 +1,126 @@
+//! What can go wrong between the views and their database.
+
+use dead_letters::sql_fault;
+use kafka::{Classify, Fault, RowKey};
+
+/// What was tried on which table, and why it failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL is none.
+    #[error("the views' URL is not a Postgres URL")]
+    Url(#[source] sqlx::Error),
+    /// No connection.
+    #[error("cannot connect to the views' database")]
+    Connect(#[source] sqlx::Error),
+    /// No connection in time.
+    #[error("cannot connect to the views' database: no answer in time")]
+    ConnectTimeout,
+    /// The database refused, or could not be asked.
+    #[error("cannot {action} {table}")]
+    Sql {
+        /// What was tried.
+        action: &'static str,
+        /// Where.
+        table: String,
+        /// What the database said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Offsets and epochs.
+    #[error(transparent)]
+    Ownership(#[from] ownership::Error),
+    /// Parked keys.
+    #[error(transparent)]
+    DeadLetters(#[from] dead_letters::Error),
+    /// A table's name has to be a plain one.
+    #[error("{0:?} is not a table's name of a-z, 0-9 and _")]
+    Name(String),
+    /// There is none.
+    #[error("there is no table {table}; are the migrations applied?")]
+    NoTable {
+        /// Its name.
+        table: String,
+    },
+    /// The table lacks a column that every view table has.
+    #[error("table {table} lacks the column {column} that every view table has")]
+    NoStandardColumn {
+        /// Its name.
+        table: String,
+        /// What it lacks.
+        column: &'static str,
+    },
+    /// The table and the view are of different editions.
+    #[error(
+        "table {table} and its view differ: fields without a column: {without_column:?}; columns without a field: {without_field:?}"
+    )]
+    Columns {
+        /// Its name.
+        table: String,
+        /// Fields of the view that the table does not have.
+        without_column: Vec<String>,
+        /// Columns of the table that the view does not have.
+        without_field: Vec<String>,
+    },
+    /// The totals table does not have the contribution's columns.
+    #[error("table {table} is to sum {expected:?} by {by:?}, but the contribution is of {found:?}")]
+    Totals {
+        /// Its name.
+        table: String,
+        /// Its sums.
+        expected: Vec<String>,
+        /// Its grouping keys.
+        by: Vec<String>,
+        /// What the view contributes.
+        found: Vec<String>,
+    },
+    /// A sum left the range of a 64-bit integer.
+    #[error("the total {amount} of {table} overflows")]
+    Overflow {
+        /// The table.
+        table: String,
+        /// Which sum.
+        amount: &'static str,
+    },
+    /// The view does not become a flat document.
+    #[error("the view of {table} cannot be written as a row")]
+    Form {
+        /// The table.
+        table: String,
+        /// Why.
+        #[source]
+        source: Option<serde_json::Error>,
+    },
+    /// A row that is not what the view says.
+    #[error("the row of {table} for {} of {} cannot be read as its view", key.aggregate_id, key.tenant)]
+    Row {
+        /// The table.
+        table: String,
+        /// Which row.
+        key: RowKey,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A row was not written although it had to be; the transaction was rolled back.
+    #[error("a row of {table} stands at another version than was read: {found}")]
+    NotWritten {
+        /// The table.
+        table: String,
+        /// Which row, and its version.
+        found: String,
+    },
+}
+
+impl Classify for Error {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Connect(source) | Self::Sql { source, .. } => sql_fault(source),
+            Self::Ownership(error) => sql_fault(&error.source),
+            Self::DeadLetters(error) => error.fault(),
+            // Somebody else wrote the row: what is in memory is not what is there, so it is read again.
+            Self::ConnectTimeout | Self::NotWritten { .. } => Fault::Transient,
+            Self::Overflow { .. } => Fault::Poison,
+            _ => Fault::Fatal,
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The sink: everything of a flush in one fenced transaction.
+
+use std::marker::PhantomData;
+
+use dead_letters::DeadLetters;
+use kafka::{
+    Changes, Claim, Classify, Committed, Fault, Loaded, ParkKey, ParkedRecord, Request, RowKey, Tenure,
+    ViewStore,
+};
+use ownership::{Advance, Claimed, Progress};
+use projection::Projection;
+use sqlx::{Connection, PgConnection};
+
+use crate::config::PostgresConfig;
+use crate::connection::Held;
+use crate::error::Error;
+use crate::table::ViewTable;
+use crate::totals::TotalsTable;
+
+/// The tables of one projection's views.
+#[derive(Debug, Clone, Copy)]
+pub struct Tables<'a> {
+    /// One row per aggregate.
+    pub view: &'a str,
+    /// Sums over them, per partition, if there are any.
+    pub totals: Option<&'a str>,
+}
+
+/// The Postgres views of one projection; one lane owns it, and with it one connection.
+#[derive(Debug)]
+pub struct PostgresViews<P> {
+    projection: String,
+    owner: String,
+    held: Held,
+    view: ViewTable,
+    totals: Option<TotalsTable>,
+    of: PhantomData<fn() -> P>,
+}
+
+impl<P: Projection> PostgresViews<P> {
+    /// Opens the views of the projection under its own name.
+    pub async fn open(config: &PostgresConfig, tables: Tables<'_>) -> Result<Self, Error> {
+        Self::named(P::NAME, config, tables).await
+    }
+
+    /// Connects, and checks the tables against the view and its contribution.
+    pub async fn named(projection: &str, config: &PostgresConfig, tables: Tables<'_>) -> Result<Self, Error> {
+        let mut held = Held::new(config.options(projection)?, config.connect_timeout());
+        let mut connection = held.take().await?;
+        let view = ViewTable::open::<P::View>(&mut connection, tables.view).await?;
+        let totals = match tables.totals {
+            None => None,
+            Some(table) => Some(TotalsTable::open(&mut connection, table).await?),
+        };
+        held.give_back(connection);
+        let owner = format!("{projection} pid {}", std::process::id());
+        Ok(Self { projection: projection.to_owned(), owner, held, view, totals, of: PhantomData })
+    }
+
+    /// Runs one piece of work in a transaction. The connection is kept if the transaction ended cleanly, whichever
+    /// way; else it goes, and takes with it whatever it had open.
+    async fn transact<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut PgConnection, &Parts<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut connection = self.held.take().await?;
+        let parts = Parts {
+            projection: &self.projection,
+            owner: &self.owner,
+            view: &self.view,
+            totals: &self.totals,
+        };
+        let mut transaction = connection.begin().await.map_err(|source| parts.failed("begin", source))?;
+        match work(&mut transaction, &parts).await {
+            Ok(done) => {
+                transaction.commit().await.map_err(|source| parts.failed("commit", source))?;
+                self.held.give_back(connection);
+                Ok(done)
+            }
+            Err(error) => {
+                if error.fault() == Fault::Poison && transaction.rollback().await.is_ok() {
+                    self.held.give_back(connection);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What the work in a transaction needs of the store.
+struct Parts<'s> {
+    projection: &'s str,
+    owner: &'s str,
+    view: &'s ViewTable,
+    totals: &'s Option<TotalsTable>,
+}
+
+impl Parts<'_> {
+    fn failed(&self, action: &'static str, source: sqlx::Error) -> Error {
+        Error::Sql { action, table: format!("the views of {}", self.projection), source }
+    }
+
+    fn progress<'a>(&'a self, topic: &'a str) -> Progress<'a> {
+        Progress { projection: self.projection, topic }
+    }
+
+    fn dead_letters(&self, topic: &str) -> DeadLetters {
+        DeadLetters::new(self.projection, topic)
+    }
+
+    /// Adds what is parked and decided, in the transaction that raised the epochs.
+    async fn claims(
+        &self,
+        connection: &mut PgConnection,
+        topic: &str,
+        claimed: Vec<Claimed>,
+    ) -> Result<Vec<Claim>, Error> {
+        let partitions: Vec<i32> = claimed.iter().map(|claim| claim.partition).collect();
+        let (keys, decided) = self.dead_letters(topic).claim(connection, &partitions).await?;
+        let claim = |Claimed { partition, epoch, next_offset }| Claim {
+            partition,
+            epoch,
+            next_offset,
+            parked_keys: keys.iter().filter(|(p, _)| *p == partition).map(|(_, key)| key.clone()).collect(),
+            decided: decided.iter().filter(|d| d.partition == partition).cloned().collect(),
+        };
+        Ok(claimed.into_iter().map(claim).collect())
+    }
+
+    async fn apply<P: Projection>(
+        &self,
+        connection: &mut PgConnection,
+        changes: &Changes<P::View>,
+    ) -> Result<Committed, Error> {
+        let advances: Vec<Advance> = changes
+            .progress
+            .iter()
+            .map(|p| Advance {
+                partition: p.partition,
+                epoch: p.epoch,
+                from: p.from,
+                next_offset: p.next_offset,
+            })
+            .collect();
+        let ours = self.progress(&changes.topic).fence(connection, &advances).await?;
+        let is_ours = |partition: i32| ours.contains(&partition);
+        let dead_letters = self.dead_letters(&changes.topic);
+        let decisions = kept(&changes.decisions, |d| is_ours(d.decided.partition));
+        dead_letters.decide(connection, &decisions).await?;
+        dead_letters.park(connection, &kept(&changes.parks, |p| is_ours(p.record.partition))).await?;
+        self.view.write(connection, changes.rows.iter().filter(|row| is_ours(row.partition))).await?;
+        if let Some(totals) = self.totals {
+            totals.add::<P>(connection, changes.rows.iter().filter(|row| is_ours(row.partition))).await?;
+        }
+        dead_letters.release(connection, &kept(&changes.releases, |r| is_ours(r.partition))).await?;
+        dead_letters.settle(connection, &kept(&changes.settled, |s| is_ours(s.partition))).await?;
+        let fenced = advances.iter().map(|a| a.partition).filter(|p| !is_ours(*p)).collect();
+        Ok(Committed { fenced })
+    }
+}
+
+fn kept<T: Clone>(all: &[T], is_ours: impl Fn(&T) -> bool) -> Vec<T> {
+    all.iter().filter(|one| is_ours(one)).cloned().collect()
+}
+
+impl<P: Projection> ViewStore<P> for PostgresViews<P> {
+    type Error = Error;
+
+    async fn claim(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Claim>, Error> {
+        self.transact(async |connection, parts| {
+            let claimed = parts.progress(topic).claim(connection, partitions, parts.owner).await?;
+            parts.claims(connection, topic, claimed).await
+        })
+        .await
+    }
+
+    async fn renew(&mut self, topic: &str, held: &[Tenure]) -> Result<Vec<Claim>, Error> {
+        let held: Vec<(i32, i64)> = held.iter().map(|tenure| (tenure.partition, tenure.epoch)).collect();
+        self.transact(async |connection, parts| {
+            let claimed = parts.progress(topic).renew(connection, &held).await?;
+            parts.claims(connection, topic, claimed).await
+        })
+        .await
+    }
+
+    async fn load(&mut self, keys: &[(i32, RowKey)]) -> Result<Vec<Loaded<P::View>>, Error> {
+        let mut connection = self.held.take().await?;
+        let rows = self.view.load(&mut connection, keys).await?;
+        self.held.give_back(connection);
+        Ok(rows)
+    }
+
+    async fn commit(&mut self, changes: &Changes<P::View>) -> Result<Committed, Error> {
+        self.transact(async |connection, parts| parts.apply::<P>(connection, changes).await).await
+    }
+
+    async fn requests(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Request>, Error> {
+        let mut connection = self.held.take().await?;
+        let dead_letters = DeadLetters::new(self.projection.as_str(), topic);
+        let requests = dead_letters.requests(&mut connection, partitions).await?;
+        self.held.give_back(connection);
+        Ok(requests)
+    }
+
+    async fn parked(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        key: &ParkKey,
+        limit: usize,
+    ) -> Result<Vec<ParkedRecord>, Error> {
+        let mut connection = self.held.take().await?;
+        let dead_letters = DeadLetters::new(self.projection.as_str(), topic);
+        let records = dead_letters.next(&mut connection, partition, key, limit).await?;
+        self.held.give_back(connection);
+        Ok(records)
+    }
+}

@@ -1,0 +1,225 @@
+//! A view's table: its columns, checked, and the statements made from them.
+
+use events::{AggregateId, TenantId};
+use kafka::{Loaded, RowChange, RowKey};
+use projection::Row;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::{Error, fields};
+
+/// What every view table has beside the view's own fields.
+pub(crate) const STANDARD: [&str; 9] = [
+    "tenant_id",
+    "aggregate_id",
+    "version",
+    "source_partition",
+    "source_offset",
+    "occurred_at",
+    "recorded_at",
+    "updated_at",
+    "deleted_at",
+];
+
+/// One column as the catalog has it.
+#[derive(Debug, Clone, FromRow)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    #[sqlx(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) is_key: bool,
+}
+
+impl Column {
+    pub(crate) fn quoted(&self) -> String {
+        format!("\"{}\"", self.name.replace('"', "\"\""))
+    }
+}
+
+/// The columns of a table that has a plain name and exists.
+pub(crate) async fn columns(connection: &mut PgConnection, table: &str) -> Result<Vec<Column>, Error> {
+    let plain =
+        !table.is_empty() && table.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !plain {
+        return Err(Error::Name(table.to_owned()));
+    }
+    let columns: Vec<Column> = sqlx::query_as(include_str!("../queries/view_columns.sql"))
+        .bind(table)
+        .fetch_all(connection)
+        .await
+        .map_err(|source| Error::Sql { action: "read the columns of", table: table.to_owned(), source })?;
+    if columns.is_empty() { Err(Error::NoTable { table: table.to_owned() }) } else { Ok(columns) }
+}
+
+/// A list such as `, a, b`, or `, a type, b type`, put together from columns.
+pub(crate) fn listed<'c>(
+    columns: impl IntoIterator<Item = &'c Column>,
+    one: impl Fn(&Column, &str) -> String,
+) -> String {
+    columns.into_iter().map(|column| format!(", {}", one(column, &column.quoted()))).collect()
+}
+
+/// The statements of one view table.
+#[derive(Debug)]
+pub(crate) struct ViewTable {
+    name: String,
+    upsert: String,
+    refused: String,
+    load: String,
+}
+
+impl ViewTable {
+    /// Reads the table's columns and checks them against the fields of `V`.
+    pub(crate) async fn open<V: DeserializeOwned>(
+        connection: &mut PgConnection,
+        table: &str,
+    ) -> Result<Self, Error> {
+        let all = columns(connection, table).await?;
+        for column in STANDARD {
+            if !all.iter().any(|c| c.name == column) {
+                return Err(Error::NoStandardColumn { table: table.to_owned(), column });
+            }
+        }
+        let own: Vec<&Column> = all.iter().filter(|c| !STANDARD.contains(&c.name.as_str())).collect();
+        let fields =
+            fields::of::<V>().ok_or_else(|| Error::Form { table: table.to_owned(), source: None })?;
+        let without_column: Vec<String> = fields
+            .iter()
+            .filter(|field| !own.iter().any(|c| c.name == **field))
+            .map(|field| (*field).to_owned())
+            .collect();
+        let without_field: Vec<String> =
+            own.iter().filter(|c| !fields.contains(&c.name.as_str())).map(|c| c.name.clone()).collect();
+        if !without_column.is_empty() || !without_field.is_empty() {
+            return Err(Error::Columns { table: table.to_owned(), without_column, without_field });
+        }
+        let upsert = include_str!("../queries/view_upsert.sql")
+            .replace("{table}", table)
+            .replace("{columns}", &listed(own.iter().copied(), |_, name| name.to_owned()))
+            .replace("{x_columns}", &listed(own.iter().copied(), |_, name| format!("x.{name}")))
+            .replace("{typed_columns}", &listed(own.iter().copied(), |c, name| format!("{name} {}", c.kind)))
+            .replace(
+                "{set_columns}",
+                &listed(own.iter().copied(), |_, name| format!("{name} = excluded.{name}")),
+            );
+        Ok(Self {
+            name: table.to_owned(),
+            upsert,
+            refused: include_str!("../queries/view_refused.sql").replace("{table}", table),
+            load: include_str!("../queries/view_load.sql").replace("{table}", table),
+        })
+    }
+
+    /// Writes the rows; each of them, or none and an error that names one.
+    pub(crate) async fn write<'c, V: Serialize + 'c>(
+        &self,
+        connection: &mut PgConnection,
+        changes: impl Iterator<Item = &'c RowChange<V>>,
+    ) -> Result<(), Error> {
+        let rows = changes.map(|change| self.document(change)).collect::<Result<Vec<_>, _>>()?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let text = serde_json::to_string(&rows).map_err(|e| self.form(Some(e)))?;
+        let done = sqlx::query(AssertSqlSafe(self.upsert.as_str()))
+            .bind(&text)
+            .execute(&mut *connection)
+            .await
+            .map_err(|source| self.failed("write", source))?;
+        if done.rows_affected() == rows.len() as u64 {
+            return Ok(());
+        }
+        let found: Option<(String, Uuid, i64)> = sqlx::query_as(AssertSqlSafe(self.refused.as_str()))
+            .bind(&text)
+            .fetch_optional(connection)
+            .await
+            .map_err(|source| self.failed("read", source))?;
+        let found = found.map_or_else(
+            || format!("{} of {} rows were written", done.rows_affected(), rows.len()),
+            |(tenant, aggregate, version)| format!("{aggregate} of {tenant} at version {version}"),
+        );
+        Err(Error::NotWritten { table: self.name.clone(), found })
+    }
+
+    /// The rows of these aggregates, those that exist.
+    pub(crate) async fn load<V: DeserializeOwned>(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[(i32, RowKey)],
+    ) -> Result<Vec<Loaded<V>>, Error> {
+        let rows: Vec<Stored> = sqlx::query_as(AssertSqlSafe(self.load.as_str()))
+            .bind(keys.iter().map(|(_, key)| key.tenant.as_str()).collect::<Vec<_>>())
+            .bind(keys.iter().map(|(_, key)| key.aggregate_id.0).collect::<Vec<_>>())
+            .bind(&STANDARD[..])
+            .fetch_all(connection)
+            .await
+            .map_err(|source| self.failed("read", source))?;
+        rows.into_iter().map(|row| row.loaded(&self.name)).collect()
+    }
+
+    fn document<V: Serialize>(&self, change: &RowChange<V>) -> Result<Map<String, Value>, Error> {
+        let mut document = match &change.new.view {
+            None => Map::new(),
+            Some(view) => match serde_json::to_value(view).map_err(|e| self.form(Some(e)))? {
+                Value::Object(document) => document,
+                _ => return Err(self.form(None)),
+            },
+        };
+        let deleted_at = change.new.view.is_none().then(|| change.last.recorded_at.to_string());
+        let standard: [(&str, Value); 8] = [
+            ("tenant_id", change.key.tenant.as_str().into()),
+            ("aggregate_id", change.key.aggregate_id.to_string().into()),
+            ("version", change.new.version.into()),
+            ("source_partition", change.partition.into()),
+            ("source_offset", change.last.offset.into()),
+            ("occurred_at", change.last.occurred_at.to_string().into()),
+            ("recorded_at", change.last.recorded_at.to_string().into()),
+            ("deleted_at", deleted_at.into()),
+        ];
+        document.extend(standard.map(|(name, value)| (name.to_owned(), value)));
+        Ok(document)
+    }
+
+    fn form(&self, source: Option<serde_json::Error>) -> Error {
+        Error::Form { table: self.name.clone(), source }
+    }
+
+    fn failed(&self, action: &'static str, source: sqlx::Error) -> Error {
+        Error::Sql { action, table: self.name.clone(), source }
+    }
+}
+
+/// A row as the statements above answer it.
+#[derive(FromRow)]
+pub(crate) struct Stored {
+    tenant_id: String,
+    aggregate_id: Uuid,
+    version: i64,
+    source_partition: i32,
+    deleted: bool,
+    view: String,
+}
+
+impl Stored {
+    pub(crate) fn loaded<V: DeserializeOwned>(self, table: &str) -> Result<Loaded<V>, Error> {
+        let tenant: TenantId = self.tenant_id.parse().map_err(|_| Error::Sql {
+            action: "read a tenant's name in",
+            table: table.to_owned(),
+            source: sqlx::Error::Decode(format!("{:?}", self.tenant_id).into()),
+        })?;
+        let key = RowKey { tenant, aggregate_id: AggregateId(self.aggregate_id) };
+        let view = if self.deleted {
+            None
+        } else {
+            match serde_json::from_str(&self.view) {
+                Ok(view) => Some(view),
+                Err(source) => return Err(Error::Row { table: table.to_owned(), key, source }),
+            }
+        };
+        let row = Row { version: self.version.unsigned_abs(), view };
+        Ok(Loaded { key, row, partition: self.source_partition })
+    }
+}
