@@ -3,8 +3,8 @@
 //! [`RedisViews`] is the sink of a projection whose views live in Redis. All keys of a partition share its hash tag, so
 //! that one script can check epoch and offset, write rows that are newer, and move the offset, at once. It promises
 //! that a script that ran twice has run once; that an owner whose epoch has passed writes nothing; that a record parks
-//! in Postgres before the offset moves past it; and that a Redis that was wiped or rolled back is noticed, at the
-//! latest when the lane next asks for requests, and filled again from the topic.
+//! in Postgres before the offset moves past it; and that a Redis that was wiped or rolled back is noticed, within a
+//! second though nothing flows, and filled again from the topic.
 //!
 //! Epochs come from Postgres, because Redis can forget the newest of them; offsets live in Redis, because they must be
 //! forgotten together with the rows. [`Reader`] reads the views, [`partition_of`] tells where.

@@ -1,5 +1,6 @@
 //! The views as readers see them.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::marker::PhantomData;
 
@@ -106,7 +107,7 @@ impl<P: Projection> Reader<P> {
         for (member, score) in shares.into_iter().flatten() {
             places.push(self.place(tenant.clone(), board.to_owned(), &member, score)?);
         }
-        places.sort_unstable_by(|a, b| (b.score, b.aggregate_id).cmp(&(a.score, a.aggregate_id)));
+        places.sort_unstable_by_key(|place| Reverse((place.score, place.aggregate_id)));
         places.truncate(limit);
         Ok(places)
     }

@@ -128,7 +128,7 @@ impl<P: Projection> RedisViews<P> {
     }
 
     /// Compares where partitions stand in Redis with where we left them.
-    async fn check(&mut self, partitions: &[i32]) -> Result<(), Error> {
+    async fn compare(&mut self, partitions: &[i32]) -> Result<(), Error> {
         let held: Vec<(i32, Standing)> =
             partitions.iter().filter_map(|it| Some((*it, *self.held.get(it)?))).collect();
         let calls: Vec<Cmd> =
@@ -242,9 +242,11 @@ impl<P: Projection> ViewStore<P> for RedisViews<P> {
         Ok(Committed { fenced })
     }
 
+    async fn inspect(&mut self, _: &str, partitions: &[i32]) -> Result<(), Error> {
+        self.compare(partitions).await
+    }
+
     async fn requests(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Request>, Error> {
-        // While nothing flows, this is where a Redis that lost its memory is noticed.
-        self.check(partitions).await?;
         self.postgres.requests(topic, partitions).await
     }
 

@@ -81,15 +81,15 @@ async fn standing(stage: &Stage) -> (projection_redis::RedisViews<Counts>, kafka
 }
 
 #[tokio::test]
-async fn a_wiped_redis_is_noticed_at_the_next_load_commit_or_idle_look() {
+async fn a_wiped_redis_is_noticed_at_the_next_load_commit_or_inspection() {
     let stage = Stage::new().await;
-    for noticed_by in ["load", "commit", "requests"] {
+    for noticed_by in ["load", "commit", "inspect"] {
         let (mut store, claimed) = standing(&stage).await;
         stage.wipe().await;
         let error = match noticed_by {
             "load" => store.load(&[(0, key(1))]).await.unwrap_err(),
             "commit" => store.commit(&flush(&claimed, 6, vec![change(0, 1, 2, 3)])).await.unwrap_err(),
-            _ => store.requests(TOPIC, &[0]).await.unwrap_err(),
+            _ => store.inspect(TOPIC, &[0]).await.unwrap_err(),
         };
         assert!(matches!(error, Error::Lost { partition: 0, .. }), "{noticed_by}: {error}");
         assert_eq!(error.fault(), Fault::Transient, "{noticed_by}");

@@ -1,5 +1,7 @@
 //! The Redis sink against a real Redis and a real Postgres.
 
+#![cfg(test)]
+
 mod faults;
 mod parking;
 mod proxy;

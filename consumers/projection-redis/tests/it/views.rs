@@ -66,15 +66,14 @@ async fn the_leaderboard_is_exact_over_all_partitions() {
     let mut store = stage.store("a");
     let claims = store.claim(TOPIC, &(0..PARTITIONS).collect::<Vec<_>>()).await.unwrap();
     let mut scores: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut offsets = 0;
     // Three rounds of changes: places are gained, moved and left for the other board; many scores are equal.
-    for round in 0..3u64 {
-        let mut changes = flush(&claims[0], offsets + 1, Vec::new());
+    for (offset, round) in (0..).zip(0..3u64) {
+        let mut changes = flush(&claims[0], offset + 1, Vec::new());
         let progress = |claim: &kafka::Claim| Progress {
             partition: claim.partition,
             epoch: claim.epoch,
-            from: offsets,
-            next_offset: offsets + 1,
+            from: offset,
+            next_offset: offset + 1,
         };
         changes.progress = claims.iter().map(progress).collect();
         for n in (0..90).filter(|n| n % 3 != round) {
@@ -84,7 +83,6 @@ async fn the_leaderboard_is_exact_over_all_partitions() {
             scores.insert(n, new);
         }
         assert_eq!(store.commit(&changes).await.unwrap(), Committed::default());
-        offsets += 1;
     }
     for (board, parity) in [("even", 0), ("odd", 1)] {
         let mut expected: Vec<(i64, AggregateId)> = scores
