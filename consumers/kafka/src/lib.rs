@@ -19,6 +19,7 @@ mod parking;
 mod poll;
 mod projector;
 mod queue;
+mod reading;
 mod record;
 mod rhythm;
 mod signals;
@@ -34,5 +35,6 @@ pub use parking::{
     Settled, Stopped,
 };
 pub use projector::{Projector, ProjectorError};
+pub use reading::{ReadError, TopicReader, Watermarks};
 pub use record::{Header, Record};
 pub use store::{Claim, Committed, Loaded, RowKey, Tenure, ViewStore};

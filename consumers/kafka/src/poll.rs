@@ -301,7 +301,7 @@ impl Client<'_> {
 }
 
 /// The record, copied, so that librdkafka's buffer is free again.
-fn owned(topic: &Arc<str>, message: &BorrowedMessage<'_>) -> Record {
+pub(crate) fn owned(topic: &Arc<str>, message: &BorrowedMessage<'_>) -> Record {
     let headers = message
         .headers()
         .map_or_else(Vec::new, |headers| (0..headers.count()).map(|index| header(headers, index)).collect());

@@ -73,14 +73,15 @@ impl Role {
         }
     }
 
-    /// Resident memory in KiB, as the kernel counts it; `None` when it is gone.
-    pub(crate) fn rss_kib(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+    /// Resident memory of a process in KiB, as the kernel counts it; `None` when it is gone.
+    pub(crate) fn rss_kib(pid: Pid) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         line.split_whitespace().next()?.parse().ok()
     }
 
-    fn pid(&self) -> Option<Pid> {
+    /// Its process, as long as it has not ended.
+    pub(crate) fn pid(&self) -> Option<Pid> {
         self.child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw)
     }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::Command;
+use clap::{Args, Command, FromArgMatches};
 
 /// The stack that `arguments` name with `--stack` (or `--name`), before anything else is parsed: its facts become the
 /// defaults that the parser then works with.
-pub fn named_stack(arguments: &[OsString], environment: Option<OsString>) -> String {
+pub(crate) fn named_stack(arguments: &[OsString], environment: Option<OsString>) -> String {
     let mut given = arguments.iter().skip(1).take_while(|argument| *argument != "--");
     while let Some(argument) = given.next() {
         let Some(text) = argument.to_str() else { continue };
@@ -24,11 +24,17 @@ pub fn named_stack(arguments: &[OsString], environment: Option<OsString>) -> Str
 }
 
 /// The stack meant when none is named.
-pub const DEFAULT_STACK: &str = "default";
+pub(crate) const DEFAULT_STACK: &str = "default";
+
+/// The facts of a stack, for as far as there is such a stack.
+pub(crate) fn facts(name: &str) -> BTreeMap<String, String> {
+    let env = local::Stack::open(name).and_then(|stack| stack.env());
+    env.map(|env| env.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()).unwrap_or_default()
+}
 
 /// `command` with a default for every argument whose environment variable is among `facts`. Precedence stays flag,
 /// environment, stack.
-pub fn fill_in(command: Command, facts: &BTreeMap<String, String>) -> Command {
+pub(crate) fn fill_in(command: Command, facts: &BTreeMap<String, String>) -> Command {
     let command = command.mut_args(|argument| {
         let variable = argument.get_env().and_then(|name| name.to_str().map(str::to_owned));
         match variable.and_then(|name| facts.get(&name)) {
@@ -37,6 +43,17 @@ pub fn fill_in(command: Command, facts: &BTreeMap<String, String>) -> Command {
         }
     });
     command.mut_subcommands(|subcommand| fill_in(subcommand, facts))
+}
+
+/// Settings as the facts of a stack give them, for commands that raise the stack themselves and so could not have them
+/// on their command line. The environment still wins.
+///
+/// # Errors
+/// When the stack does not know a setting that has no default.
+pub(crate) fn settings<T: Args + FromArgMatches>(stack: &str) -> Result<T, clap::Error> {
+    let command = fill_in(T::augment_args(Command::new("millrace")), &facts(stack));
+    let matches = command.try_get_matches_from(["millrace"])?;
+    T::from_arg_matches(&matches)
 }
 
 #[cfg(test)]

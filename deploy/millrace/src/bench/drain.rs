@@ -1,0 +1,108 @@
+//! How fast a backlog reaches Kafka.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use connect::{Client, Connector};
+use event_store::EventStore;
+use events::{DomainEvent, ExecutionEvent};
+use kafka::TopicReader;
+use tokio::task::JoinSet;
+
+use super::report::{Aim, Figure};
+use super::workload::Synthetic;
+use super::{Output, WriteSide};
+use crate::chain::ChainArgs;
+use crate::connector::ConnectArgs;
+use crate::stack_defaults::settings;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DrainArgs {
+    /// Events to pile up while the connector is stopped
+    #[arg(long, default_value_t = 300_000)]
+    events: u64,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// Events of one transaction while the backlog is made.
+const EVENTS_PER_APPEND: u32 = 50;
+const WRITERS: u32 = 4;
+/// Nothing moved for so long: it never will.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) async fn figures(args: &DrainArgs, stack: &str) -> anyhow::Result<Vec<Figure>> {
+    let connect: ConnectArgs = settings(stack)?;
+    let (client, outbox) = (Client::new(&connect.worker)?, Connector::outbox(&connect.worker.connect_secrets));
+    let chain: ChainArgs = settings(stack)?;
+    let topic = Arc::new(chain.topic_reader()?);
+
+    client.stop(&outbox.name).await?;
+    until_slot_is_free(&connect.events_cdc_url).await?;
+    let before = end_of(&topic).await?;
+    let appended = pile_up(stack, args.events).await?;
+
+    let resumed = Instant::now();
+    client.resume(&outbox.name).await?;
+    let (mut first, mut last, mut seen) = (None, Instant::now(), before);
+    while seen < before + appended {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let now = end_of(&topic).await?;
+        if now > seen {
+            first.get_or_insert_with(|| (Instant::now(), now));
+            (last, seen) = (Instant::now(), now);
+        }
+        if last.elapsed() > PATIENCE {
+            bail!("{} of {appended} events have reached the topic and no more follow", seen - before);
+        }
+    }
+    let (first_at, first_end) = first.context("the backlog was empty")?;
+    // From the first sight of a record, less the records seen then: the start of the connector's task is its own figure.
+    let drained = (seen - first_end) as f64 / last.duration_since(first_at).as_secs_f64();
+    Ok(vec![
+        Figure::new("drain.rate", drained, "events/s", Aim::AtLeast(35_000.0)),
+        Figure::new("drain.events", appended as f64, "count", Aim::None),
+        Figure::new("drain.start", first_at.duration_since(resumed).as_secs_f64(), "s", Aim::None),
+        Figure::new("drain.whole", last.duration_since(resumed).as_secs_f64(), "s", Aim::None),
+    ])
+}
+
+async fn pile_up(stack: &str, events: u64) -> anyhow::Result<u64> {
+    let side = WriteSide::connect(stack, WRITERS).await?;
+    let appends = events.div_ceil(u64::from(EVENTS_PER_APPEND * WRITERS));
+    let mut writers = JoinSet::new();
+    for _ in 0..WRITERS {
+        let (store, codec, tenant) = (side.store.clone(), Arc::clone(&side.codec), side.tenant.clone());
+        writers.spawn(async move {
+            let mut execution = Synthetic::new();
+            for _ in 0..appends {
+                let append = execution.next(EVENTS_PER_APPEND, &codec)?;
+                store.append(&tenant, &[append]).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(written) = writers.join_next().await {
+        written??;
+    }
+    Ok(appends * u64::from(EVENTS_PER_APPEND * WRITERS))
+}
+
+async fn until_slot_is_free(cdc_url: &str) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while crate::up::slot_is_active(cdc_url).await? {
+        if begun.elapsed() > PATIENCE {
+            bail!("the connector was stopped, but its slot is still read");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// Records that the topic has ever had.
+async fn end_of(topic: &Arc<TopicReader>) -> anyhow::Result<u64> {
+    let topic = Arc::clone(topic);
+    let watermarks = tokio::task::spawn_blocking(move || topic.watermarks(ExecutionEvent::TOPIC)).await??;
+    Ok(watermarks.iter().map(|partition| partition.high.unsigned_abs()).sum())
+}

@@ -1,0 +1,101 @@
+//! `millrace bench`: figures with the machine's own beside them.
+
+mod append;
+mod calibration;
+mod drain;
+mod latency;
+mod probe;
+mod report;
+mod throughput;
+mod workload;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use event_store::{Codec, PgEventStore};
+use events::{ExecutionEvent, TenantId};
+use report::{Figure, Report};
+
+use crate::exit::Exit;
+use crate::stack_defaults::settings;
+
+/// What to measure. Raises the stack if it is not up; real servers, full durability.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// From due time to acknowledgement of single-event appends, open loop
+    Append(append::AppendArgs),
+    /// From acknowledgement to visibility in Postgres and in Redis, single-event appends, open loop
+    Latency(latency::LatencyArgs),
+    /// A rate held for a time, in transactions of ten events, with the lag it causes
+    Throughput(throughput::ThroughputArgs),
+    /// A backlog of outbox rows, from the start of the connector to the last record in Kafka
+    Drain(drain::DrainArgs),
+}
+
+/// Where to write the figures.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Output {
+    /// Also write calibration and figures to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl Bench {
+    pub(crate) async fn run(self, stack: &str) -> anyhow::Result<Exit> {
+        crate::up::up(&crate::up::named(stack)).await?;
+        let databases: Databases = settings(stack)?;
+        let calibration =
+            calibration::measure(&databases.views_writer_url, &databases.redis_url).await?;
+        let (figures, output) = match self {
+            Self::Append(args) => (append::figures(&args, stack).await?, args.output),
+            Self::Latency(args) => (latency::figures(&args, stack).await?, args.output),
+            Self::Throughput(args) => (throughput::figures(&args, stack).await?, args.output),
+            Self::Drain(args) => (drain::figures(&args, stack).await?, args.output),
+        };
+        Report { calibration, figures }.publish(output.json.as_deref())?;
+        Ok(Exit::Ok)
+    }
+}
+
+/// What the calibration and the probes connect to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Databases {
+    #[arg(long, env = "MILLRACE_VIEWS_WRITER_URL", hide_env_values = true)]
+    views_writer_url: String,
+    #[arg(long, env = "MILLRACE_REDIS_URL", hide_env_values = true)]
+    redis_url: String,
+}
+
+/// The write side of a stack, and a tenant that nobody has used.
+pub(crate) struct WriteSide {
+    store: PgEventStore,
+    codec: Arc<Codec<ExecutionEvent>>,
+    tenant: TenantId,
+}
+
+impl WriteSide {
+    pub(crate) async fn connect(stack: &str, writers: u32) -> anyhow::Result<Self> {
+        let config = event_store::Config { events_connections: writers, ..settings(stack)? };
+        let registry = wire::Registry::new(&settings(stack)?)?;
+        Ok(Self {
+            store: PgEventStore::new(config.connect().await?),
+            codec: Arc::new(Codec::prepare(&registry).await?),
+            tenant: format!("bench-{}", uuid::Uuid::now_v7().simple()).parse()?,
+        })
+    }
+}
+
+/// What a load itself says: the rate that was asked for and the one that was reached.
+fn rate_figures(name: &str, loaded: &workload::Loaded, asked: u32) -> Vec<Figure> {
+    let reached = loaded.events as f64 / loaded.took.as_secs_f64();
+    vec![
+        Figure::new(format!("{name}.rate.asked"), asked.into(), "events/s", report::Aim::None),
+        Figure::new(
+            format!("{name}.rate.reached"),
+            reached,
+            "events/s",
+            report::Aim::AtLeast(f64::from(asked) * 0.99),
+        ),
+    ]
+}

@@ -1,0 +1,132 @@
+//! Everything the demo is connected to.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use agent_views::ExecutionsRedis;
+use anyhow::Context;
+use clap::Args;
+use event_store::{Codec, PgEventStore};
+use events::{EventId, ExecutionEvent, TenantId};
+use projection_redis::Reader;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{FromRow, PgPool};
+use uuid::Uuid;
+
+use super::watch;
+use crate::chain::{Chain, ChainArgs};
+use crate::import::{Imported, Importer, OnError, Progress};
+use crate::stack_defaults::settings;
+
+/// The demo's stack, seen from every side.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) stack: String,
+    pub(crate) file: PathBuf,
+    pub(crate) chain: Chain,
+    pub(crate) store: PgEventStore,
+    pub(crate) codec: Codec<ExecutionEvent>,
+    registry: wire::Registry,
+    dashboard: PgPool,
+    chain_args: ChainArgs,
+    partitions: usize,
+}
+
+#[derive(Debug, Args)]
+struct Dashboard {
+    #[arg(long, env = "MILLRACE_VIEWS_DASHBOARD_URL", hide_env_values = true)]
+    views_dashboard_url: String,
+}
+
+/// A line of the view `repository_model_total`.
+#[derive(Debug, Clone, FromRow)]
+pub(crate) struct Total {
+    pub(crate) repository: String,
+    pub(crate) model_name: String,
+    pub(crate) runs: i64,
+    pub(crate) completed: i64,
+    pub(crate) failed: i64,
+    pub(crate) cancelled: i64,
+    pub(crate) judged: i64,
+    pub(crate) resolved: i64,
+    pub(crate) steps: i64,
+    pub(crate) failed_tool_uses: i64,
+    pub(crate) prompt_tokens: i64,
+    pub(crate) completion_tokens: i64,
+    pub(crate) step_cost_nano_usd: i64,
+    pub(crate) reported_cost_nano_usd: i64,
+}
+
+impl World {
+    pub(crate) async fn connect(stack: &str, file: PathBuf) -> anyhow::Result<Self> {
+        let registry = wire::Registry::new(&settings(stack)?)?;
+        let store: event_store::Config = settings(stack)?;
+        let dashboard: Dashboard = settings(stack)?;
+        let manifest = catalog::Manifest::committed();
+        let topic = manifest.topic(<ExecutionEvent as events::DomainEvent>::TOPIC);
+        Ok(Self {
+            stack: stack.to_owned(),
+            file,
+            chain: Chain::connect(stack).await?,
+            store: PgEventStore::new(store.connect().await?),
+            codec: Codec::prepare(&registry).await?,
+            registry,
+            dashboard: PgPoolOptions::new()
+                .max_connections(1)
+                .connect(&dashboard.views_dashboard_url)
+                .await
+                .context("failed to connect as dashboard")?,
+            chain_args: settings(stack)?,
+            partitions: topic.context("the manifest lacks the topic of executions")?.partitions as usize,
+        })
+    }
+
+    /// Imports the file for a tenant with the live line shown.
+    pub(crate) async fn import(&self, tenant: &TenantId, progress: &Progress) -> anyhow::Result<Imported> {
+        let store: event_store::Config = settings(&self.stack)?;
+        let importer = Importer {
+            store: PgEventStore::new(store.connect().await?),
+            codec: Codec::prepare(&self.registry).await?,
+            tenant: tenant.clone(),
+            on_error: OnError::Stop,
+            concurrency: 8,
+        };
+        importer.file(&self.file, progress).await
+    }
+
+    /// The same, shown; returns the number of events.
+    pub(crate) async fn import_shown(&self, tenant: &TenantId) -> anyhow::Result<u64> {
+        let progress = Progress::default();
+        let begun = std::time::Instant::now();
+        let imported = watch::while_running(&self.chain, self.import(tenant, &progress)).await?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let appended = progress.appended.load(Ordering::Relaxed);
+        println!(
+            "  {} runs of tenant {tenant} imported in {seconds:.1} s: {appended} events, {:.0} events/s",
+            imported.runs,
+            appended as f64 / seconds
+        );
+        Ok(appended)
+    }
+
+    /// What a dashboard of this tenant reads, as the role `dashboard`, which sees no other tenant.
+    pub(crate) async fn totals(&self, tenant: &TenantId) -> anyhow::Result<Vec<Total>> {
+        let mut read = self.dashboard.begin().await?;
+        sqlx::query("select set_config('millrace.tenant', $1, true)").bind(tenant.as_str()).execute(&mut *read).await?;
+        let totals = sqlx::query_as(include_str!("../../queries/repository_model_total_list.sql"))
+            .bind(tenant.as_str())
+            .fetch_all(&mut *read)
+            .await?;
+        read.rollback().await?;
+        Ok(totals)
+    }
+
+    pub(crate) fn redis(&self) -> anyhow::Result<Reader<ExecutionsRedis>> {
+        self.chain_args.redis(self.partitions)
+    }
+}
+
+/// Ids of live events.
+pub(crate) fn new_event_id() -> EventId {
+    EventId(Uuid::now_v7())
+}

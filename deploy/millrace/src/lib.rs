@@ -1,0 +1,59 @@
+//! The one binary: every command, and every role as `millrace run <role>`.
+//!
+//! Here the parts are put together and nothing else is done: configuration is read, adapters are connected, answers are
+//! printed. Data goes to stdout, everything else to stderr; the exit status says what happened (`millrace help exit`).
+
+mod bench;
+mod chain;
+mod cli;
+mod connector;
+mod demo;
+mod events;
+mod exit;
+mod import;
+mod migrate;
+mod parked;
+mod print_config;
+mod progress;
+mod projections;
+mod role;
+mod run;
+mod schema;
+mod stack;
+mod stack_defaults;
+mod topics;
+mod up;
+mod verify;
+mod with;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+/// The whole program.
+pub async fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let named = stack_defaults::named_stack(&arguments, std::env::var_os("MILLRACE_STACK"));
+    let facts = stack_defaults::facts(&named);
+    let command = stack_defaults::fill_in(cli::Cli::command(), &facts);
+    let matches = command.clone().get_matches_from(arguments);
+    let cli = match cli::Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    if cli.print_config {
+        println!("{}", print_config::table(&command, &matches));
+        return exit::Exit::Ok.into();
+    }
+    if let Err(error) = service::init_telemetry(&cli.telemetry) {
+        eprintln!("error: --log cannot be read: {error}");
+        return ExitCode::from(2);
+    }
+    match cli.run().await {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit::Exit::Failed.into()
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `millrace run`: the long-running roles.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use dead_letters::{Relay, RelayConfig};
+use kafka::{BrokerConfig, ProjectorConfig};
+use projection_postgres::PostgresConfig;
+use projection_redis::RedisConfig;
+use service::Health;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::Exit;
+use crate::projections::{Registered, Surroundings};
+
+/// Which role to play until told to stop (SIGTERM or Ctrl-C: drain; twice: at once).
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
+    /// Carry events from the topic into the views
+    Projector(ProjectorArgs),
+    /// Copy parked records to the dead-letter topics
+    Relay(RelayArgs),
+}
+
+/// The health endpoint of a role.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HealthArgs {
+    /// Where /livez, /readyz and /metrics are served; port 0: any free one, logged at start
+    #[arg(long, env = "MILLRACE_HEALTH_ADDRESS", default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    health_address: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProjectorArgs {
+    /// Which projections; all of them where none is named
+    #[arg(value_enum)]
+    projections: Vec<Registered>,
+    #[command(flatten)]
+    health: HealthArgs,
+    #[command(flatten)]
+    broker: BrokerConfig,
+    #[command(flatten)]
+    projector: ProjectorConfig,
+    #[command(flatten)]
+    registry: wire::RegistryConfig,
+    #[command(flatten)]
+    postgres: PostgresConfig,
+    #[command(flatten)]
+    redis: RedisConfig,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RelayArgs {
+    #[command(flatten)]
+    health: HealthArgs,
+    #[command(flatten)]
+    broker: BrokerConfig,
+    #[command(flatten)]
+    postgres: PostgresConfig,
+    #[command(flatten)]
+    relay: RelayConfig,
+}
+
+impl RunCommand {
+    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        let stop = service::shutdown_signal()?;
+        match self {
+            Self::Projector(args) => args.run(stop).await,
+            Self::Relay(args) => args.run(stop).await,
+        }
+    }
+}
+
+impl HealthArgs {
+    /// Serves health and metrics for as long as the process lives. A role that cannot go on ends, and whoever supervises it
+    /// starts it again: so one that answers is ready.
+    async fn serve(&self, metrics: prometheus::Registry, stop: &CancellationToken) -> anyhow::Result<()> {
+        let health = Health::bind(self.health_address, metrics, Arc::new(|| Ok(()))).await?;
+        tracing::info!(address = %health.address()?, "health and metrics are served");
+        tokio::spawn(health.serve(stop.clone()));
+        Ok(())
+    }
+}
+
+impl ProjectorArgs {
+    /// Runs the projections side by side. The first that cannot go on ends them all, loudly.
+    async fn run(self, stop: CancellationToken) -> anyhow::Result<Exit> {
+        let surroundings = Surroundings {
+            broker: self.broker,
+            projector: self.projector,
+            registry: wire::Registry::new(&self.registry)?,
+            postgres: self.postgres,
+            redis: self.redis,
+        };
+        let chosen = if self.projections.is_empty() { Registered::all() } else { &self.projections };
+        let (registry, mut running) = (prometheus::Registry::new(), JoinSet::new());
+        for projection in chosen {
+            let (metrics, work) = projection.prepare(&surroundings, stop.clone()).await?;
+            metrics.register(&registry)?;
+            running.spawn(work);
+        }
+        self.health.serve(registry, &stop).await?;
+        let mut outcome = Ok(Exit::Ok);
+        while let Some(ended) = running.join_next().await {
+            if let Err(error) = ended.map_err(Into::into).and_then(|ended| ended) {
+                stop.cancel();
+                outcome = outcome.and(Err(error));
+            }
+        }
+        outcome
+    }
+}
+
+impl RelayArgs {
+    async fn run(self, stop: CancellationToken) -> anyhow::Result<Exit> {
+        let mut running = JoinSet::new();
+        for projection in Registered::all() {
+            let views = self.postgres.options(projection.name())?;
+            let relay = Relay::new(projection.name(), views, &self.broker, &self.relay)?;
+            let stop = stop.clone();
+            running.spawn(async move { relay.run(stop).await });
+        }
+        self.health.serve(prometheus::Registry::new(), &stop).await?;
+        running.join_all().await;
+        Ok(Exit::Ok)
+    }
+}

@@ -1,0 +1,41 @@
+//! `millrace schema`: the registry as this program's events need it.
+
+use catalog::Published;
+use clap::{Args, Subcommand};
+use comfy_table::Table;
+use events::ExecutionEvent;
+
+use crate::exit::Exit;
+
+/// What to do with the schemas.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Register every version of every event's schema; every version must read every other
+    Publish(SchemaArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SchemaArgs {
+    #[command(flatten)]
+    pub(crate) registry: wire::RegistryConfig,
+}
+
+impl SchemaCommand {
+    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        let Self::Publish(args) = self;
+        let mut table = Table::new();
+        table.set_header(["subject", "version", "id", ""]);
+        for Published { subject, version, id, new } in publish(&args).await? {
+            let new = if new { "new" } else { "" };
+            table.add_row([subject, version.to_string(), id.to_string(), new.to_owned()]);
+        }
+        println!("{table}");
+        Ok(Exit::Ok)
+    }
+}
+
+/// Registers the schemas of every domain of this program.
+pub(crate) async fn publish(args: &SchemaArgs) -> anyhow::Result<Vec<Published>> {
+    let registry = wire::Registry::new(&args.registry)?;
+    Ok(catalog::publish::<ExecutionEvent>(&registry).await?)
+}

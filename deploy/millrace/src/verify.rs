@@ -1,0 +1,180 @@
+//! `millrace verify`: store, topic and sinks, compared.
+
+use agent_views::{EXECUTION_TABLE, ExecutionRow, ExecutionsPostgres, ExecutionsRedis};
+use anyhow::Context;
+use clap::Args;
+use dead_letters::Operator;
+use event_store::{EventLog, PgEventLog, StoredEvent};
+use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, TenantId};
+use futures::StreamExt;
+use kafka::Record;
+use ledger::{Decided, Exceptions, Ledger, Parked, Report, Sink, StoreRecord, TopicRecord, Verdict};
+use projection::Projection;
+use sqlx::PgPool;
+use wire::Decoder;
+
+use crate::chain::ChainArgs;
+use crate::exit::Exit;
+use crate::stack_defaults::settings;
+
+/// What to compare, and how to tell.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    stages: Stages,
+}
+
+/// Every stage, to be read as a whole. What is compared must stand still meanwhile.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Stages {
+    #[command(flatten)]
+    chain: ChainArgs,
+
+    #[command(flatten)]
+    registry: wire::RegistryConfig,
+}
+
+/// Events read from the store at a time.
+const PAGE: u32 = 5_000;
+
+impl VerifyArgs {
+    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        let report = self.stages.compare().await?;
+        if self.json {
+            println!("{}", serde_json::to_string(&report)?);
+        } else {
+            print!("{report}");
+            match report.verdict() {
+                Verdict::Proved => println!("proved: nothing is missing, foreign, doubled, reordered or different"),
+                Verdict::Refuted => println!("refuted; see the first difference above"),
+                Verdict::Vacuous => println!("nothing was compared, so nothing is proved"),
+            }
+        }
+        Ok(if report.is_proved() { Exit::Ok } else { Exit::Failed })
+    }
+}
+
+/// The comparison of a stack's stages.
+pub(crate) async fn report(stack: &str) -> anyhow::Result<Report> {
+    settings::<Stages>(stack)?.compare().await
+}
+
+impl Stages {
+    async fn compare(&self) -> anyhow::Result<Report> {
+        let log = PgEventLog::new(self.chain.store.connect().await?);
+        let views = self.chain.views().await?;
+        let mut ledger = Ledger::new();
+        let mut position = 0;
+        while let Some(page) = page(&log, &mut position).await? {
+            page.iter().for_each(|event| ledger.store(&stored(event)));
+        }
+
+        let reader = self.chain.topic_reader()?;
+        let (mut ledger, partitions) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+            reader.read(ExecutionEvent::TOPIC, |record| ledger.topic(&topic(&record)))?;
+            Ok((ledger, reader.watermarks(ExecutionEvent::TOPIC)?.len()))
+        })
+        .await??;
+
+        let mut postgres = Sink::<ExecutionsPostgres>::new(exceptions(&views, ExecutionsPostgres::NAME).await?);
+        postgres_rows(&views, &mut postgres).await?;
+        let mut redis = Sink::<ExecutionsRedis>::new(exceptions(&views, ExecutionsRedis::NAME).await?);
+        let mut reader = self.chain.redis(partitions)?;
+        reader.rows(|view| redis.row(&view.tenant, view.aggregate_id, view.row.version, view.row.view.as_ref())).await?;
+        reader.places(|place| redis.rank(&place.tenant, &place.board, place.aggregate_id, place.score)).await?;
+
+        let decoder = Decoder::<ExecutionEvent>::new(wire::Registry::new(&self.registry)?);
+        let mut position = 0;
+        while let Some(page) = page(&log, &mut position).await? {
+            for event in &page {
+                let decoded = decoder.decode_loading(&event.payload).await;
+                postgres.store(&stored(event), |_| decoded.as_ref().cloned());
+                redis.store(&stored(event), |_| decoded.as_ref().cloned());
+            }
+        }
+        ledger.sink(postgres);
+        ledger.sink(redis);
+        Ok(ledger.finish())
+    }
+}
+
+/// The next page of the store, if there is more.
+async fn page(log: &PgEventLog, position: &mut u64) -> anyhow::Result<Option<Vec<StoredEvent>>> {
+    let page = log.read_all(*position, PAGE).await.context("failed to read the store")?;
+    let Some(last) = page.last() else { return Ok(None) };
+    *position = last.position;
+    Ok(Some(page))
+}
+
+fn stored(event: &StoredEvent) -> StoreRecord<'_> {
+    StoreRecord {
+        tenant: &event.tenant,
+        aggregate_id: event.aggregate_id,
+        version: event.version,
+        event_id: event.event_id,
+        recorded_at: event.recorded_at,
+        payload: &event.payload,
+    }
+}
+
+fn topic(record: &Record) -> TopicRecord<'_> {
+    fn read<T: std::str::FromStr>(record: &Record, header: &str) -> Option<T> {
+        std::str::from_utf8(record.header(header)?).ok()?.parse().ok()
+    }
+    TopicRecord {
+        partition: record.partition,
+        offset: record.offset,
+        key: record.key.as_deref(),
+        event_id: read::<EventId>(record, "ce_id"),
+        tenant: read::<TenantId>(record, "tenant"),
+        version: read(record, "aggregateversion"),
+        payload: record.payload.as_deref(),
+    }
+}
+
+/// What a projection parked, and what was decided for it.
+async fn exceptions(views: &PgPool, projection: &str) -> anyhow::Result<Exceptions> {
+    let mut connection = views.acquire().await?;
+    let mut operator = Operator::new(&mut connection);
+    let mut exceptions = Exceptions::default();
+    for key in operator.list(Some(projection), i64::MAX).await? {
+        for event in operator.show(projection, &key.key(), i64::MAX).await? {
+            let reason = format!("{}: {}", event.reason, event.message);
+            let (partition, offset) = (event.partition, event.record_offset);
+            let event = event.aggregate_id.zip(event.version);
+            let event = event.map(|(id, version)| (AggregateId(id), version.unsigned_abs()));
+            exceptions.park(Parked { partition, offset, event, reason });
+        }
+    }
+    for decision in operator.decisions(projection).await? {
+        let record = decision.record_offset.map(|offset| (decision.partition, offset));
+        let event = decision.aggregate_id.zip(decision.version);
+        let event = event.map(|(id, version)| (AggregateId(id), version.unsigned_abs()));
+        let reason = format!("{} ({})", decision.reason, decision.actor);
+        exceptions.decide(Decided { record, event, reason });
+    }
+    Ok(exceptions)
+}
+
+async fn postgres_rows(views: &PgPool, sink: &mut Sink<ExecutionsPostgres>) -> anyhow::Result<()> {
+    let mut connection = views.acquire().await?;
+    let mut rows = projection_postgres::scan::<ExecutionRow>(&mut connection, EXECUTION_TABLE).await?;
+    while let Some(row) = rows.next().await.transpose()? {
+        sink.row(&row.key.tenant, row.key.aggregate_id, row.row.version, row.row.view.as_ref());
+    }
+    drop(rows);
+
+    let totals: Vec<(String, String, String, serde_json::Value)> =
+        sqlx::query_as(include_str!("../queries/execution_total_list.sql")).fetch_all(&mut *connection).await?;
+    for (tenant, repository, model_name, amounts) in totals {
+        let group = vec![("repository".to_owned(), repository), ("model_name".to_owned(), model_name)];
+        let amounts = amounts.as_object().into_iter().flatten();
+        let amounts = amounts.filter_map(|(name, amount)| Some((name.clone(), amount.as_i64()?)));
+        sink.total(&tenant.parse()?, group, amounts);
+    }
+    Ok(())
+}
