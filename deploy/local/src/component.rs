@@ -24,6 +24,11 @@ impl Component {
     /// All of them, in the order in which they start; they end in the opposite one.
     pub const ALL: [Self; 5] = [Self::Postgres, Self::Redis, Self::Kafka, Self::Registry, Self::Connect];
 
+    /// Whether it is a Java program, and so needs what is fetched.
+    pub const fn is_java(self) -> bool {
+        matches!(self, Self::Kafka | Self::Registry | Self::Connect)
+    }
+
     /// The name of its folder, of its log and on the command line.
     pub const fn name(self) -> &'static str {
         match self {

@@ -5,32 +5,40 @@ use nix::sys::signal::Signal;
 
 use crate::process::{Process, leftovers};
 use crate::progress::Progress;
-use crate::{Component, DownArgs, Error, Result, Stack};
+use crate::{Component, DownArgs, Error, Result, Stack, postgres};
 
 /// What outlives a polite signal for this long is killed.
 const POLITE: Duration = Duration::from_secs(20);
 const KILLED: Duration = Duration::from_secs(10);
 
-/// Ends the components of a stack: exactly the processes that were started for it, last started first. The data stays,
-/// unless it is to be purged. A stack that is down, or never was up, is no error.
+/// Ends the stack that the options name: [`Stack::down`].
 pub async fn down(args: &DownArgs) -> Result<()> {
-    let (stack, progress) = (args.stack.open()?, Progress::new());
-    if !stack.root().exists() {
-        return Ok(());
+    args.stack.open()?.down(args.purge).await
+}
+
+impl Stack {
+    /// Ends the components: exactly the processes that were started for this stack, last started first. The data stays,
+    /// unless it is to be purged. A stack that is down, or never was up, is no error.
+    pub async fn down(&self, purge: bool) -> Result<()> {
+        let progress = Progress::new();
+        if !self.root().exists() {
+            return Ok(());
+        }
+        let _lock = self.lock(&progress).await?;
+        // Whoever writes to a server ends before it.
+        end(self, Component::Connect, &progress).await?;
+        tokio::try_join!(
+            end(self, Component::Kafka, &progress),
+            end(self, Component::Registry, &progress),
+            end(self, Component::Redis, &progress),
+        )?;
+        end(self, Component::Postgres, &progress).await?;
+        if purge {
+            postgres::release_shared_memory(self).await?;
+            fs::remove_dir_all(self.root()).map_err(Error::file("remove", &self.root()))?;
+        }
+        Ok(())
     }
-    let _lock = stack.lock(&progress).await?;
-    // Whoever writes to a server ends before it.
-    end(&stack, Component::Connect, &progress).await?;
-    tokio::try_join!(
-        end(&stack, Component::Kafka, &progress),
-        end(&stack, Component::Registry, &progress),
-        end(&stack, Component::Redis, &progress),
-    )?;
-    end(&stack, Component::Postgres, &progress).await?;
-    if args.purge {
-        fs::remove_dir_all(stack.root()).map_err(Error::file("remove", &stack.root()))?;
-    }
-    Ok(())
 }
 
 async fn end(stack: &Stack, component: Component, progress: &Progress) -> Result<()> {

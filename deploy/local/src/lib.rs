@@ -52,6 +52,7 @@ pub use env_file::StackEnv;
 pub use error::{Error, Result};
 pub use home::Home;
 pub use logs::logs;
+pub use process::Process;
 pub use raise::{Raising, up};
 pub use raised::{Raised, Started};
 pub use stack::Stack;

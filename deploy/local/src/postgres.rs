@@ -177,6 +177,18 @@ fn forget_dead_server(stack: &Stack, port: &str) -> Result<()> {
     Ok(())
 }
 
+/// Gives back the piece of shared memory that a killed server left; the next one would take it over, but there is to
+/// be none. Its key and number are the seventh line of the server's pid file.
+pub(crate) async fn release_shared_memory(stack: &Stack) -> Result<()> {
+    let Ok(left) = fs::read_to_string(data_folder(stack).join("postmaster.pid")) else { return Ok(()) };
+    match left.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)) {
+        Some(number) => {
+            run(Command::new("ipcrm").args(["--shmem-id", number]), "").await.map(drop).or(Ok(()))
+        }
+        None => Ok(()), // it was killed before it had any
+    }
+}
+
 pub(crate) fn data_folder(stack: &Stack) -> PathBuf {
     stack.folder(Component::Postgres).join("data")
 }

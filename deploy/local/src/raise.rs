@@ -1,7 +1,10 @@
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
 use crate::connect::Connect;
@@ -24,7 +27,7 @@ pub struct Raising {
     pub(crate) stack: Stack,
     pub(crate) env: StackEnv,
     state: Mutex<State>,
-    artifacts: Artifacts,
+    artifacts: OnceCell<Artifacts>,
     pub(crate) progress: Progress,
     begun: Instant,
     pub(crate) started: Mutex<Vec<Started>>,
@@ -35,15 +38,13 @@ pub struct Raising {
 const ROOM: u64 = 1 << 30;
 
 impl Stack {
-    /// Begins to raise the stack: makes its folder, its passwords and its ports if it has none, installs the packages
-    /// that are missing if it may, and fetches what is not in the cache.
+    /// Begins to raise the stack: makes its folder, its passwords and its ports if it has none, and installs the
+    /// packages that are missing if it may. Nothing is started yet.
     pub async fn raise(&self, new_ports: bool) -> Result<Raising> {
         let (progress, begun) = (Progress::new(), Instant::now());
-        make_folder(&self.root(), 0o711)?;
-        make_folder(&self.root().join("logs"), 0o700)?;
         let lock = self.lock(&progress).await?;
+        make_folder(&self.root().join("logs"), 0o700)?;
         packages::require(&[Package::Postgres, Package::Redis], &progress).await?;
-        let artifacts = fetch(&Lock::committed(), self.home(), &progress).await?;
         disk::require(&self.root(), ROOM, "to run a stack")?;
         let state = self.state()?;
         let mut env = StackEnv::read(&self.env_file())?;
@@ -60,24 +61,38 @@ impl Stack {
             self.complete(&mut env);
             env.write(&self.env_file())?;
         }
-        let (stack, state, started) = (self.clone(), Mutex::new(state), Mutex::default());
+        let (stack, state, started, artifacts) =
+            (self.clone(), Mutex::new(state), Mutex::default(), OnceCell::new());
         Ok(Raising { stack, env, state, artifacts, progress, begun, started, _lock: lock })
     }
 
-    /// Waits until nobody else raises or ends this stack.
+    /// Waits until nobody else raises or ends this stack. Makes its folder if there is none.
     pub(crate) async fn lock(&self, progress: &Progress) -> Result<File> {
+        const PAUSE: Duration = Duration::from_millis(100);
         let path = self.root().join("lock");
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(Error::file("open", &path))?;
-        if file.try_lock().is_err() {
-            let step = progress.step(self.name(), "waiting for another command on this stack");
-            while file.try_lock().is_err() {
-                sleep(Duration::from_millis(100)).await;
+        let mut waiting = None;
+        loop {
+            make_folder(&self.root(), 0o711)?;
+            let file = File::options().create(true).truncate(false).write(true).open(&path);
+            let file = file.map_err(Error::file("open", &path))?;
+            let ours = file.try_lock().is_ok();
+            if ours && is_at(&file, &path) {
+                return Ok(file);
             }
-            step.done("it is our turn");
+            if !ours {
+                waiting.get_or_insert_with(|| {
+                    progress.step(self.name(), "waiting for another command on this stack")
+                });
+                sleep(PAUSE).await;
+            }
         }
-        Ok(file)
     }
+}
+
+/// Whether a file is still the one at its path: whoever held it may have purged the stack.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (held, there) = (file.metadata(), fs::metadata(path));
+    matches!((held, there), (Ok(held), Ok(there)) if held.ino() == there.ino())
 }
 
 /// Begins to raise the stack that the options name: [`Stack::raise`].
@@ -98,22 +113,56 @@ impl Raising {
 
     /// Starts Postgres, Redis, Kafka and the registry where they do not run, and waits until all answer.
     pub async fn servers(&self) -> Result<()> {
-        let missing = |package: Package| Error::MissingPackages(package.name().to_owned());
-        let postgres = Postgres::installed(&self.stack).ok_or_else(|| missing(Package::Postgres))?;
-        let redis = Redis::installed().ok_or_else(|| missing(Package::Redis))?;
-        let (postgres, redis) = (Server::Postgres(postgres), Server::Redis(redis));
-        let kafka = Server::Kafka(Kafka::new(self.artifacts.clone()));
-        let registry = Server::Registry(Registry::new(self.artifacts.clone()));
-        let stored = async {
-            self.start(&postgres).await?;
-            self.start(&registry).await
-        };
-        tokio::try_join!(stored, self.start(&redis), self.start(&kafka)).map(drop)
+        self.only(&[Component::Postgres, Component::Redis, Component::Kafka, Component::Registry]).await
     }
 
     /// Starts the Connect worker if it does not run. Its user needs to be allowed its own topics before.
     pub async fn connect(&self) -> Result<()> {
-        self.start(&Server::Connect(Connect::new(self.artifacts.clone()))).await
+        self.only(&[Component::Connect]).await
+    }
+
+    /// Starts these components where they do not run, and waits until all answer. What they run from is fetched
+    /// before, if it is not in the cache.
+    pub async fn only(&self, wanted: &[Component]) -> Result<()> {
+        if wanted.iter().any(|component| component.is_java()) {
+            self.artifacts().await?;
+        }
+        let start = async |component: Component| {
+            if wanted.contains(&component) {
+                self.start(&self.server(component).await?).await
+            } else {
+                Ok(())
+            }
+        };
+        let stored = async {
+            start(Component::Postgres).await?;
+            start(Component::Registry).await
+        };
+        let carried = async {
+            start(Component::Kafka).await?;
+            start(Component::Connect).await
+        };
+        tokio::try_join!(stored, carried, start(Component::Redis)).map(drop)
+    }
+
+    async fn server(&self, component: Component) -> Result<Server> {
+        let missing = |package: Package| move || Error::MissingPackages(package.name().to_owned());
+        Ok(match component {
+            Component::Postgres => {
+                Server::Postgres(Postgres::installed(&self.stack).ok_or_else(missing(Package::Postgres))?)
+            }
+            Component::Redis => Server::Redis(Redis::installed().ok_or_else(missing(Package::Redis))?),
+            Component::Kafka => Server::Kafka(Kafka::new(self.artifacts().await?)),
+            Component::Registry => Server::Registry(Registry::new(self.artifacts().await?)),
+            Component::Connect => Server::Connect(Connect::new(self.artifacts().await?)),
+        })
+    }
+
+    async fn artifacts(&self) -> Result<Artifacts> {
+        let lock = Lock::committed();
+        let fetched =
+            self.artifacts.get_or_try_init(|| fetch(&lock, self.stack.home(), &self.progress)).await;
+        fetched.cloned()
     }
 
     /// What became of the components so far; the whole time includes whatever the caller did in between.

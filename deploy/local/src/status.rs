@@ -6,6 +6,7 @@ use comfy_table::presets::NOTHING;
 use serde::Serialize;
 use tokio::time::timeout;
 
+use crate::process::Process;
 use crate::server::answers;
 use crate::state::Running;
 use crate::{Component, Result, Stack, StackEnv, StatusArgs, ports};
@@ -50,15 +51,26 @@ pub enum Health {
     Down,
 }
 
-/// Looks at every component and asks it something.
+/// How the stack is that the options name: [`Stack::status`].
 pub async fn status(args: &StatusArgs) -> Result<Status> {
-    let stack = args.stack.open()?;
-    let (env, state) = (stack.env()?, stack.state()?);
-    let mut components = Vec::new();
-    for component in Component::ALL {
-        components.push(look(&stack, &env, component, state.components.get(&component)).await);
+    args.stack.open()?.status().await
+}
+
+impl Stack {
+    /// Looks at every component and asks it something.
+    pub async fn status(&self) -> Result<Status> {
+        let (env, state) = (self.env()?, self.state()?);
+        let mut components = Vec::new();
+        for component in Component::ALL {
+            components.push(look(self, &env, component, state.components.get(&component)).await);
+        }
+        Ok(Status { stack: self.name().to_owned(), components })
     }
-    Ok(Status { stack: stack.name().to_owned(), components })
+
+    /// The process of a component, if it lives.
+    pub fn process(&self, component: Component) -> Result<Option<Process>> {
+        Ok(self.state()?.alive(component).map(|running| running.process.clone()))
+    }
 }
 
 async fn look(
