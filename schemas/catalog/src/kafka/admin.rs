@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
 use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, OwnedResourceSpecifier,
+    ResourceSpecifier, TopicReplication,
 };
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::config::FromClientConfig;
 use rdkafka::error::KafkaError as ClientError;
 
-use super::{KafkaAdminConfig, KafkaError, native};
+use super::native::{self, Client};
+use super::{KafkaAdminConfig, KafkaError};
 use crate::{Acl, Cluster, Manifest, Plan, Step, TopicState, plan};
+
+type Change = fn(&Client, Duration, &[Acl]) -> Result<(), native::Failure>;
 
 /// How long the cluster may take to show what it has accepted.
 const SETTLE: Duration = Duration::from_secs(15);
@@ -21,35 +24,21 @@ const SETTLE: Duration = Duration::from_secs(15);
 /// A handle on a cluster; clones share one client.
 #[derive(Clone)]
 pub struct KafkaAdmin {
-    client: Arc<AdminClient<Complaints>>,
+    client: Arc<Client>,
     bootstrap: String,
     timeout: Duration,
-}
-
-/// Remembers what the client last complained about: a timeout alone does not say that the password is wrong.
-#[derive(Default)]
-pub(super) struct Complaints(Mutex<Option<String>>);
-
-impl ClientContext for Complaints {
-    fn error(&self, _error: ClientError, reason: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
-    }
-
-    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
 }
 
 impl KafkaAdmin {
     /// A handle; connects on first use.
     pub fn new(config: &KafkaAdminConfig) -> Result<Self, KafkaError> {
         let bootstrap = config.kafka_bootstrap.clone();
-        let client = AdminClient::from_config_and_context(&config.client(), Complaints::default()).map_err(
-            |source| KafkaError::Cluster {
-                bootstrap: bootstrap.clone(),
-                action: "be used".to_owned(),
-                cause: None,
-                source,
-            },
-        )?;
+        let client = AdminClient::from_config(&config.client()).map_err(|source| KafkaError::Cluster {
+            bootstrap: bootstrap.clone(),
+            action: "be used".to_owned(),
+            cause: None,
+            source: Box::new(source),
+        })?;
         Ok(Self { client: Arc::new(client), bootstrap, timeout: config.timeout() })
     }
 
@@ -68,12 +57,9 @@ impl KafkaAdmin {
                 .map_err(|source| self.failed("describe its topics", source))?,
         };
         let mut topics = BTreeMap::new();
-        for (topic, resource) in declared.into_iter().zip(described) {
-            let resource = resource.map_err(|code| KafkaError::Refused {
-                what: format!("describing topic {}", topic.name),
-                reason: code.to_string(),
-            })?;
-            let (partitions, replicas) = counts[&topic.name];
+        for resource in described.into_iter().flatten() {
+            let OwnedResourceSpecifier::Topic(name) = resource.specifier else { continue };
+            let (partitions, replicas) = counts[&name];
             let mut state = TopicState { partitions, replicas, ..TopicState::default() };
             for entry in resource.entries {
                 if entry.source == ConfigSource::DynamicTopic {
@@ -81,7 +67,14 @@ impl KafkaAdmin {
                 }
                 state.settings.extend(entry.value.map(|value| (entry.name, value)));
             }
-            topics.insert(topic.name.clone(), state);
+            topics.insert(name, state);
+        }
+        // rdkafka drops the error of a single topic and answers without settings, of which no topic has none.
+        let shown =
+            |topic: &str| topics.get(topic).is_some_and(|state: &TopicState| !state.settings.is_empty());
+        if let Some(topic) = declared.into_iter().find(|topic| !shown(&topic.name)) {
+            let what = format!("describing topic {}", topic.name);
+            return Err(KafkaError::Refused { what, reason: "its settings are not shown".to_owned() });
         }
         Ok(Cluster { brokers, topics, acls: self.acls().await? })
     }
@@ -201,17 +194,11 @@ impl KafkaAdmin {
     }
 
     async fn acls(&self) -> Result<BTreeSet<Acl>, KafkaError> {
-        let acls =
-            self.native("list its access rules", |client, timeout| native::list(client, timeout)).await?;
+        let acls = self.native("list its access rules", native::list).await?;
         Ok(acls.into_iter().collect())
     }
 
-    async fn change_acls(
-        &self,
-        action: &str,
-        acls: Vec<Acl>,
-        change: fn(&AdminClient<Complaints>, Duration, &[Acl]) -> Result<(), native::Failure>,
-    ) -> Result<(), KafkaError> {
+    async fn change_acls(&self, action: &str, acls: Vec<Acl>, change: Change) -> Result<(), KafkaError> {
         if acls.is_empty() {
             return Ok(());
         }
@@ -222,7 +209,7 @@ impl KafkaAdmin {
     async fn native<T: Send + 'static>(
         &self,
         action: &str,
-        call: impl FnOnce(&AdminClient<Complaints>, Duration) -> Result<T, native::Failure> + Send + 'static,
+        call: impl FnOnce(&Client, Duration) -> Result<T, native::Failure> + Send + 'static,
     ) -> Result<T, KafkaError> {
         let (client, timeout) = (Arc::clone(&self.client), self.timeout);
         let outcome = tokio::task::spawn_blocking(move || call(&client, timeout)).await;
@@ -237,9 +224,13 @@ impl KafkaAdmin {
     }
 
     fn failed(&self, action: &str, source: ClientError) -> KafkaError {
-        let complaints = &self.client.inner().context().0;
-        let cause = complaints.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        KafkaError::Cluster { bootstrap: self.bootstrap.clone(), action: action.to_owned(), cause, source }
+        let cause = native::complaint(&self.client);
+        KafkaError::Cluster {
+            bootstrap: self.bootstrap.clone(),
+            action: action.to_owned(),
+            cause,
+            source: Box::new(source),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub enum KafkaError {
         /// What the client last complained about.
         cause: Option<String>,
         /// What the request ended with.
-        source: ClientError,
+        source: Box<ClientError>,
     },
     /// The cluster answered, and refused one thing.
     #[error("{what} was refused by the cluster: {reason}")]

@@ -5,13 +5,13 @@
 //! returns, and maps numbers from the network that it does not know to `UNKNOWN`, so its enums are sound here.
 #![expect(unsafe_code, reason = "rdkafka offers no access rules, and librdkafka is C")]
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
 use rdkafka::admin::AdminClient;
 use rdkafka::bindings::*;
+use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use rd_kafka_AclOperation_t::*;
@@ -20,6 +20,8 @@ use rd_kafka_ResourcePatternType_t::*;
 use rd_kafka_ResourceType_t::*;
 
 use crate::{Acl, Operation, Pattern, Permission, Resource};
+
+pub(super) type Client = AdminClient<DefaultClientContext>;
 
 /// Why a call did not do what it should.
 pub(super) enum Failure {
@@ -30,10 +32,7 @@ pub(super) enum Failure {
 }
 
 /// Every rule of the cluster, except those about things that this librdkafka does not know.
-pub(super) fn list<C: ClientContext>(
-    client: &AdminClient<C>,
-    timeout: Duration,
-) -> Result<Vec<Acl>, Failure> {
+pub(super) fn list(client: &Client, timeout: Duration) -> Result<Vec<Acl>, Failure> {
     let everything = Binding::any()?;
     let event =
         request(client, timeout, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBEACLS, |rk, opts, queue| {
@@ -51,11 +50,7 @@ pub(super) fn list<C: ClientContext>(
 }
 
 /// Adds rules; one that is there already stays.
-pub(super) fn create<C: ClientContext>(
-    client: &AdminClient<C>,
-    timeout: Duration,
-    acls: &[Acl],
-) -> Result<(), Failure> {
+pub(super) fn create(client: &Client, timeout: Duration, acls: &[Acl]) -> Result<(), Failure> {
     let bindings = acls.iter().map(Binding::exactly).collect::<Result<Vec<_>, _>>()?;
     let mut pointers: Vec<_> = bindings.iter().map(|binding| binding.0).collect();
     let event =
@@ -74,11 +69,7 @@ pub(super) fn create<C: ClientContext>(
 }
 
 /// Removes rules; one that is gone already stays gone.
-pub(super) fn delete<C: ClientContext>(
-    client: &AdminClient<C>,
-    timeout: Duration,
-    acls: &[Acl],
-) -> Result<(), Failure> {
+pub(super) fn delete(client: &Client, timeout: Duration, acls: &[Acl]) -> Result<(), Failure> {
     let filters = acls.iter().map(Binding::exactly_that).collect::<Result<Vec<_>, _>>()?;
     let mut pointers: Vec<_> = filters.iter().map(|filter| filter.0).collect();
     let event =
@@ -98,9 +89,35 @@ pub(super) fn delete<C: ClientContext>(
     }
 }
 
+/// What the client has complained about since it was last asked, the first thing first: a timeout alone does not say
+/// that the password is wrong. rdkafka's admin client leaves these on their queue for ever.
+pub(super) fn complaint(client: &Client) -> Option<String> {
+    const AT_MOST: usize = 1000;
+    const ERROR_LEVEL: c_int = 3;
+    // SAFETY: the client is live while it is borrowed; the guard gives the reference to the queue back.
+    let queue = Queue(unsafe { rd_kafka_queue_get_main(client.inner().native_ptr()) });
+    // SAFETY: a live queue; each event is owned by its guard.
+    let events = (0..AT_MOST).map(|_| Event(unsafe { rd_kafka_queue_poll(queue.0, 0) }));
+    let complaints = events.take_while(|event| !event.0.is_null()).filter_map(|event| {
+        let (mut facility, mut said, mut level) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: a live event; the texts live in it, and are copied.
+        unsafe {
+            match rd_kafka_event_type(event.0) {
+                RD_KAFKA_EVENT_ERROR => Some(text(rd_kafka_event_error_string(event.0))),
+                RD_KAFKA_EVENT_LOG => {
+                    let read = rd_kafka_event_log(event.0, &mut facility, &mut said, &mut level);
+                    (read == 0 && level <= ERROR_LEVEL).then(|| text(said))
+                }
+                _ => None,
+            }
+        }
+    });
+    complaints.collect::<Vec<_>>().into_iter().next()
+}
+
 /// Sends one admin request and waits for its event.
-fn request<C: ClientContext>(
-    client: &AdminClient<C>,
+fn request(
+    client: &Client,
     timeout: Duration,
     operation: rd_kafka_admin_op_t,
     send: impl FnOnce(*mut rd_kafka_t, *const rd_kafka_AdminOptions_t, *mut rd_kafka_queue_t),

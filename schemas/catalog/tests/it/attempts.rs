@@ -6,7 +6,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, Top
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 /// What came of an attempt: it went through, or the broker refused it with this code.
@@ -21,6 +21,8 @@ pub(crate) enum Attempt {
     Fetch(String),
     /// Be a member of this group, which reads this topic.
     Join(String, String),
+    /// Look how far this group has come; who may be a member may do so.
+    Offsets(String),
     CreateTopic(String),
     DescribeConfigs(String),
 }
@@ -31,6 +33,7 @@ pub(crate) async fn attempt(user: &str, what: &Attempt) -> Outcome {
         Attempt::Produce(topic) => produce(config, &topic).await,
         Attempt::Fetch(topic) => blocking(move || fetch(config, &topic)).await,
         Attempt::Join(group, topic) => blocking(move || join(config, &group, &topic)).await,
+        Attempt::Offsets(group) => blocking(move || offsets(config, &group)).await,
         Attempt::CreateTopic(topic) => create(config, &topic).await,
         Attempt::DescribeConfigs(topic) => describe(config, &topic).await,
     }
@@ -48,7 +51,10 @@ async fn produce(mut config: ClientConfig, topic: &str) -> Outcome {
     let producer: FutureProducer =
         config.set("enable.idempotence", "true").set("message.timeout.ms", "15000").create().unwrap();
     let record = FutureRecord::to(topic).key("access-test").payload("");
-    producer.send(record, BOUND).await.map(drop).or_else(|(error, _)| refused(&error))
+    producer.send(record, BOUND).await.map(drop).or_else(|(error, _)| match producer.client().fatal_error() {
+        Some((code, _)) => Err(code), // who may write nowhere is no idempotent producer either
+        None => refused(&error),
+    })
 }
 
 fn fetch(mut config: ClientConfig, topic: &str) -> Outcome {
@@ -58,10 +64,17 @@ fn fetch(mut config: ClientConfig, topic: &str) -> Outcome {
         .set("enable.partition.eof", "true")
         .create()
         .unwrap();
+    let described = consumer
+        .fetch_metadata(Some(topic), BOUND)
+        .or_else(|error| refused(&error).map(|()| unreachable!()))?;
+    if let Some(code) = described.topics()[0].error() {
+        return Err(code.into());
+    }
     let mut from = TopicPartitionList::new();
     from.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
     consumer.assign(&from).unwrap();
-    polled(&consumer, |_| false)
+    // No group takes part in this, though the client looks for its coordinator all the same.
+    polled(&consumer, RDKafkaErrorCode::TopicAuthorizationFailed, |_| false)
 }
 
 fn join(mut config: ClientConfig, group: &str, topic: &str) -> Outcome {
@@ -74,27 +87,36 @@ fn join(mut config: ClientConfig, group: &str, topic: &str) -> Outcome {
         .create()
         .unwrap();
     consumer.subscribe(&[topic]).unwrap();
-    polled(&consumer, |consumer| consumer.assignment().is_ok_and(|assigned| assigned.count() > 0))
+    let refusal = RDKafkaErrorCode::GroupAuthorizationFailed;
+    polled(&consumer, refusal, |consumer| consumer.assignment().is_ok_and(|assigned| assigned.count() > 0))
 }
 
-/// Polls until records or their end arrive, `enough` is there, or the broker refuses.
-fn polled(consumer: &BaseConsumer, enough: impl Fn(&BaseConsumer) -> bool) -> Outcome {
-    let begun = Instant::now();
+fn offsets(mut config: ClientConfig, group: &str) -> Outcome {
+    let consumer: BaseConsumer = config.set("group.id", group).create().unwrap();
+    let mut of = TopicPartitionList::new();
+    of.add_partition("_connect_status", 0);
+    let found =
+        consumer.committed_offsets(of, BOUND).or_else(|error| refused(&error).map(|()| unreachable!()))?;
+    found.elements()[0].error().or_else(|error| refused(&error))
+}
+
+/// Polls until records or their end arrive, `enough` is there, or the broker gives that refusal.
+fn polled(
+    consumer: &BaseConsumer,
+    refusal: RDKafkaErrorCode,
+    enough: impl Fn(&BaseConsumer) -> bool,
+) -> Outcome {
+    let (begun, mut last) = (Instant::now(), String::from("nothing"));
     while begun.elapsed() < BOUND {
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => return Ok(()),
-            Some(Err(error)) => match error.rdkafka_error_code() {
-                Some(
-                    code @ (RDKafkaErrorCode::TopicAuthorizationFailed
-                    | RDKafkaErrorCode::GroupAuthorizationFailed),
-                ) => return Err(code),
-                _ => {} // the client goes on by itself
-            },
+            Some(Err(error)) if error.rdkafka_error_code() == Some(refusal) => return Err(refusal),
+            Some(Err(error)) => last = error.to_string(), // the client goes on by itself
             None if enough(consumer) => return Ok(()),
             None => {}
         }
     }
-    panic!("neither records nor a refusal within {BOUND:?}")
+    panic!("neither records nor a refusal within {BOUND:?}, but {last}")
 }
 
 fn admin(config: ClientConfig) -> AdminClient<DefaultClientContext> {
@@ -111,5 +133,10 @@ async fn create(config: ClientConfig, topic: &str) -> Outcome {
 async fn describe(config: ClientConfig, topic: &str) -> Outcome {
     let resource = ResourceSpecifier::Topic(topic);
     let mut answers = admin(config).describe_configs([&resource], &AdminOptions::new()).await.unwrap();
-    answers.remove(0).map(drop)
+    // rdkafka drops the refusal and answers without settings, of which no topic has none.
+    if answers.remove(0)?.entries.is_empty() {
+        Err(RDKafkaErrorCode::TopicAuthorizationFailed)
+    } else {
+        Ok(())
+    }
 }

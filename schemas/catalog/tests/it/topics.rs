@@ -171,6 +171,15 @@ async fn somebody_without_the_right_is_told_so() {
     let mut config = KafkaAdminConfig::at(stack.get("MILLRACE_KAFKA_BOOTSTRAP"), password);
     config.kafka_admin_user = "projector".to_owned();
     let manifest = manifest(&testkit::unique("forbidden"), 1, "2h");
-    let error = KafkaAdmin::new(&config).unwrap().apply(&manifest).await.unwrap_err();
+    let projector = KafkaAdmin::new(&config).unwrap();
+    let error = projector.apply(&manifest).await.unwrap_err();
     assert!(error.to_string().to_lowercase().contains("authoriz"), "{error}");
+
+    // What it may not see is not taken for something that is not there.
+    admin().apply(&Manifest::committed()).await.unwrap();
+    let error = projector.observe(&Manifest::committed()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "describing topic agents.execution.events was refused by the cluster: its settings are not shown"
+    );
 }
