@@ -219,13 +219,14 @@ impl Client {
             if status.is_success() {
                 return Ok(answer);
             }
-            if status == StatusCode::CONFLICT && begun.elapsed() < BUSY_MAX {
-                tokio::time::sleep(LOOK_EVERY).await;
-                continue;
-            }
             let text = answer.text().await.unwrap_or_default();
             let message = serde_json::from_str(&text).map_or(text, |Message { message }| message);
-            return Err(Error::Refused { what: what.to_owned(), status: status.as_u16(), message });
+            // Connect has two ways to say that it is rebalancing.
+            let is_busy = status == StatusCode::CONFLICT || message.contains("rebalance");
+            if !is_busy || begun.elapsed() > BUSY_MAX {
+                return Err(Error::Refused { what: what.to_owned(), status: status.as_u16(), message });
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 

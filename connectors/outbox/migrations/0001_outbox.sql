@@ -17,6 +17,7 @@ create table outbox (
     occurred_at        timestamptz not null,
     recorded_at        timestamptz not null,
     payload            bytea       not null,
+    specversion        text        not null default '1.0',
 
     constraint outbox_aggregate_type_check    check (aggregate_type ~ '^[a-z][a-z0-9-]{0,62}$'),
     constraint outbox_event_type_check        check (event_type ~ '^[A-Z][A-Za-z0-9]{0,99}$'),
@@ -37,6 +38,7 @@ comment on column outbox.traceparent is 'W3C trace context; header traceparent.'
 comment on column outbox.occurred_at is 'When it happened; header ce_time.';
 comment on column outbox.recorded_at is 'When it was written; header recordedtime. Chooses the partition.';
 comment on column outbox.payload is 'Avro in the Schema Registry wire format, the record''s value byte for byte. At most 512 KiB, so that record and headers fit the 1 MiB a topic takes.';
+comment on column outbox.specversion is 'Version of CloudEvents that the headers follow; header ce_specversion. Connect cannot insert "1.0" by itself: it takes it for the number 1.';
 
 alter table outbox enable row level security;
 alter table outbox force row level security;

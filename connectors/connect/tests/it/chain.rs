@@ -1,0 +1,123 @@
+//! One connector of a test's own: the committed file with another database, slot and name.
+
+use std::path::Path;
+use std::time::Duration;
+
+use connect::{Applied, Client, Config, Connector, Error};
+use outbox::{ensure_slot, slot};
+use rdkafka::Message;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::message::OwnedMessage;
+use rdkafka::{Offset, TopicPartitionList};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, PgPool};
+use testkit::Database;
+
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
+
+pub(crate) struct Chain {
+    pub(crate) database: Database,
+    pub(crate) client: Client,
+    pub(crate) connector: Connector,
+    /// Rows of this type go to the topic `agents.<aggregate_type>.events`.
+    pub(crate) aggregate_type: String,
+    pub(crate) heartbeats: String,
+    slot: String,
+}
+
+impl Chain {
+    /// Database, outbox, slot and topics; nothing is applied yet.
+    pub(crate) async fn new() -> Self {
+        let stack = testkit::stack();
+        let database = testkit::events_database().await;
+        outbox::migrate(&PgPool::connect(&database.url("owner")).await.unwrap()).await.unwrap();
+        let (name, aggregate_type) = (testkit::unique("outbox"), testkit::unique("thing"));
+        let slot = name.replace('-', "_");
+        ensure_slot(&mut connect(&database, "cdc").await, &slot).await.unwrap();
+        topic(&format!("agents.{aggregate_type}.events"), 2).await;
+        // Connect may write to topics of the domain only, so the heartbeat of a test's own goes there too.
+        let heartbeats = format!("agents.heartbeat.{name}");
+        topic(&heartbeats, 1).await;
+
+        let secrets = Path::new(stack.get("MILLRACE_CONNECT_SECRETS"));
+        let connector = Connector { name: name.clone(), ..Connector::outbox(secrets) }
+            .with("database.dbname", database.name())
+            .with("slot.name", &slot)
+            .with("topic.prefix", &name)
+            .with("topic.heartbeat.prefix", "agents.heartbeat")
+            .with("heartbeat.interval.ms", "500");
+        let client = Client::new(&Config {
+            connect_url: stack.connect_url().to_owned(),
+            connect_secrets: secrets.to_owned(),
+            connect_wait_s_max: BOUND.as_secs(),
+        })
+        .unwrap();
+        Self { database, client, connector, aggregate_type, heartbeats, slot }
+    }
+
+    /// Applies the connector and waits until its slot is read.
+    pub(crate) async fn apply(&self) -> Result<Applied, Error> {
+        let mut cdc = connect(&self.database, "cdc").await;
+        let ready = async || {
+            Ok::<_, outbox::Error>(slot(&mut cdc, &self.slot).await?.is_some_and(|slot| slot.active))
+        };
+        self.client.apply(&self.connector, BOUND, ready).await
+    }
+
+    pub(crate) fn topic(&self) -> String {
+        format!("agents.{}.events", self.aggregate_type)
+    }
+}
+
+impl Drop for Chain {
+    /// The connector goes before its database, also when the test panics.
+    fn drop(&mut self) {
+        let (client, name) = (self.client.clone(), self.connector.name.clone());
+        let delete = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { client.delete(&name).await })
+        };
+        match std::thread::spawn(delete).join() {
+            Ok(Ok(()) | Err(Error::Refused { status: 404, .. })) => {}
+            other => eprintln!("the connector {} stays: {other:?}", self.connector.name),
+        }
+    }
+}
+
+pub(crate) async fn connect(database: &Database, role: &str) -> PgConnection {
+    PgConnection::connect_with(&database.url(role).parse::<PgConnectOptions>().unwrap()).await.unwrap()
+}
+
+async fn topic(name: &str, partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> = testkit::stack().kafka("admin").create().unwrap();
+    let options = AdminOptions::new().operation_timeout(Some(BOUND));
+    let wanted = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    for answer in admin.create_topics([&wanted], &options).await.unwrap() {
+        answer.unwrap();
+    }
+}
+
+/// The first `count` records of a topic, by partition and offset.
+pub(crate) async fn records(topic: &str, partitions: i32, count: usize) -> Vec<OwnedMessage> {
+    let mut settings = testkit::stack().kafka("admin");
+    settings.set("group.id", "verify-nobody").set("enable.auto.commit", "false");
+    let consumer: StreamConsumer = settings.create().unwrap();
+    let mut from = TopicPartitionList::new();
+    for partition in 0..partitions {
+        from.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+    }
+    consumer.assign(&from).unwrap();
+    let read = async {
+        let mut records = vec![];
+        while records.len() < count {
+            records.push(consumer.recv().await.unwrap().detach());
+        }
+        records.sort_by_key(|record| (record.partition(), record.offset()));
+        records
+    };
+    tokio::time::timeout(BOUND, read)
+        .await
+        .unwrap_or_else(|_| panic!("{topic} has fewer than {count} records"))
+}
