@@ -19,7 +19,7 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), anyhow::Error> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Cli::parse().command {
         Command::Up(args) => {
             let raising = local::up(&args).await?;

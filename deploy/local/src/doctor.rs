@@ -57,24 +57,30 @@ impl Diagnosis {
     }
 }
 
-/// Looks at tools, artifacts, disk, memory, clock, and at the stack's own processes and ports.
+/// Examines the stack that the options name: [`Stack::examine`].
 pub async fn doctor(args: &DoctorArgs) -> Result<Diagnosis> {
-    let stack = args.stack.open()?;
-    let mut diagnosis = Diagnosis::default();
-    tools(&stack, &mut diagnosis).await;
-    resources(&stack, &mut diagnosis);
-    if stack.exists() {
-        let env = stack.env()?;
-        components(&stack, &env, &mut diagnosis)?;
-        clock(&stack, &env, &mut diagnosis).await;
-    } else {
-        diagnosis.say(
-            Verdict::Ok,
-            "stack",
-            format!("{:?} was never raised; `millrace up` makes it", stack.name()),
-        );
+    args.stack.open()?.examine().await
+}
+
+impl Stack {
+    /// Looks at tools, artifacts, disk, memory, clock, and at the stack's own processes and ports.
+    pub async fn examine(&self) -> Result<Diagnosis> {
+        let mut diagnosis = Diagnosis::default();
+        tools(self, &mut diagnosis).await;
+        resources(self, &mut diagnosis);
+        if self.exists() {
+            let env = self.env()?;
+            components(self, &env, &mut diagnosis)?;
+            clock(self, &env, &mut diagnosis).await;
+        } else {
+            diagnosis.say(
+                Verdict::Ok,
+                "stack",
+                format!("{:?} was never raised; `millrace up` does", self.name()),
+            );
+        }
+        Ok(diagnosis)
     }
-    Ok(diagnosis)
 }
 
 async fn tools(stack: &Stack, diagnosis: &mut Diagnosis) {
