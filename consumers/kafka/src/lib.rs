@@ -11,6 +11,8 @@ mod broker;
 mod cache;
 mod changes;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod fault;
 mod handover;
 mod lane;

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use events::Recorded;
+use events::{DomainEvent, Recorded};
 use projection::Projection;
 use tracing::{error, info, warn};
+use wire::Decoder;
 
 use super::draft::{Draft, Refused};
 use super::partition::{Parked, Partition};
@@ -125,7 +126,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         let mut holds: Vec<(i32, Hold)> = Vec::new();
         let mut seen = Vec::with_capacity(records.len());
         for record in records {
-            seen.push(self.look_at(record, &mut holds).await);
+            seen.push(look_at(&self.decoder, &self.partitions, record, &mut holds).await);
         }
         let mut draft = Draft::new();
         let keys = seen.iter().zip(records).filter_map(|(seen, record)| match seen {
@@ -163,29 +164,6 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         plan.changes.rows = plan.draft.changed();
         plan.changes.parks = std::mem::take(&mut plan.draft.parks);
         Ok(plan)
-    }
-
-    async fn look_at(&self, record: &Record, holds: &mut Vec<(i32, Hold)>) -> Seen<P::Event> {
-        let id = record.partition;
-        let Some(partition) = self.partitions.get(&id) else { return Seen::Beyond };
-        if record.offset < partition.next_offset || holds.iter().any(|(held, _)| *held == id) {
-            return Seen::Beyond;
-        }
-        if partition.decided.has_offset(record.offset) {
-            return Seen::Decided;
-        }
-        let key = ParkKey::of(record.key.as_deref());
-        if partition.parks(&key, record.offset) {
-            return Seen::Behind(key);
-        }
-        match read::event(&self.decoder, record).await {
-            Ok(Ok(event)) => Seen::Event(key, Box::new(event)),
-            Ok(Err(why)) => Seen::Bad(key, why),
-            Err(error) => {
-                holds.push((id, Hold::Registry(told(&error))));
-                Seen::Beyond
-            }
-        }
     }
 
     /// Folds or parks one record; `false` if its partition goes no further.
@@ -337,4 +315,33 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
 
 fn behind() -> Refused {
     Refused::new(Reason::Behind, "an earlier record of its key is parked")
+}
+
+/// A first look at a record, before any row is read.
+async fn look_at<E: DomainEvent>(
+    decoder: &Decoder<E>,
+    partitions: &BTreeMap<i32, Partition>,
+    record: &Record,
+    holds: &mut Vec<(i32, Hold)>,
+) -> Seen<E> {
+    let id = record.partition;
+    let Some(partition) = partitions.get(&id) else { return Seen::Beyond };
+    if record.offset < partition.next_offset || holds.iter().any(|(held, _)| *held == id) {
+        return Seen::Beyond;
+    }
+    if partition.decided.has_offset(record.offset) {
+        return Seen::Decided;
+    }
+    let key = ParkKey::of(record.key.as_deref());
+    if partition.parks(&key, record.offset) {
+        return Seen::Behind(key);
+    }
+    match read::event(decoder, record).await {
+        Ok(Ok(event)) => Seen::Event(key, Box::new(event)),
+        Ok(Err(why)) => Seen::Bad(key, why),
+        Err(error) => {
+            holds.push((id, Hold::Registry(told(&error))));
+            Seen::Beyond
+        }
+    }
 }

@@ -1,11 +1,15 @@
 //! Carrying out what operators ask for on parked keys: between batches, by the owner, through the same fold.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use events::EventId;
 use projection::Projection;
 use tracing::{info, warn};
+use wire::Decoder;
 
 use super::draft::{Draft, Refused};
+use super::partition::Partition;
 use super::{Lane, SinkTrouble, asked, read, told};
 use crate::changes::{Changes, Progress, Source};
 use crate::fault::{Classify, Fault};
@@ -122,7 +126,10 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         for parked in records {
             let fate = match &unstorable {
                 Some(why) => Fate::Stopped(Refused::new(Reason::Unstorable, why.clone())),
-                None => self.fate(&mut outcome, request, parked).await,
+                None => {
+                    let partition = &self.partitions[&request.partition];
+                    fate::<P>(&self.decoder, partition, &self.refused, &mut outcome, request, parked).await
+                }
             };
             let offset = parked.record.offset;
             match fate {
@@ -148,30 +155,6 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         }
         outcome.changes.rows = outcome.draft.changed();
         Ok(outcome)
-    }
-
-    async fn fate(&self, outcome: &mut Outcome<P::View>, request: &Request, parked: &ParkedRecord) -> Fate {
-        if let Action::Discard { offsets, foreign, reason, actor } = &request.action
-            && offsets.contains(&parked.record.offset)
-        {
-            return match discard(outcome, parked, *foreign, reason, actor) {
-                Ok(()) => Fate::Released,
-                Err(refused) => Fate::Stopped(refused),
-            };
-        }
-        let event = match read::event::<P::Event>(&self.decoder, &parked.record).await {
-            Ok(Ok(event)) => event,
-            Ok(Err(why)) => return Fate::Stopped(Refused::new(Reason::Undecodable, why)),
-            Err(error) => {
-                info!(topic = &*self.topic, "a redrive waits, the schema cannot be had: {}", told(&error));
-                return Fate::Interrupted;
-            }
-        };
-        let partition = &self.partitions[&request.partition];
-        match outcome.draft.fold::<P>(partition, &self.refused, &parked.record, &event) {
-            Ok(()) => Fate::Released,
-            Err(refused) => Fate::Stopped(refused),
-        }
     }
 
     /// The sink has it.
@@ -203,6 +186,37 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         }
         let keys = partition.parked.len() as i64;
         self.metrics.parked_keys.with_label_values(&[&id.to_string()]).set(keys);
+    }
+}
+
+/// What becomes of one parked record.
+async fn fate<P: Projection>(
+    decoder: &Decoder<P::Event>,
+    partition: &Partition,
+    refused: &HashSet<EventId>,
+    outcome: &mut Outcome<P::View>,
+    request: &Request,
+    parked: &ParkedRecord,
+) -> Fate {
+    if let Action::Discard { offsets, foreign, reason, actor } = &request.action
+        && offsets.contains(&parked.record.offset)
+    {
+        return match discard(outcome, parked, *foreign, reason, actor) {
+            Ok(()) => Fate::Released,
+            Err(refused) => Fate::Stopped(refused),
+        };
+    }
+    let event = match read::event::<P::Event>(decoder, &parked.record).await {
+        Ok(Ok(event)) => event,
+        Ok(Err(why)) => return Fate::Stopped(Refused::new(Reason::Undecodable, why)),
+        Err(error) => {
+            info!(key = %request.key, "a redrive waits, the schema cannot be had: {}", told(&error));
+            return Fate::Interrupted;
+        }
+    };
+    match outcome.draft.fold::<P>(partition, refused, &parked.record, &event) {
+        Ok(()) => Fate::Released,
+        Err(refused) => Fate::Stopped(refused),
     }
 }
 

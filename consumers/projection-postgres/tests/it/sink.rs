@@ -1,0 +1,131 @@
+//! A database of the views' kind for one test.
+
+use std::collections::BTreeMap;
+
+use clap::Parser;
+use dead_letters::{Operator, Scope};
+use futures::TryStreamExt;
+use kafka::conformance::{Parked, Sink, Tally, TallyView, Totals};
+use kafka::{ParkKey, RowKey};
+use projection::Row;
+use projection_postgres::{PostgresConfig, PostgresViews, Tables, scan};
+use sqlx::{Connection, PgConnection};
+
+pub(crate) const TABLES: Tables<'_> = Tables { view: "tally", totals: Some("tally_total") };
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "tally", include_str!("migrations/0001_tally.sql"))];
+
+pub(crate) struct PostgresSink {
+    database: testkit::Database,
+}
+
+impl PostgresSink {
+    pub(crate) async fn new() -> Self {
+        let sink = Self { database: testkit::views_database().await };
+        let mut owner = sink.connect("owner").await;
+        projection_postgres::migrate(&mut owner, MIGRATIONS).await.unwrap();
+        projection_postgres::migrate(&mut owner, MIGRATIONS).await.unwrap(); // Twice is once.
+        sink
+    }
+
+    pub(crate) async fn connect(&self, role: &str) -> PgConnection {
+        PgConnection::connect(&self.database.url(role)).await.unwrap()
+    }
+
+    pub(crate) fn config(&self) -> PostgresConfig {
+        #[derive(Parser)]
+        struct Program {
+            #[command(flatten)]
+            config: PostgresConfig,
+        }
+        Program::parse_from(["it", "--views-url", &self.database.url("views_writer")]).config
+    }
+
+    pub(crate) async fn execute(&self, role: &str, sql: &'static str) -> Result<u64, sqlx::Error> {
+        let mut connection = self.connect(role).await;
+        sqlx::query(sql).execute(&mut connection).await.map(|done| done.rows_affected())
+    }
+
+    /// Ends every session of the sink, as a restart of the server would.
+    pub(crate) async fn cut_connections(&self) -> i64 {
+        let mut owner = PgConnection::connect(&testkit::stack().get("MILLRACE_POSTGRES_SUPERUSER_URL").to_owned())
+            .await
+            .unwrap();
+        sqlx::query_scalar(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity
+             where datname = $1 and application_name = 'tally'",
+        )
+        .bind(self.database.name())
+        .fetch_one(&mut owner)
+        .await
+        .unwrap()
+    }
+}
+
+impl Sink for PostgresSink {
+    type Store = PostgresViews<Tally>;
+
+    async fn open(&self) -> PostgresViews<Tally> {
+        PostgresViews::open(&self.config(), TABLES).await.unwrap()
+    }
+
+    async fn rows(&self) -> BTreeMap<RowKey, Row<TallyView>> {
+        let mut connection = self.connect("views_writer").await;
+        let rows = scan::<TallyView>(&mut connection, "tally").await.unwrap();
+        rows.map_ok(|row| (row.key, row.row)).try_collect().await.unwrap()
+    }
+
+    async fn totals(&self) -> Option<Totals> {
+        let mut connection = self.connect("views_writer").await;
+        let rows: Vec<(String, String, i64, i64, i64)> = sqlx::query_as(
+            "select tenant_id, repository, sum(runs)::bigint, sum(steps)::bigint, sum(tokens)::bigint
+             from tally_total group by 1, 2 having sum(runs) <> 0 or sum(steps) <> 0 or sum(tokens) <> 0",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        let total = |(tenant, repository, runs, steps, tokens): (String, String, i64, i64, i64)| {
+            ((tenant.parse().unwrap(), repository), [runs, steps, tokens])
+        };
+        Some(rows.into_iter().map(total).collect())
+    }
+
+    async fn next_offset(&self, topic: &str, partition: i32) -> i64 {
+        let mut connection = self.connect("views_writer").await;
+        let standings = ownership::standings(&mut connection, "tally").await.unwrap();
+        standings
+            .iter()
+            .find(|s| s.topic == topic && s.partition == partition)
+            .map_or(0, |standing| standing.next_offset)
+    }
+
+    async fn parked(&self) -> Vec<Parked> {
+        let mut connection = self.connect("views_writer").await;
+        let mut parked = Vec::new();
+        for shown in Operator::new(&mut connection).list(Some("tally"), 10_000).await.unwrap() {
+            let mut connection = self.connect("views_writer").await;
+            // Released meanwhile: then it has no records to show.
+            let events = Operator::new(&mut connection).show("tally", &shown.key(), 10_000).await.unwrap_or_default();
+            let offsets = events.iter().map(|event| event.record_offset).collect();
+            parked.push(Parked { key: shown.key(), state: shown.state, reason: shown.reason, offsets });
+        }
+        parked
+    }
+
+    async fn redrive(&self, key: &ParkKey) {
+        let mut connection = self.connect("views_writer").await;
+        Operator::new(&mut connection).redrive("tally", key, "tester").await.unwrap();
+    }
+
+    async fn discard_first(&self, key: &ParkKey, foreign: bool) {
+        let mut connection = self.connect("views_writer").await;
+        let mut operator = Operator::new(&mut connection);
+        operator.discard("tally", key, Scope::First, foreign, "a test says so", "tester").await.unwrap();
+    }
+
+    async fn decisions(&self) -> (usize, usize) {
+        let mut connection = self.connect("views_writer").await;
+        let decisions = Operator::new(&mut connection).decisions("tally").await.unwrap();
+        let foreign = decisions.iter().filter(|decision| decision.version.is_none()).count();
+        (decisions.len() - foreign, foreign)
+    }
+}

@@ -1,0 +1,1 @@
+//! The whole read side on a real broker.
