@@ -102,25 +102,35 @@ async fn a_wiped_redis_is_noticed_at_the_next_load_commit_or_inspection() {
     }
 }
 
+/// As after a restart from an append-only file that lacks the last flush: offset 3, row 1 at version 1.
+async fn roll_back(stage: &Stage) {
+    let mut redis = stage.redis().await;
+    let offset = stage.key(0, "offset");
+    redis::cmd("HSET").arg(offset).arg(&["next_offset", "3"]).exec_async(&mut redis).await.unwrap();
+    let row = stage.key(0, &format!("row:{}:{}", tenant(), aggregate(1)));
+    redis::cmd("HSET").arg(row).arg(&["v", "1", "d", r#"{"n":1}"#]).exec_async(&mut redis).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_redis_that_lost_its_last_second_is_read_from_where_it_stands() {
     let stage = Stage::new().await;
     let (mut store, claimed) = standing(&stage).await;
-    let mut redis = stage.redis().await;
-    // As after a restart from an append-only file that lacks the last flush.
-    redis::cmd("HSET")
-        .arg(stage.key(0, "offset"))
-        .arg("next_offset")
-        .arg(3)
-        .exec_async(&mut redis)
-        .await
-        .unwrap();
-    let row = stage.key(0, &format!("row:{}:{}", tenant(), aggregate(1)));
-    redis::cmd("HSET").arg(row).arg(&["v", "1", "d", r#"{"n":1}"#]).exec_async(&mut redis).await.unwrap();
+    roll_back(&stage).await;
     assert!(matches!(store.load(&[(0, key(1))]).await, Err(Error::Lost { .. })));
     let again = store.renew(TOPIC, &[Tenure { partition: 0, epoch: claimed.epoch }]).await.unwrap();
     assert_eq!(again[0].next_offset, 3);
     assert_eq!(version(&mut store, 0, 1).await, 1);
+}
+
+#[tokio::test]
+async fn a_flush_does_not_jump_over_what_redis_lost() {
+    let stage = Stage::new().await;
+    let (mut store, claimed) = standing(&stage).await;
+    roll_back(&stage).await;
+    // Nothing of this flush touches the row that was lost.
+    let error = store.commit(&flush(&claimed, 6, vec![change(0, 2, 0, 1)])).await.unwrap_err();
+    assert!(matches!(error, Error::Lost { partition: 0, .. }), "{error}");
+    assert_eq!(stage.reader().positions().await.unwrap()[0].next_offset, 3);
 }
 
 #[tokio::test]

@@ -6,4 +6,5 @@ mod faults;
 mod parking;
 mod proxy;
 mod stage;
+mod storm;
 mod views;
