@@ -2,6 +2,11 @@
 //!
 //! It promises that a value of these types can be written in the Avro schema of the same name beside it
 //! (`schemas/avro/<topic>/<Type>/<n>.avsc`) and read back unchanged; a test per type proves it.
+//!
+//! A new version of an event is a new file `<n>.avsc` whose additions are all optional, the same fields as `Option`s
+//! in the Rust type, and `version <n> after 1 …` in the type's event set. The tests then say which example bytes
+//! to commit beside it, and keep reading those of all older versions. A released file is never edited.
+//!
 //! It knows nothing of Kafka, Postgres or the registry: those carry events, they do not define them.
 
 mod envelope;

@@ -1,11 +1,14 @@
 //! Where the registry is.
 
+use std::fmt;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::shown;
+
 /// How to reach the schema registry.
-#[derive(Debug, Clone, Args)]
+#[derive(Clone, Args)]
 pub struct RegistryConfig {
     /// The registry's Confluent-compatible address, such as `http://127.0.0.1:8081/apis/ccompat/v7`
     #[arg(long, env = "MILLRACE_REGISTRY_URL")]
@@ -25,5 +28,14 @@ impl RegistryConfig {
 
     pub(super) fn timeout(&self) -> Duration {
         Duration::from_millis(self.registry_timeout_ms)
+    }
+}
+
+impl fmt::Debug for RegistryConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistryConfig")
+            .field("registry_url", &shown(&self.registry_url))
+            .field("registry_timeout_ms", &self.registry_timeout_ms)
+            .finish()
     }
 }

@@ -56,7 +56,7 @@ impl Registry {
 
     fn with_refusal_ttl(config: &RegistryConfig, refusal_ttl: Duration) -> Result<Self, RegistryError> {
         let url = config.registry_url.trim_end_matches('/').to_owned();
-        let refused = |reason: String| RegistryError::Address { url: url.clone(), reason };
+        let refused = |reason: String| RegistryError::Address { url: shown(&url), reason };
         let parsed = reqwest::Url::parse(&url).map_err(|e| refused(e.to_string()))?;
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(refused("it is not an http or https address".into()));
@@ -99,7 +99,7 @@ impl Registry {
                 Some((42200..=42299, reason)) => {
                     RegistryError::Invalid { subject: subject.to_owned(), reason }
                 }
-                _ => unavailable(action(), error),
+                _ => unavailable(action(), told(&error)),
             }),
         }
     }
@@ -114,7 +114,7 @@ impl Registry {
                 Some((42200..=42299, reason)) => {
                     RegistryError::Invalid { subject: subject.to_owned(), reason }
                 }
-                _ => unavailable(format!("register the schema of subject {subject}"), error),
+                _ => unavailable(format!("register the schema of subject {subject}"), told(&error)),
             }),
         }
     }
@@ -134,7 +134,7 @@ impl Shared {
     async fn fetch(&self, id: u32) -> Result<Arc<WriterSchema>, RegistryError> {
         let found = get_schema_by_id(id, &self.settings).await.map_err(|error| match said(&error) {
             Some((40403, _)) => RegistryError::NotFound { id },
-            _ => unavailable(format!("give schema {id}"), error),
+            _ => unavailable(format!("give schema {id}"), told(&error)),
         })?;
         let unusable = |reason: String| RegistryError::Unusable { id, reason };
         if found.schema_type != SchemaType::Avro {
@@ -149,7 +149,7 @@ impl Shared {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Registry").field(&self.shared.url).finish()
+        f.debug_tuple("Registry").field(&shown(&self.shared.url)).finish()
     }
 }
 
@@ -166,4 +166,26 @@ fn said(error: &SRCError) -> Option<(u32, String)> {
 
 fn unavailable(action: String, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RegistryError {
     RegistryError::Unavailable { action, source: Arc::from(source.into()) }
+}
+
+/// What the crate's error wraps: its own words are advice on retrying that is not taken here.
+fn told(error: &SRCError) -> String {
+    let mut told = error.error.clone();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        told = format!("{told}: {error}");
+        cause = error.source();
+    }
+    told
+}
+
+/// An address without the password in it.
+fn shown(url: &str) -> String {
+    match reqwest::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            // Fails for addresses that cannot have a password, and this one has.
+            parsed.set_password(Some("hidden")).map_or_else(|()| "hidden".to_owned(), |()| parsed.to_string())
+        }
+        _ => url.to_owned(),
+    }
 }

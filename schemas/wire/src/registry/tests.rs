@@ -168,6 +168,31 @@ fn an_address_that_cannot_work_is_refused_at_once() {
     }
 }
 
+#[tokio::test]
+async fn a_password_in_the_address_is_not_shown() {
+    let config = RegistryConfig::at("http://reader:s3cret@127.0.0.1:1/apis");
+    let registry = Registry::new(&config).unwrap();
+    let error = registry.schema(1).await.unwrap_err();
+    let refused = Registry::new(&RegistryConfig::at("ftp://reader:s3cret@registry")).unwrap_err();
+    for text in
+        [format!("{config:?}{registry:?}"), format!("{error:?}{error}"), format!("{refused:?}{refused}")]
+    {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_says_what_happened_down_to_the_socket() {
+    let error =
+        Registry::new(&RegistryConfig::at("http://127.0.0.1:1")).unwrap().schema(7).await.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(error.to_string(), "the registry could not give schema 7");
+    assert!(
+        cause.contains("127.0.0.1:1") && cause.contains("refused") && !cause.contains("retriable"),
+        "{cause}"
+    );
+}
+
 #[test]
 fn this_machine_is_reached_without_a_proxy() {
     for (url, local) in [
