@@ -10,10 +10,10 @@ use tokio::time::sleep;
 use crate::connect::Connect;
 use crate::files::make_folder;
 use crate::kafka::Kafka;
-use crate::lock::{Artifacts, Lock, fetch};
+use crate::lock::{Artifacts, Lock, cached, fetch};
 use crate::packages::{self, Package};
 use crate::postgres::Postgres;
-use crate::progress::Progress;
+use crate::progress::{Progress, Step};
 use crate::raised::{Raised, Started};
 use crate::redis::Redis;
 use crate::registry::Registry;
@@ -44,7 +44,9 @@ impl Stack {
         let (progress, begun) = (Progress::new(), Instant::now());
         let lock = self.lock(&progress).await?;
         make_folder(&self.root().join("logs"), 0o700)?;
-        packages::require(&[Package::Postgres, Package::Redis], &progress).await?;
+        let all = [Package::Postgres, Package::Redis, Package::Maven, Package::Pip];
+        let fetched = cached(&Lock::committed(), self.home()).is_some();
+        packages::require(if fetched { &all[..2] } else { &all }, &progress).await?;
         disk::require(&self.root(), ROOM, "to run a stack")?;
         let state = self.state()?;
         let mut env = StackEnv::read(&self.env_file())?;
@@ -77,6 +79,9 @@ impl Stack {
             let file = file.map_err(Error::file("open", &path))?;
             let ours = file.try_lock().is_ok();
             if ours && is_at(&file, &path) {
+                if let Some(step) = waiting.take() {
+                    Step::done(step, "it is our turn");
+                }
                 return Ok(file);
             }
             if !ours {

@@ -48,8 +48,13 @@ pub(crate) async fn fetch(lock: &Lock, home: &Home, progress: &Progress) -> Resu
     make_folder(&home.cache, 0o755)?;
     let guard = home.cache.join("lock");
     let guard = File::create(&guard).map_err(Error::file("open", &guard))?;
+    let mut waiting = None;
     while guard.try_lock().is_err() {
+        waiting.get_or_insert_with(|| progress.step("fetch", "another command is fetching; waiting for it"));
         sleep(Duration::from_millis(200)).await;
+    }
+    if let Some(step) = waiting {
+        step.done("the other command is through");
     }
     let missing: Vec<&str> = PARTS.into_iter().filter(|part| !place(lock, home, part).exists()).collect();
     let files: Vec<&Artifact> = missing.iter().flat_map(|part| lock.part(part)).collect();
