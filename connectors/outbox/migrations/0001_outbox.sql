@@ -19,8 +19,8 @@ create table outbox (
     payload            bytea       not null,
     specversion        text        not null default '1.0',
 
-    constraint outbox_aggregate_type_check    check (aggregate_type ~ '^[a-z][a-z0-9-]{0,62}$'),
-    constraint outbox_event_type_check        check (event_type ~ '^[A-Z][A-Za-z0-9]{0,99}$'),
+    constraint outbox_aggregate_type_check    check (aggregate_type ~ '^[a-z][a-z0-9-]*$' and length(aggregate_type) <= 63),
+    constraint outbox_event_type_check        check (event_type ~ '^[A-Z][A-Za-z0-9]*$' and length(event_type) <= 100),
     constraint outbox_aggregate_version_check check (aggregate_version >= 1),
     constraint outbox_payload_check           check (octet_length(payload) between 6 and 524288)
 ) partition by range (recorded_at);

@@ -21,12 +21,12 @@ create table event_store (
     constraint event_store_pkey                  primary key (position),
     constraint event_store_aggregate_version_key unique (aggregate_id, version),
     constraint event_store_event_id_key          unique (event_id),
-    constraint event_store_aggregate_type_check  check (aggregate_type ~ '^[a-z][a-z0-9-]{0,62}$'),
+    constraint event_store_aggregate_type_check  check (aggregate_type ~ '^[a-z][a-z0-9-]*$' and length(aggregate_type) <= 63),
     constraint event_store_version_check         check (version >= 1),
-    constraint event_store_event_type_check      check (event_type ~ '^[A-Z][A-Za-z0-9]{0,99}$'),
+    constraint event_store_event_type_check      check (event_type ~ '^[A-Z][A-Za-z0-9]*$' and length(event_type) <= 100),
     constraint event_store_payload_check         check (octet_length(payload) between 6 and 524288 and get_byte(payload, 0) = 0),
     constraint event_store_metadata_check        check (jsonb_typeof(metadata) = 'object'),
-    constraint event_store_tenant_check          check (tenant_id ~ '^[a-z][a-z0-9-]{0,62}$')
+    constraint event_store_tenant_check          check (tenant_id ~ '^[a-z][a-z0-9-]*$' and length(tenant_id) <= 63)
 );
 
 comment on table event_store is 'Every event of every aggregate; the truth.';
