@@ -3,8 +3,12 @@
 #![cfg(test)]
 
 mod faults;
+mod heals;
 mod parking;
 mod proxy;
+mod sink;
 mod stage;
 mod storm;
 mod views;
+
+kafka::sink_conformance!(sink::RedisSink::new().await);
