@@ -88,8 +88,7 @@ async fn drift_is_removed_and_foreign_settings_and_rules_stay() {
     let stranger = manifest(&testkit::unique("stranger"), 1, "2h");
     admin().apply(&stranger).await.unwrap();
     let mut greedy = declared.clone();
-    greedy.users[0].writes =
-        vec!["*".to_owned().try_into().unwrap_or_else(|_| format!("{name}*").try_into().unwrap())];
+    greedy.users[0].writes = vec![format!("{name}*").try_into().unwrap()];
     admin().apply(&greedy).await.unwrap();
 
     let drift = plan(&declared, &observed(&declared).await);
