@@ -7,6 +7,7 @@ mod conformance;
 mod execute;
 mod fixture;
 mod partitions;
+mod proxy;
 mod round_trips;
 mod settled;
 mod transactions;

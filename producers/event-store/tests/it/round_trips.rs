@@ -1,84 +1,89 @@
-//! One append is one round trip, counted on the wire: a proxy between store and Postgres counts Sync messages.
+//! What an append costs on the wire, and what happens when the wire breaks.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use event_store::{Append, AppendError, EventStore, Expected};
+use sqlx::Row;
 
-use event_store::{EventStore, Expected, PgEventStore};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
-
-use crate::fixture::{Events, aggregate, append, connections, tenant};
-
-/// Passes one client's bytes to the server; every Sync is one answer the client waits for.
-async fn forward(mut client: UnixStream, server: PathBuf, syncs: Arc<AtomicUsize>) -> std::io::Result<()> {
-    let mut server = UnixStream::connect(server).await?;
-    let (mut from_client, mut to_client) = client.split();
-    let (mut from_server, mut to_server) = server.split();
-    let up = async {
-        let mut is_startup = true;
-        loop {
-            // The first message has no type byte.
-            let tag = if is_startup { None } else { Some(from_client.read_u8().await?) };
-            let length = from_client.read_u32().await?;
-            let mut body = vec![0; length as usize - 4];
-            from_client.read_exact(&mut body).await?;
-            if let Some(tag) = tag {
-                to_server.write_u8(tag).await?;
-            }
-            to_server.write_u32(length).await?;
-            to_server.write_all(&body).await?;
-            syncs.fetch_add(usize::from(tag == Some(b'S') || tag == Some(b'Q')), Ordering::SeqCst);
-            is_startup = false;
-        }
-    };
-    let down = tokio::io::copy(&mut from_server, &mut to_client);
-    tokio::select! {
-        ended = up => ended,
-        ended = down => ended.map(drop),
-    }
-}
-
-fn socket(folder: &Path, port: &str) -> PathBuf {
-    folder.join(format!(".s.PGSQL.{port}"))
-}
+use crate::fixture::{Events, aggregate, append, tenant};
+use crate::proxy::Proxied;
 
 #[tokio::test]
 async fn an_append_is_one_round_trip_and_so_is_a_conflict_and_a_load() {
     let (events, acme, id) = (Events::new().await, tenant("acme"), aggregate());
-    let url = events.database.url("app");
-    let (folder, port) = (url.split("host=").nth(1).unwrap(), testkit::stack().get("MILLRACE_POSTGRES_PORT"));
-    let between = tempfile::tempdir().unwrap();
-    let (listener, server) =
-        (UnixListener::bind(socket(between.path(), port)).unwrap(), socket(Path::new(folder), port));
-    let syncs = Arc::new(AtomicUsize::new(0));
-    let counted = syncs.clone();
-    let proxy = tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(forward(client, server.clone(), counted.clone()));
-        }
-    });
-    let store =
-        PgEventStore::new(connections(&url.replace(folder, &between.path().display().to_string()), 1));
-
+    let proxied = Proxied::new(&events, 1);
+    let store = &proxied.store;
     // The first of each prepares its statement.
     store.append(&acme, &[append(id, Expected::None, 1)]).await.unwrap();
     store.load(&acme, id, 0).await.unwrap();
 
-    syncs.store(0, Ordering::SeqCst);
+    proxied.round_trips();
     for version in 1..=20 {
-        store
-            .append(
-                &acme,
-                &[append(id, Expected::Exactly(version), 1), append(aggregate(), Expected::None, 3)],
-            )
-            .await
-            .unwrap();
+        let both = [append(id, Expected::Exactly(version), 1), append(aggregate(), Expected::None, 3)];
+        store.append(&acme, &both).await.unwrap();
     }
-    assert_eq!(syncs.swap(0, Ordering::SeqCst), 20, "appends");
+    assert_eq!(proxied.round_trips(), 20, "appends");
     store.append(&acme, &[append(id, Expected::None, 1)]).await.unwrap_err();
-    assert_eq!(syncs.swap(0, Ordering::SeqCst), 1, "a conflict, with the events in between");
+    assert_eq!(proxied.round_trips(), 1, "a conflict, with the events in between");
     assert_eq!(store.load(&acme, id, 0).await.unwrap().len(), 21);
-    assert_eq!(syncs.swap(0, Ordering::SeqCst), 1, "a load");
-    proxy.abort();
+    assert_eq!(proxied.round_trips(), 1, "a load");
+}
+
+#[tokio::test]
+async fn an_append_whose_answer_is_lost_is_stored_once_and_answered_after_all() {
+    let (events, acme) = (Events::new().await, tenant("acme"));
+    let proxied = Proxied::new(&events, 2);
+    let warm = append(aggregate(), Expected::None, 1);
+    proxied.store.append(&acme, std::slice::from_ref(&warm)).await.unwrap();
+
+    for expected in [Expected::None, Expected::Any] {
+        let (a, b) = (append(aggregate(), expected, 3), append(aggregate(), Expected::Any, 2));
+        let both: [Append; 2] = [a, b];
+        proxied.lose_next_answer();
+        let appended =
+            proxied.store.append(&acme, &both).await.expect("the second try finds what the first did");
+        for (append, to) in both.iter().zip(&appended.aggregates) {
+            let stored = events.store().await.load(&acme, append.aggregate_id, 0).await.unwrap();
+            assert_eq!(stored.len(), append.events.len(), "once");
+            assert_eq!(to.version, stored.last().unwrap().version);
+            assert_eq!(
+                (to.first_position, to.last_position),
+                (stored[0].position, stored.last().unwrap().position)
+            );
+            assert_eq!(appended.recorded_at, stored[0].recorded_at);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_lost_race_stays_a_conflict() {
+    let (events, acme, id) = (Events::new().await, tenant("acme"), aggregate());
+    let proxied = Proxied::new(&events, 2);
+    proxied.store.append(&acme, &[append(id, Expected::None, 1)]).await.unwrap();
+    proxied.lose_next_answer();
+    let lost = proxied.store.append(&acme, &[append(id, Expected::None, 1)]).await;
+    assert!(matches!(lost, Err(AppendError::Conflict(_))), "{lost:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_the_server_ended_are_replaced() {
+    let (events, acme, id) = (Events::new().await, tenant("acme"), aggregate());
+    let store = events.store().await;
+    let mut appends = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let store = store.clone();
+        appends.spawn(async move {
+            store.append(&tenant("acme"), &[append(aggregate(), Expected::None, 1)]).await
+        });
+    }
+    assert!(appends.join_all().await.iter().all(Result::is_ok));
+    // A role may end its own sessions.
+    let ended = sqlx::query(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity
+         where datname = current_database() and usename = 'app' and pid <> pg_backend_pid()",
+    )
+    .fetch_one(&mut events.connect("app").await)
+    .await
+    .unwrap();
+    assert!(ended.get::<i64, _>(0) >= 1);
+    store.append(&acme, &[append(id, Expected::None, 2)]).await.expect("a fresh connection is tried");
+    assert_eq!(store.load(&acme, id, 0).await.unwrap().len(), 2);
 }
