@@ -105,7 +105,17 @@ impl Relay {
         broker: &BrokerConfig,
         config: &RelayConfig,
     ) -> Result<Self, RelayError> {
-        let topic = format!("{projection}.dlq");
+        Self::to(&format!("{projection}.dlq"), projection, views, broker, config)
+    }
+
+    /// The same to a topic of another name.
+    pub fn to(
+        topic: &str,
+        projection: &str,
+        views: PgConnectOptions,
+        broker: &BrokerConfig,
+        config: &RelayConfig,
+    ) -> Result<Self, RelayError> {
         let producer = broker
             .client(&config.dead_letters_user, config.dead_letters_password.as_ref())
             .set("enable.idempotence", "true")
@@ -114,10 +124,10 @@ impl Relay {
             .set("linger.ms", "5")
             .set("queue.buffering.max.kbytes", "16384")
             .create()
-            .map_err(|source| RelayError::Producer { topic: topic.clone(), source })?;
+            .map_err(|source| RelayError::Producer { topic: topic.to_owned(), source })?;
         Ok(Self {
             projection: projection.to_owned(),
-            topic,
+            topic: topic.to_owned(),
             views: views.application_name("dead-letters"),
             producer,
             interval: Duration::from_millis(config.dead_letters_interval_ms.max(10)),

@@ -31,6 +31,8 @@ pub struct Metrics {
     pub clients_rebuilt: IntCounter,
     /// Assignments and revocations.
     pub rebalances: IntCounter,
+    /// Times that reading paused because the sink could not keep up.
+    pub pauses: IntCounter,
     /// Records that the sink has not applied, by partition.
     pub lag: IntGaugeVec,
     /// Age of the newest applied event while there is lag, in seconds; 0 without lag.
@@ -73,6 +75,7 @@ impl Metrics {
             ),
             transient_faults: counter("transient_faults_total", "Errors that were waited for"),
             clients_rebuilt: counter("clients_rebuilt_total", "Kafka clients that were replaced"),
+            pauses: counter("pauses_total", "Times that reading paused for the sink"),
             rebalances: counter("rebalances_total", "Assignments and revocations"),
             lag: by_partition("lag_records", "Records that the sink has not applied"),
             lag_seconds: Gauge::with_opts(opts(
@@ -98,6 +101,7 @@ impl Metrics {
             &self.transient_faults,
             &self.clients_rebuilt,
             &self.rebalances,
+            &self.pauses,
         ] {
             registry.register(Box::new(counter.clone()))?;
         }

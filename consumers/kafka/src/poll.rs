@@ -21,7 +21,7 @@ use crate::record::{Header, Record};
 use crate::signals::{Answer, Command, Control, Pulse, Start, Watermarks};
 
 /// Longest wait in one poll, and so for a command.
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(50);
 /// How long a full queue is waited for before the partitions are paused. A writer that keeps up makes room well
 /// within it; pausing throws away what librdkafka has fetched ahead.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -248,11 +248,12 @@ impl Client<'_> {
     }
 
     fn enqueue(&mut self, fetched: Fetched, patience: Duration) {
-        let Err(fetched) = self.poller.queue.push(fetched, patience) else { return };
+        let Some(fetched) = self.poller.queue.push(fetched, patience) else { return };
         self.held = Some(fetched);
         let mut state = self.state();
         if !state.paused {
             state.paused = true;
+            self.poller.metrics.pauses.inc();
             let assigned: Vec<i32> = state.assigned.iter().copied().collect();
             drop(state);
             if let Err(error) = self.consumer.pause(&self.consumer.client().context().list(assigned)) {

@@ -44,13 +44,13 @@ impl Queue {
     }
 
     /// Puts the record in, waiting at most `patience` for room; gives it back if there is none.
-    pub(crate) fn push(&self, fetched: Fetched, patience: Duration) -> Result<(), Fetched> {
+    pub(crate) fn push(&self, fetched: Fetched, patience: Duration) -> Option<Fetched> {
         let give_up = Instant::now() + patience;
         let mut state = self.state();
         while self.is_full(&state) {
             let left = give_up.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(fetched);
+                return Some(fetched);
             }
             state = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -58,7 +58,7 @@ impl Queue {
         state.records.push_back(fetched);
         drop(state);
         self.arrived.notify_one();
-        Ok(())
+        None
     }
 
     /// Takes at most `max` records.

@@ -44,7 +44,9 @@ pub enum ReadError {
     #[error("topic {0} does not exist, or this user may not see it")]
     NoTopic(String),
     /// No record came for too long although there are more.
-    #[error("topic {topic}, partition {partition}: no record for {waited:?}, {missing} are missing before offset {end}")]
+    #[error(
+        "topic {topic}, partition {partition}: no record for {waited:?}, {missing} are missing before offset {end}"
+    )]
     Silent {
         /// The topic.
         topic: String,
@@ -75,7 +77,12 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 impl TopicReader {
     /// A reader for this user; `group` names a consumer group that the user may use and that nothing is committed to.
-    pub fn new(broker: &BrokerConfig, user: &str, password: Option<&Password>, group: &str) -> Result<Self, ReadError> {
+    pub fn new(
+        broker: &BrokerConfig,
+        user: &str,
+        password: Option<&Password>,
+        group: &str,
+    ) -> Result<Self, ReadError> {
         let consumer = broker
             .client(user, password)
             .set("group.id", group)
@@ -123,7 +130,8 @@ impl TopicReader {
         let mut ends: HashMap<i32, i64> = HashMap::new();
         for Watermarks { partition, low, high } in self.watermarks(topic)? {
             if low < high {
-                left.add_partition_offset(topic, partition, Offset::Offset(low)).map_err(failed("assign partitions"))?;
+                left.add_partition_offset(topic, partition, Offset::Offset(low))
+                    .map_err(failed("assign partitions"))?;
                 ends.insert(partition, high);
             }
         }
@@ -147,7 +155,13 @@ impl TopicReader {
                 Some(Err(_)) | None if heard.elapsed() > SILENCE_MAX => {
                     let missing = end - self.position(topic, partition).unwrap_or(0);
                     let topic = topic.to_owned();
-                    return Err(ReadError::Silent { topic, partition, end, missing, waited: heard.elapsed() });
+                    return Err(ReadError::Silent {
+                        topic,
+                        partition,
+                        end,
+                        missing,
+                        waited: heard.elapsed(),
+                    });
                 }
                 Some(Err(_)) | None => {}
             }

@@ -22,16 +22,12 @@ pub async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> 
 
 /// What could not be done to which projection's partitions.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} partitions {partitions:?} of {topic} for {projection}")]
+#[error("cannot {action} {what}")]
 pub struct Error {
-    /// Claim, renew, fence, hold or list.
+    /// Claim, renew, move, hold or list.
     pub action: &'static str,
-    /// For whom.
-    pub projection: String,
-    /// Of which topic.
-    pub topic: String,
-    /// Which ones.
-    pub partitions: Vec<i32>,
+    /// Which partitions, of which topic, for whom.
+    pub what: String,
     /// What the database said.
     #[source]
     pub source: sqlx::Error,
@@ -100,7 +96,7 @@ impl Progress<'_> {
             .bind(owner)
             .fetch_all(connection)
             .await
-            .map_err(|source| self.failed("claim", partitions.to_vec(), source))
+            .map_err(|source| self.failed("claim", partitions, source))
     }
 
     /// Takes those of the partitions (with their epochs) again that nobody else took.
@@ -117,7 +113,7 @@ impl Progress<'_> {
             .bind(&epochs)
             .fetch_all(connection)
             .await
-            .map_err(|source| self.failed("renew", partitions, source))
+            .map_err(|source| self.failed("renew", &partitions, source))
     }
 
     /// Moves the offsets of those partitions that are ours and stand where we think, and says which.
@@ -136,7 +132,7 @@ impl Progress<'_> {
             .bind(advances.iter().map(|a| a.next_offset).collect::<Vec<_>>())
             .fetch_all(connection)
             .await
-            .map_err(|source| self.failed("move the offsets of", partitions, source))
+            .map_err(|source| self.failed("move the offsets of", &partitions, source))
     }
 
     /// Says which partitions (with their epochs) are ours, and keeps them so until the transaction ends. For sinks
@@ -150,11 +146,12 @@ impl Progress<'_> {
             .bind(&epochs)
             .fetch_all(connection)
             .await
-            .map_err(|source| self.failed("hold", partitions, source))
+            .map_err(|source| self.failed("hold", &partitions, source))
     }
 
-    fn failed(&self, action: &'static str, partitions: Vec<i32>, source: sqlx::Error) -> Error {
-        Error { action, projection: self.projection.into(), topic: self.topic.into(), partitions, source }
+    fn failed(&self, action: &'static str, partitions: &[i32], source: sqlx::Error) -> Error {
+        let what = format!("partitions {partitions:?} of {} for {}", self.topic, self.projection);
+        Error { action, what, source }
     }
 }
 
@@ -164,11 +161,5 @@ pub async fn standings(connection: &mut PgConnection, projection: &str) -> Resul
         .bind(projection)
         .fetch_all(connection)
         .await
-        .map_err(|source| Error {
-            action: "list",
-            projection: projection.into(),
-            topic: "any topic".into(),
-            partitions: Vec::new(),
-            source,
-        })
+        .map_err(|source| Error { action: "list", what: format!("the offsets of {projection}"), source })
 }

@@ -40,7 +40,11 @@ pub async fn a_lost_partition_does_not_hold_up_the_others(sink: &impl Sink) {
     let flush = changes(&[(claim(0), 0, 1), (claim(1), 0, 1), (claim(2), 0, 1)]);
     let committed = owner.commit(&flush).await.expect("an answer, not an error");
     assert_eq!(committed.fenced, [1]);
-    let offsets = [sink.next_offset(TOPIC, 0).await, sink.next_offset(TOPIC, 1).await, sink.next_offset(TOPIC, 2).await];
+    let offsets = [
+        sink.next_offset(TOPIC, 0).await,
+        sink.next_offset(TOPIC, 1).await,
+        sink.next_offset(TOPIC, 2).await,
+    ];
     assert_eq!(offsets, [1, 0, 1]);
     assert_eq!(sink.rows().await, rows(&[(0, 1), (2, 1)]));
 }

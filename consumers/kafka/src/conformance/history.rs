@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use events::execution::{ExecutionCancelled, ExecutionStarted, ModelCalled};
-use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, ExecutionId, Metadata, Recorded, TenantId, Timestamp};
+use events::{
+    AggregateId, DomainEvent, EventId, ExecutionEvent, ExecutionId, Metadata, Recorded, TenantId, Timestamp,
+};
 use projection::{Projection, Row, Step, step};
 use uuid::Uuid;
 use wire::{Decoder, Encoder};
@@ -170,7 +172,15 @@ fn id(n: u128) -> Uuid {
 
 fn record(key: Option<&str>, payload: Option<Vec<u8>>, headers: Vec<(String, Option<Vec<u8>>)>) -> Record {
     let key = key.map(|key| key.as_bytes().to_vec());
-    Record { topic: "".into(), partition: -1, offset: -1, timestamp_ms: Some(1_700_000_000_000), key, payload, headers }
+    Record {
+        topic: "".into(),
+        partition: -1,
+        offset: -1,
+        timestamp_ms: Some(1_700_000_000_000),
+        key,
+        payload,
+        headers,
+    }
 }
 
 fn headers(event: &Recorded<ExecutionEvent>) -> Vec<(String, Option<Vec<u8>>)> {

@@ -136,7 +136,10 @@ pub async fn a_redrive_stops_at_the_event_that_fails(sink: &impl Sink) {
 /// The refused event is done without: its version passes, its effect does not happen, and a replay knows it.
 pub async fn a_discard_moves_the_version_without_effect(sink: &impl Sink) {
     let (topic, mut history) = (Topic::default(), History::default());
-    topic.append(0, [history.started(0, "r"), history.called(0, 5), history.called(0, -1), history.called(0, 6)]);
+    topic.append(
+        0,
+        [history.started(0, "r"), history.called(0, 5), history.called(0, -1), history.called(0, 6)],
+    );
     let rig = owner(sink, &topic, &history).await;
     rig.caught_up(sink, &[0]).await;
     assert_eq!(parked(sink).await, [("refused".to_owned(), vec![2, 3])]);
@@ -169,7 +172,10 @@ pub async fn a_foreign_record_is_discarded_without_moving_a_version(sink: &impl 
 /// The operator's switch: the event parks with its successors; once it is cleared, redrive applies them.
 pub async fn what_was_told_to_be_refused_is_applied_once_it_is_allowed(sink: &impl Sink) {
     let (topic, mut history) = (Topic::default(), History::default());
-    topic.append(0, [history.started(0, "r"), history.called(0, 1), history.called(0, 2), history.started(2, "r")]);
+    topic.append(
+        0,
+        [history.started(0, "r"), history.called(0, 1), history.called(0, 2), history.started(2, "r")],
+    );
     let mut config = settings();
     config.refuse_events = vec![history.event_id(0, 2)];
     let rig = Rig::with(sink.open().await, &topic, history.decoder(), config);

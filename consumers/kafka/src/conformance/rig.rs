@@ -53,13 +53,16 @@ impl Topic {
 
     /// The offset after the last record.
     pub fn end(&self, partition: i32) -> i64 {
-        self.partitions.lock().unwrap_or_else(PoisonError::into_inner).get(&partition).map_or(0, Vec::len) as i64
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner).get(&partition).map_or(0, Vec::len)
+            as i64
     }
 
     fn read(&self, partition: i32, offset: i64, max: usize) -> Vec<Record> {
         let partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
         let from = usize::try_from(offset).unwrap_or_default();
-        partitions.get(&partition).map_or_else(Vec::new, |log| log.iter().skip(from).take(max).cloned().collect())
+        partitions
+            .get(&partition)
+            .map_or_else(Vec::new, |log| log.iter().skip(from).take(max).cloned().collect())
     }
 }
 
@@ -186,7 +189,7 @@ async fn read(
         for start in reading.values_mut() {
             for record in topic.read(start.partition, start.offset, 500) {
                 let next = record.offset + 1;
-                if queue.push(Fetched { generation: start.generation, record }, Duration::ZERO).is_err() {
+                if queue.push(Fetched { generation: start.generation, record }, Duration::ZERO).is_some() {
                     break;
                 }
                 start.offset = next;

@@ -45,7 +45,10 @@ impl Projection for Tally {
             })),
             (ExecutionEvent::ModelCalled(call), Some(view)) => {
                 if call.prompt_tokens < 0 {
-                    return Err(Refusal::new(format!("step {} sent {} tokens", call.step, call.prompt_tokens)));
+                    return Err(Refusal::new(format!(
+                        "step {} sent {} tokens",
+                        call.step, call.prompt_tokens
+                    )));
                 }
                 Ok(Some(TallyView {
                     steps: view.steps + 1,
@@ -55,7 +58,9 @@ impl Projection for Tally {
                 }))
             }
             (ExecutionEvent::Cancelled(_), Some(_)) => Ok(None),
-            (event, view) => Err(Refusal::new(format!("{} on {view:?}", events::DomainEvent::event_type(event)))),
+            (event, view) => {
+                Err(Refusal::new(format!("{} on {view:?}", events::DomainEvent::event_type(event))))
+            }
         }
     }
 

@@ -1,5 +1,8 @@
 //! Postgres views against a real Postgres, and the whole read side against a real Kafka.
 
+#![expect(clippy::unwrap_used, reason = "a test program: what fails, fails the test")]
+
+mod broker;
 mod claims;
 mod columns;
 mod parked;

@@ -1,8 +1,8 @@
 //! Parked keys in the database: who sees them, who may touch them.
 
 use dead_letters::{Error, Operator, Scope};
-use kafka::conformance::{History, Rig, Sink, Topic};
 use kafka::ParkKey;
+use kafka::conformance::{History, Rig, Sink, Topic};
 
 use crate::sink::PostgresSink;
 
@@ -66,7 +66,10 @@ async fn a_parked_record_is_shown_as_it_came() {
     let mut operator = Operator::new(&mut connection);
     let shown = operator.show("tally", &History::key(0), 10).await.unwrap();
     assert_eq!(shown[0].event_id, Some(history.event_id(0, 2).0));
-    assert_eq!((shown[0].version, shown[0].reason.as_str(), shown[0].schema_id), (Some(2), "refused", shown[0].schema_id));
+    assert_eq!(
+        (shown[0].version, shown[0].reason.as_str(), shown[0].schema_id),
+        (Some(2), "refused", shown[0].schema_id)
+    );
     assert_eq!(shown[0].message, "step 1 sent -1 tokens");
     assert_eq!(shown[1].reason, "behind");
     assert_eq!(shown[0].headers()[0], ("ce_specversion".to_owned(), Some(b"1.0".to_vec())));

@@ -14,9 +14,9 @@ async fn one_bad_row_among_a_thousand_parks_alone() {
     topic.append(0, [history.started(1000, "a\0b")]);
     topic.append(0, (700..998).map(|n| history.started(n, "r")).collect::<Vec<_>>());
     topic.append(0, [history.called(4, 1_000_000_000)]);
-    expected.extend(history.rows().into_iter().filter(|(key, _)| {
-        *key != History::row(1000) && *key != History::row(4)
-    }));
+    expected.extend(
+        history.rows().into_iter().filter(|(key, _)| *key != History::row(1000) && *key != History::row(4)),
+    );
 
     let mut config = settings();
     config.batch_records_max = 1_000;

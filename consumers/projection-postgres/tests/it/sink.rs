@@ -47,9 +47,10 @@ impl PostgresSink {
 
     /// Ends every session of the sink, as a restart of the server would.
     pub(crate) async fn cut_connections(&self) -> i64 {
-        let mut owner = PgConnection::connect(&testkit::stack().get("MILLRACE_POSTGRES_SUPERUSER_URL").to_owned())
-            .await
-            .unwrap();
+        let mut owner =
+            PgConnection::connect(&testkit::stack().get("MILLRACE_POSTGRES_SUPERUSER_URL").to_owned())
+                .await
+                .unwrap();
         sqlx::query_scalar(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity
              where datname = $1 and application_name = 'tally'",
@@ -104,7 +105,8 @@ impl Sink for PostgresSink {
         for shown in Operator::new(&mut connection).list(Some("tally"), 10_000).await.unwrap() {
             let mut connection = self.connect("views_writer").await;
             // Released meanwhile: then it has no records to show.
-            let events = Operator::new(&mut connection).show("tally", &shown.key(), 10_000).await.unwrap_or_default();
+            let events =
+                Operator::new(&mut connection).show("tally", &shown.key(), 10_000).await.unwrap_or_default();
             let offsets = events.iter().map(|event| event.record_offset).collect();
             parked.push(Parked { key: shown.key(), state: shown.state, reason: shown.reason, offsets });
         }

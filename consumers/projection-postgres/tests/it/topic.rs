@@ -1,1 +1,285 @@
-//! The whole read side on a real broker.
+//! The whole read side on a real broker: hand-overs, back-pressure, progress that is the sink's.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dead_letters::Relay;
+use kafka::conformance::{History, Sink, Tally, TallyView};
+use kafka::{
+    Changes, Claim, Committed, GroupProtocol, Loaded, ParkKey, ParkedRecord, ProjectorError, Request, RowKey,
+    Tenure, ViewStore,
+};
+use ownership::Progress;
+use projection_postgres::{Error, PostgresViews};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use sqlx::Connection;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::{BOUND, Broker};
+use crate::sink::PostgresSink;
+
+async fn flows(protocol: GroupProtocol) {
+    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(3).await, History::default());
+    broker.send((0..30).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
+    let member = broker.member(&sink, &history, protocol).await;
+    broker.applied(&sink, &history).await;
+    for _ in 0..10 {
+        broker.send((0..30).map(|n| history.called(n, 2)).collect::<Vec<_>>()).await;
+    }
+    broker.applied(&sink, &history).await;
+    testkit::eventually("Kafka is told how far the sink got", BOUND, async || committed(&broker) == 330)
+        .await;
+    testkit::eventually("no lag is left", BOUND, async || {
+        (0..3).map(|p| member.metrics.lag.with_label_values(&[&p.to_string()]).get()).sum::<i64>() == 0
+    })
+    .await;
+    member.leave().await;
+    assert!(sink.parked().await.is_empty());
+}
+
+/// What the group has committed to Kafka, summed.
+fn committed(broker: &Broker) -> i64 {
+    let consumer: BaseConsumer =
+        testkit::stack().kafka("admin").set("group.id", &broker.group).create().unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_range(&broker.topic, 0, broker.partitions - 1);
+    let committed = consumer.committed_offsets(list, BOUND).unwrap();
+    committed
+        .elements()
+        .iter()
+        .map(|element| match element.offset() {
+            Offset::Offset(offset) => offset,
+            _ => 0,
+        })
+        .sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_flow_from_the_topic_into_the_views_by_the_consumer_protocol() {
+    flows(GroupProtocol::Consumer).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_flow_from_the_topic_into_the_views_by_the_classic_protocol() {
+    flows(GroupProtocol::Classic).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_that_come_and_go_under_load_apply_everything_once() {
+    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(6).await, History::default());
+    broker.send((0..24).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
+    let first = broker.member(&sink, &history, GroupProtocol::Consumer).await;
+    first.owns(|count| count == 6).await;
+    for round in 0..3 {
+        broker.send((0..240).map(|i| history.called(i % 24, round)).collect::<Vec<_>>()).await;
+        let second = broker.member(&sink, &history, GroupProtocol::Consumer).await;
+        broker.send((0..240).map(|i| history.called(i % 24, round)).collect::<Vec<_>>()).await;
+        second.owns(|count| count == 3).await;
+        broker.send((0..240).map(|i| history.called(i % 24, round)).collect::<Vec<_>>()).await;
+        second.leave().await;
+    }
+    broker.applied(&sink, &history).await;
+    first.leave().await;
+    assert!(sink.parked().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_is_the_sinks_whatever_kafka_remembers() {
+    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
+    broker.send((0..10).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
+    let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
+    broker.applied(&sink, &history).await;
+    member.leave().await;
+    // Another group: Kafka knows nothing of it. Yet nothing is read twice, and nothing is skipped.
+    let mut other = Broker::new(1).await;
+    other.topic.clone_from(&broker.topic);
+    broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
+    let member = other.member(&sink, &history, GroupProtocol::Consumer).await;
+    broker.applied(&sink, &history).await;
+    assert_eq!((member.metrics.applied.get(), member.metrics.stale.get()), (10, 0));
+    member.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offset_that_the_topic_does_not_have_stops_the_projector() {
+    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
+    broker.send([history.started(0, "r")]).await;
+    let mut views = sink.connect("views_writer").await;
+    let progress = Progress { projection: "tally", topic: &broker.topic };
+    progress.claim(&mut views, &[0], "a test").await.unwrap();
+    sqlx::query("update projection_offset set next_offset = 500").execute(&mut views).await.unwrap();
+    let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
+    let error = member.failed().await;
+    assert!(
+        matches!(error, ProjectorError::OffsetGone { partition: 0, offset: 500, first: 0, end: 1, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sink_that_cannot_be_claimed_holds_the_partition_and_starts_it_in_the_right_place() {
+    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
+    broker.send((0..10).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
+    let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
+    broker.applied(&sink, &history).await;
+    member.leave().await;
+    broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
+    // Somebody holds the offset's row for longer than the callback and the lock's limit.
+    let mut stalled = sink.connect("owner").await;
+    let mut open = stalled.begin().await.unwrap();
+    sqlx::query("lock table projection_offset").execute(&mut *open).await.unwrap();
+    let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
+    testkit::eventually("a claim fails", BOUND, async || member.metrics.transient_faults.get() >= 2).await;
+    open.rollback().await.unwrap();
+    broker.applied(&sink, &history).await;
+    assert_eq!((member.metrics.applied.get(), member.metrics.stale.get()), (10, 0));
+    assert_eq!(member.metrics.clients_rebuilt.get(), 0);
+    member.leave().await;
+}
+
+/// A sink that takes its time.
+struct Slow {
+    sink: PostgresViews<Tally>,
+    commits: u32,
+}
+
+impl ViewStore<Tally> for Slow {
+    type Error = Error;
+
+    async fn claim(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Claim>, Error> {
+        self.sink.claim(topic, partitions).await
+    }
+
+    async fn renew(&mut self, topic: &str, held: &[Tenure]) -> Result<Vec<Claim>, Error> {
+        self.sink.renew(topic, held).await
+    }
+
+    async fn load(&mut self, keys: &[(i32, RowKey)]) -> Result<Vec<Loaded<TallyView>>, Error> {
+        self.sink.load(keys).await
+    }
+
+    async fn commit(&mut self, changes: &Changes<TallyView>) -> Result<Committed, Error> {
+        self.commits += 1;
+        if self.commits.is_multiple_of(4) && self.commits < 20 {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        }
+        self.sink.commit(changes).await
+    }
+
+    async fn requests(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Request>, Error> {
+        self.sink.requests(topic, partitions).await
+    }
+
+    async fn parked(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        key: &ParkKey,
+        limit: usize,
+    ) -> Result<Vec<ParkedRecord>, Error> {
+        self.sink.parked(topic, partition, key, limit).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_sink_pauses_the_partitions_and_nothing_is_skipped_or_read_twice() {
+    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(2).await, History::default());
+    broker.send((0..20).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
+    for _ in 0..20 {
+        broker.send((0..20).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
+    }
+    let (_, mut config, _) = Broker::settings();
+    (config.queue_records_max, config.batch_records_max) = (8, 5);
+    let member = broker.member_with(Slow { sink: sink.open().await, commits: 0 }, &history, config);
+    broker.applied(&sink, &history).await;
+    assert_eq!((member.metrics.applied.get(), member.metrics.stale.get()), (420, 0));
+    assert!(member.metrics.pauses.get() > 0, "the queue was full for long");
+    member.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parked_records_are_copied_to_the_dead_letter_topic_untouched() {
+    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
+    broker
+        .send([
+            history.started(0, "r"),
+            History::garbage("nobody's"),
+            history.called(0, -1),
+            history.called(0, 1),
+        ])
+        .await;
+    let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
+    testkit::eventually("both keys are parked", BOUND, async || sink.parked().await.len() == 2).await;
+    testkit::eventually("and what is behind", BOUND, async || sink.next_offset(&broker.topic, 0).await == 4)
+        .await;
+    // Discarded before the copy is made: the copy is made all the same.
+    sink.discard_first(&ParkKey::of(Some(b"nobody's")), false).await;
+    testkit::eventually("one key is parked", BOUND, async || sink.parked().await.len() == 1).await;
+    member.leave().await;
+
+    let (config, _, relay_config) = Broker::settings();
+    let dlq = testkit::topic("tally", 1).await;
+    let options = sink.config().options("relay").unwrap();
+    let relay = Relay::to(&dlq, "tally", options, &config, &relay_config).unwrap();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move { relay.run(stop).await }
+    });
+    let copies = read_all(&dlq, 3).await;
+    let garbage = &copies["1"];
+    assert_eq!(
+        (garbage.key.as_slice(), garbage.payload.as_slice()),
+        (&b"nobody's"[..], &b"not an event"[..])
+    );
+    assert_eq!(garbage.headers["deadletter.reason"], "undecodable");
+    assert_eq!(garbage.headers["deadletter.id"], format!("{}/0/1", broker.topic));
+    assert_eq!(copies["2"].headers["deadletter.reason"], "refused");
+    assert_eq!(copies["2"].headers["deadletter.message"], "step 1 sent -1 tokens");
+    assert_eq!(copies["2"].headers["ce_type"], "ModelCalled");
+    assert_eq!(copies["3"].headers["deadletter.reason"], "behind");
+    let mut views = sink.connect("views_writer").await;
+    testkit::eventually("what was discarded goes once it is copied", BOUND, async || {
+        let left: (i64, i64) = sqlx::query_as("select count(*), count(copied_at) from parked_event")
+            .fetch_one(&mut views)
+            .await
+            .unwrap();
+        left == (2, 2)
+    })
+    .await;
+    stop.cancel();
+    running.await.unwrap();
+}
+
+struct Copy {
+    key: Vec<u8>,
+    payload: Vec<u8>,
+    headers: BTreeMap<String, String>,
+}
+
+/// The copies in a dead-letter topic, by the offset of their originals.
+async fn read_all(topic: &str, count: usize) -> BTreeMap<String, Copy> {
+    let consumer: BaseConsumer = testkit::stack().kafka("admin").set("group.id", "none").create().unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+    consumer.assign(&list).unwrap();
+    let mut copies = BTreeMap::new();
+    testkit::eventually("the copies arrive", BOUND, async || {
+        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) {
+            let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+            let headers: BTreeMap<String, String> =
+                message.headers().unwrap().iter().map(|h| (h.key.to_owned(), text(h.value))).collect();
+            let copy = Copy {
+                key: message.key().unwrap_or_default().to_vec(),
+                payload: message.payload().unwrap_or_default().to_vec(),
+                headers,
+            };
+            copies.insert(copy.headers["deadletter.offset"].clone(), copy);
+        }
+        copies.len() == count
+    })
+    .await;
+    copies
+}
