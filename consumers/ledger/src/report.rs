@@ -138,11 +138,12 @@ impl fmt::Display for Report {
         for (stage, kind, count) in &self.found {
             writeln!(f, "in all: {count} {kind} at {stage}")?;
         }
-        f.write_str(match self.verdict() {
+        let verdict = match self.verdict() {
             Verdict::Proved => "proved: every event is everywhere, once, in order and unchanged",
             Verdict::Refuted => "refuted",
             Verdict::Vacuous => "vacuous: the store or a sink has no events, so nothing is proved",
-        })
+        };
+        writeln!(f, "{verdict}")
     }
 }
 
