@@ -153,6 +153,12 @@ impl Error {
     }
 }
 
+/// An error with its causes, on one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
+}
+
 fn tail(lines: &str) -> String {
     if lines.trim().is_empty() {
         String::new()

@@ -1,4 +1,5 @@
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -15,6 +16,10 @@ pub(crate) struct Step {
     name: String,
     bar: Option<ProgressBar>,
     begun: Instant,
+    /// How many bytes it is long, when it counts them.
+    total: u64,
+    /// The tenths of them that a plain line was written for.
+    tenths: AtomicU64,
 }
 
 impl Progress {
@@ -33,7 +38,8 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        let step = Step { name: name.to_owned(), bar, begun: Instant::now() };
+        let step =
+            Step { name: name.to_owned(), bar, begun: Instant::now(), total: 0, tenths: AtomicU64::new(0) };
         step.say(message);
         step
     }
@@ -47,7 +53,7 @@ impl Progress {
             bar.set_prefix(name.to_owned());
             bar
         });
-        Step { name: name.to_owned(), bar, begun: Instant::now() }
+        Step { name: name.to_owned(), bar, begun: Instant::now(), total, tenths: AtomicU64::new(0) }
     }
 }
 
@@ -60,8 +66,13 @@ impl Step {
     }
 
     pub(crate) fn reached(&self, bytes: u64) {
-        if let Some(bar) = &self.bar {
-            bar.set_position(bytes);
+        let tenths = (bytes * 10).checked_div(self.total).unwrap_or(0);
+        match &self.bar {
+            Some(bar) => bar.set_position(bytes),
+            None if tenths > self.tenths.swap(tenths, Ordering::Relaxed) => {
+                self.say(&format!("{} %", tenths * 10))
+            }
+            None => {}
         }
     }
 

@@ -6,6 +6,7 @@ use tokio::process::Child;
 use tokio::time::sleep;
 
 use crate::down::end_leftovers;
+use crate::error::with_causes;
 use crate::files::{last_lines, length};
 use crate::process::Process;
 use crate::progress::Step;
@@ -87,7 +88,7 @@ impl Raising {
             if Instant::now() >= deadline {
                 let log = self.stack.log(component);
                 let lines = last_lines(&log, awaited.log_from, 20);
-                return Err(Error::NotReady { component, bound, last: error.to_string(), log, lines });
+                return Err(Error::NotReady { component, bound, last: with_causes(&error), log, lines });
             }
             sleep(PAUSE).await;
         }
