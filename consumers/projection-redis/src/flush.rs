@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::keys::Keys;
 use crate::scripts::Code;
 
-/// So many rows go into one script: a third of a millisecond in which Redis does nothing else.
+/// So many rows go into one script: about a millisecond and a half in which Redis does nothing else.
 pub(crate) const ROWS_PER_SCRIPT: usize = 200;
 
 /// A Redis score is a double: whole numbers are exact up to here.
