@@ -101,6 +101,20 @@ async fn topic(name: &str, partitions: i32) {
 
 /// The first `count` records of a topic, by partition and offset.
 pub(crate) async fn records(topic: &str, partitions: i32, count: usize) -> Vec<OwnedMessage> {
+    let mut left = count;
+    records_until(topic, partitions, |_| {
+        left -= 1;
+        left == 0
+    })
+    .await
+}
+
+/// The records of a topic up to one that is looked for, by partition and offset. After a crash some may come twice.
+pub(crate) async fn records_until(
+    topic: &str,
+    partitions: i32,
+    mut is_last: impl FnMut(&OwnedMessage) -> bool,
+) -> Vec<OwnedMessage> {
     let mut settings = testkit::stack().kafka("admin");
     settings.set("group.id", "verify-nobody").set("enable.auto.commit", "false");
     let consumer: StreamConsumer = settings.create().unwrap();
@@ -109,15 +123,17 @@ pub(crate) async fn records(topic: &str, partitions: i32, count: usize) -> Vec<O
         from.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     }
     consumer.assign(&from).unwrap();
+    let mut records = vec![];
     let read = async {
-        let mut records = vec![];
-        while records.len() < count {
+        loop {
             records.push(consumer.recv().await.unwrap().detach());
+            if records.last().is_some_and(&mut is_last) {
+                return;
+            }
         }
-        records.sort_by_key(|record| (record.partition(), record.offset()));
-        records
     };
-    tokio::time::timeout(BOUND, read)
-        .await
-        .unwrap_or_else(|_| panic!("{topic} has fewer than {count} records"))
+    let found = tokio::time::timeout(BOUND, read).await;
+    assert!(found.is_ok(), "{topic} has {} records, and not the one that is waited for", records.len());
+    records.sort_by_key(|record| (record.partition(), record.offset()));
+    records
 }

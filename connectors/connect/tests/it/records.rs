@@ -7,7 +7,7 @@ use rdkafka::message::{Headers, OwnedMessage};
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::chain::{Chain, connect, records};
+use crate::chain::{Chain, connect, records, records_until};
 
 struct Row {
     id: Uuid,
@@ -156,4 +156,31 @@ async fn a_day_that_is_dropped_before_it_was_read_still_arrives() {
     let mut wanted: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     wanted.sort();
     assert_eq!(arrived, wanted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_severed_connection_is_taken_up_again_by_itself() {
+    let chain = Chain::new().await;
+    chain.apply().await.unwrap();
+    let mut owner = connect(&chain.database, "owner").await;
+    owner.execute("set millrace.tenant = 'acme'").await.unwrap();
+    insert(&mut owner, &chain.aggregate_type, &row(1)).await;
+    records(&chain.topic(), 2, 1).await;
+
+    // A role may end its own sessions: the one that streams the log, and the heartbeat's.
+    let severed: i64 = sqlx::query_scalar(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity
+         where datname = current_database() and usename = 'cdc' and pid <> pg_backend_pid()",
+    )
+    .fetch_one(&mut connect(&chain.database, "cdc").await)
+    .await
+    .unwrap();
+    assert!(severed >= 1);
+    let after = row(2);
+    insert(&mut owner, &chain.aggregate_type, &after).await;
+    let wanted = after.id.to_string();
+    let is_it = |record: &OwnedMessage| {
+        headers(record).into_iter().any(|(name, value)| name == "ce_id" && value.as_deref() == Some(&wanted))
+    };
+    records_until(&chain.topic(), 2, is_it).await;
 }
