@@ -115,6 +115,25 @@ pub async fn a_redrive_keeps_order_while_live_events_arrive(sink: &impl Sink) {
     assert_eq!(rig.metrics().applied.get(), 1003, "each event took effect once");
 }
 
+/// The owner dies while it works parked events off; the next one finds the request and finishes.
+pub async fn a_redrive_survives_the_death_of_its_owner(sink: &impl Sink) {
+    let (topic, mut history) = (Topic::default(), History::default());
+    topic.append(0, [history.started(0, "r")]);
+    let late = history.called(0, 1);
+    topic.append(0, (0..1500).map(|_| history.called(0, 2)).collect::<Vec<_>>());
+    topic.append(0, [late]);
+    let rig = owner(sink, &topic, &history).await;
+    rig.caught_up(sink, &[0]).await;
+    sink.redrive(&History::key(0)).await;
+    until("the first chunk is done", async || rig.metrics().released.get() > 0).await;
+    drop(rig);
+    topic.append(0, [history.called(0, 3)]);
+    let rig = owner(sink, &topic, &history).await;
+    rig.caught_up(sink, &[0]).await;
+    nothing_is_parked(sink).await;
+    holds(sink, &history.rows()).await;
+}
+
 /// What comes before the failure takes effect, what comes after waits on.
 pub async fn a_redrive_stops_at_the_event_that_fails(sink: &impl Sink) {
     let (topic, mut history) = (Topic::default(), History::default());

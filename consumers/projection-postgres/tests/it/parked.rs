@@ -2,7 +2,7 @@
 
 use dead_letters::{Error, Operator, Scope};
 use kafka::ParkKey;
-use kafka::conformance::{History, Rig, Sink, Topic};
+use kafka::conformance::{History, Rig, Sink, Topic, settings};
 
 use crate::sink::PostgresSink;
 
@@ -76,4 +76,85 @@ async fn a_parked_record_is_shown_as_it_came() {
     let garbage = operator.show("tally", &ParkKey::of(Some(b"nobody's")), 10).await.unwrap();
     assert_eq!(garbage[0].payload.as_deref(), Some(&b"not an event"[..]));
     assert_eq!((garbage[0].tenant_id.as_deref(), garbage[0].version), (None, None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_carries_the_decisions_out_again() {
+    let sink = PostgresSink::new().await;
+    let (topic, mut history) = (Topic::default(), History::default());
+    topic.append(
+        0,
+        [history.started(0, "r"), history.called(0, 5), history.called(0, -1), history.called(0, -2)],
+    );
+    topic.append(0, [History::garbage("nobody's"), history.started(2, "r")]);
+    let rig = Rig::start(sink.open().await, &topic, &history);
+    rig.assign(&[0]).await;
+    rig.caught_up(&sink, &[0]).await;
+    let mut connection = sink.connect("views_writer").await;
+    let mut operator = Operator::new(&mut connection);
+    let nobody = ParkKey::of(Some(b"nobody's"));
+    operator.discard("tally", &History::key(0), Scope::All, false, "two bad steps", "t").await.unwrap();
+    operator.discard("tally", &nobody, Scope::First, false, "nobody's", "t").await.unwrap();
+    testkit::eventually("nothing is parked", crate::broker::BOUND, async || sink.parked().await.is_empty())
+        .await;
+    let expected = history.rows_without(&[(0, 3), (0, 4)]);
+    assert_eq!(sink.rows().await, expected);
+    assert_eq!(sink.decisions().await, (2, 1));
+    drop(rig);
+
+    sink.execute("owner", "truncate tally, tally_total").await.unwrap();
+    sink.execute("owner", "update projection_offset set next_offset = 0").await.unwrap();
+    let rig = Rig::start(sink.open().await, &topic, &history);
+    rig.assign(&[0]).await;
+    rig.caught_up(&sink, &[0]).await;
+    topic.append(0, [history.called(0, 7)]);
+    rig.caught_up(&sink, &[0]).await;
+    assert_eq!(sink.rows().await, history.rows_without(&[(0, 3), (0, 4)]));
+    assert_eq!(sink.totals().await.unwrap(), History::totals(&history.rows_without(&[(0, 3), (0, 4)])));
+    assert!(sink.parked().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gap_that_is_discarded_names_every_missing_version() {
+    let sink = PostgresSink::new().await;
+    let (topic, mut history) = (Topic::default(), History::default());
+    topic.append(0, [history.started(0, "r")]);
+    let _lost = [history.called(0, 1), history.called(0, 1)];
+    topic.append(0, [history.called(0, 4), history.called(0, 5)]);
+    let rig = Rig::start(sink.open().await, &topic, &history);
+    rig.assign(&[0]).await;
+    rig.caught_up(&sink, &[0]).await;
+    sink.discard_first(&History::key(0), false).await;
+    testkit::eventually("nothing is parked", crate::broker::BOUND, async || sink.parked().await.is_empty())
+        .await;
+    assert_eq!(sink.rows().await, history.rows_without(&[(0, 2), (0, 3), (0, 4)]));
+    let mut connection = sink.connect("views_writer").await;
+    let decisions = Operator::new(&mut connection).decisions("tally").await.unwrap();
+    let named: Vec<_> =
+        decisions.iter().map(|d| (d.version, d.record_offset, d.event_id.is_some())).collect();
+    assert_eq!(named, [(Some(2), None, false), (Some(3), None, false), (Some(4), Some(1), true)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_does_not_answer_holds_the_partition_and_parks_nothing() {
+    let sink = PostgresSink::new().await;
+    let (topic, mut history) = (Topic::default(), History::default());
+    topic.append(0, [history.started(0, "r"), history.called(0, 1)]);
+    // A port that refuses every connection: bound, and never listened on.
+    let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let registry =
+        wire::Registry::new(&wire::RegistryConfig::at(format!("http://127.0.0.1:{closed}"))).unwrap();
+    let rig = Rig::with(sink.open().await, &topic, wire::Decoder::new(registry), settings());
+    rig.assign(&[0]).await;
+    testkit::eventually("it was asked several times", crate::broker::BOUND, async || {
+        rig.metrics().transient_faults.get() > 2
+    })
+    .await;
+    assert_eq!(sink.next_offset(topic.name(), 0).await, 0);
+    assert!(sink.parked().await.is_empty() && sink.rows().await.is_empty());
+    drop(rig);
+    let rig = Rig::start(sink.open().await, &topic, &history);
+    rig.assign(&[0]).await;
+    rig.caught_up(&sink, &[0]).await;
+    assert_eq!(sink.rows().await, history.rows());
 }
