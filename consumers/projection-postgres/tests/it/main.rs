@@ -5,6 +5,7 @@
 mod broker;
 mod claims;
 mod columns;
+mod mutants;
 mod parked;
 mod rows;
 mod sink;
