@@ -9,7 +9,8 @@ use crate::{AppendError, Invalid};
 /// 0001-01-01T00:00:00Z and the last microsecond of the year 9999: what every reader of a header can read.
 const OCCURRED_MICROS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
-/// The most events one append takes: one transaction that Debezium must hold in memory.
+/// The most events one append takes: one transaction that Debezium must hold in memory. They may be of as many
+/// aggregates, each of which takes one of the server's locks (`max_locks_per_transaction` × `max_connections` in all).
 pub const EVENTS_MAX: usize = 1000;
 
 /// Events for one aggregate.

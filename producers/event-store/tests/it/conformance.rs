@@ -39,6 +39,7 @@ promises! {
     another_tenants_aggregate_answers_like_an_unknown_one
     an_aggregate_keeps_its_type
     an_append_that_makes_no_sense_is_refused
+    a_thousand_aggregates_fit_one_append
     history_is_read_in_slices
     history_is_read_as_of_a_version_or_a_moment
     the_log_is_read_in_pages_over_all_tenants
@@ -237,6 +238,23 @@ async fn an_append_that_makes_no_sense_is_refused(store: &impl EventStore, _: &i
         }
     }
     assert_eq!(store.load(&acme, id, 0).await.unwrap(), []);
+}
+
+async fn a_thousand_aggregates_fit_one_append(store: &impl EventStore, log: &impl EventLog) {
+    let appends: Vec<Append> = (0..1000).map(|_| append(aggregate(), Expected::None, 1)).collect();
+    let appended = store.append(&tenant("acme"), &appends).await.unwrap();
+    assert!(
+        appended
+            .aggregates
+            .iter()
+            .map(|to| to.aggregate_id)
+            .eq(appends.iter().map(|append| append.aggregate_id))
+    );
+    let stored = log.read_all(0, 1000).await.unwrap();
+    assert!(
+        ids(&stored).into_iter().eq(appends.iter().map(|append| append.events[0].event_id)),
+        "in the order of the call"
+    );
 }
 
 async fn history_is_read_in_slices(store: &impl EventStore, _: &impl EventLog) {

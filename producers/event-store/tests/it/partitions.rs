@@ -73,6 +73,16 @@ async fn a_drop_that_was_cut_short_is_finished_by_the_next_roll() {
     assert_eq!(outbox.partitions().await.unwrap().len(), 15);
 }
 
+#[tokio::test]
+async fn a_slot_of_another_database_is_not_taken_for_ours() {
+    let (ours, theirs) = (Events::new().await, Events::new().await);
+    let slot = testkit::unique("slot").replace('-', "_");
+    let made = ensure_slot(&mut theirs.connect("cdc").await, &slot).await.unwrap();
+    assert_eq!((made.ours, made.active, made.lost), (true, false, false));
+    let refused = ensure_slot(&mut ours.connect("cdc").await, &slot).await.unwrap_err();
+    assert!(refused.to_string().contains(theirs.database.name()), "{refused}");
+}
+
 /// Makes a partition for a day gone by.
 async fn past_day(owner: &mut PgConnection, day: &str) {
     let statement = format!(
