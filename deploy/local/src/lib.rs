@@ -11,6 +11,19 @@
 //! It promises: no password in a process list, in a log or in `status`; a component that is up has answered; `down`
 //! ends no process but its own. It does not know topics, ACLs, migrations or connectors: between
 //! [`Raising::servers`] and [`Raising::connect`] its caller puts those in place.
+//!
+//! ```no_run
+//! # async fn example() -> local::Result<()> {
+//! let stack = local::Stack::open("mine")?;
+//! let raising = stack.raise(false).await?;
+//! raising.servers().await?;
+//! // Migrations, topics and ACLs come here: Connect may not start before it is allowed its own topics.
+//! raising.connect().await?;
+//! println!("{}", raising.raised());
+//! drop(raising); // from here on others may raise or end it
+//! stack.down(false).await
+//! # }
+//! ```
 
 mod args;
 mod component;

@@ -73,7 +73,7 @@ async fn install(packages: &[&str]) -> Result<()> {
         apt.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
         apt
     };
-    run(&mut apt(&["update"]), "").await?;
+    run(&mut apt(&["update"]), "").await.ok(); // an older list may do; if it does not, the installation says so
     let _services_stay_down = Policy::deny()?;
     run(apt(&["install", "--no-install-recommends"]).args(packages), "").await?;
     for (package, service) in [("postgresql-15", "postgresql"), ("redis-server", "redis-server")] {

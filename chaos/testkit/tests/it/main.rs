@@ -15,7 +15,8 @@ async fn a_test_database_admits_the_roles_of_production_and_goes_with_its_handle
         assert!(PgConnection::connect(&database.url(stranger)).await.is_err(), "{stranger} may connect");
     }
 
-    let mut superuser = PgConnection::connect(testkit::stack().get("MILLRACE_POSTGRES_SUPERUSER_URL")).await.unwrap();
+    let mut superuser =
+        PgConnection::connect(testkit::stack().get("MILLRACE_POSTGRES_SUPERUSER_URL")).await.unwrap();
     let (name, url) = (database.name().to_owned(), database.url("cdc"));
     let mut reader = PgConnection::connect(&url).await.unwrap();
     sqlx::query("select pg_create_logical_replication_slot($1, 'pgoutput')")
