@@ -1,12 +1,12 @@
 -- Takes one partition under an epoch that Postgres gave out, unless a later one was here before.
 --
--- KEYS[1]  progress of the partition: a hash {epoch, next_offset, topic}
--- ARGV     1 epoch, 2 topic
--- Answer   'ours' and the next offset; 'fenced' and the later epoch; 'foreign' and the topic this namespace follows
+-- KEYS[1]  progress of the partition: a hash {epoch, next_offset, of}
+-- ARGV     1 epoch, 2 of which projection and topic
+-- Answer   'ours' and the next offset; 'fenced' and the later epoch; 'foreign' and whose this namespace is
 --
 -- A Redis that was wiped has no progress and answers 0: everything is read again.
 
-local stored = redis.call('HMGET', KEYS[1], 'epoch', 'next_offset', 'topic')
+local stored = redis.call('HMGET', KEYS[1], 'epoch', 'next_offset', 'of')
 if stored[3] and stored[3] ~= ARGV[2] then
     return {'foreign', stored[3]}
 end
@@ -14,5 +14,5 @@ if stored[1] and tonumber(stored[1]) > tonumber(ARGV[1]) then
     return {'fenced', stored[1]}
 end
 local next_offset = stored[2] or '0'
-redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'next_offset', next_offset, 'topic', ARGV[2])
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'next_offset', next_offset, 'of', ARGV[2])
 return {'ours', next_offset}

@@ -3,7 +3,7 @@
 -- Everything written is absolute, so a second run after an unknown outcome changes nothing. All checks come before the
 -- first write, because Redis takes nothing back when a script stops half-way.
 --
--- KEYS  1        progress of the partition: a hash {epoch, next_offset, topic}
+-- KEYS  1        progress of the partition: a hash {epoch, next_offset, of}
 --       2..n+1   rows: hashes {v, d}, version and document; no d: the view is deleted
 --       n+2..    leaderboards: sorted sets of members by score
 -- ARGV  1        epoch that the partition is owned under

@@ -55,14 +55,14 @@ pub enum Error {
         /// What stands instead.
         found: String,
     },
-    /// The namespace belongs to the projection of another topic.
-    #[error("Redis namespace {namespace} follows topic {found}, not {expected}")]
-    ForeignTopic {
+    /// The namespace belongs to another projection, or to this one over another topic.
+    #[error("Redis namespace {namespace} belongs to {found}, not to {expected}")]
+    ForeignNamespace {
         /// Where.
         namespace: String,
-        /// The topic it was first claimed for.
+        /// Who claimed it first: projection and topic.
         found: String,
-        /// The topic it was claimed for now.
+        /// Who claims it now.
         expected: String,
     },
     /// A stored row is none of this projection's views: another program wrote it, or the view has changed.
@@ -100,7 +100,7 @@ impl Classify for Error {
             Self::Ownership(error) => dead_letters::sql_fault(&error.source),
             Self::DeadLetters(error) => error.fault(),
             Self::Overtaken { .. } | Self::Lost { .. } => Fault::Transient,
-            Self::ForeignTopic { .. } | Self::BadRow { .. } | Self::BadAnswer { .. } => Fault::Fatal,
+            Self::ForeignNamespace { .. } | Self::BadRow { .. } | Self::BadAnswer { .. } => Fault::Fatal,
             Self::Unstorable { .. } => Fault::Poison,
         }
     }

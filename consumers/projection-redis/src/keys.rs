@@ -26,7 +26,7 @@ impl Keys {
         &self.namespace
     }
 
-    /// Epoch, next offset and topic of a partition.
+    /// Epoch and next offset of a partition, and of which projection and topic it is.
     pub(crate) fn progress(&self, partition: i32) -> String {
         format!("{}:{{p{partition}}}:offset", self.namespace)
     }

@@ -9,7 +9,7 @@
 //! Epochs come from Postgres, because Redis can forget the newest of them; offsets live in Redis, because they must be
 //! forgotten together with the rows. [`Reader`] reads the views, [`partition_of`] tells where.
 //!
-//! It does not know what the views mean. One namespace follows one topic. A record that a producer put on the wrong
+//! It does not know what the views mean. One namespace belongs to one projection of one topic. A record that a producer put on the wrong
 //! partition meets the rows of that partition only, so it shows as a gap, or, from version 1 on, as a second row that
 //! `millrace verify` calls doubled.
 

@@ -59,10 +59,11 @@ impl<P: Projection> RedisViews<P> {
         topic: &str,
         claims: Vec<Claim>,
     ) -> Result<(Vec<Claim>, Vec<Overtaken>), Error> {
+        let of = format!("{} of {topic}", P::NAME);
         let claim = &self.scripts.claim;
         let call = |it: &Claim| {
             let mut call = claim.call(&[self.keys.progress(it.partition)]);
-            call.arg(it.epoch).arg(topic);
+            call.arg(it.epoch).arg(&of);
             call
         };
         let calls: Vec<Cmd> = claims.iter().map(call).collect();
@@ -77,8 +78,8 @@ impl<P: Projection> RedisViews<P> {
                 }
                 "fenced" => overtaken.push(Overtaken { partition: claim.partition, epoch: value }),
                 "foreign" => {
-                    let (namespace, expected) = (self.keys.namespace().to_owned(), topic.to_owned());
-                    return Err(Error::ForeignTopic { namespace, found: value, expected });
+                    let namespace = self.keys.namespace().to_owned();
+                    return Err(Error::ForeignNamespace { namespace, found: value, expected: of });
                 }
                 _ => return Err(self.bad_answer(&word)),
             }

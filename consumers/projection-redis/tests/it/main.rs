@@ -9,6 +9,7 @@ mod proxy;
 mod sink;
 mod stage;
 mod storm;
+mod topic;
 mod views;
 
 kafka::sink_conformance!(sink::RedisSink::new().await);

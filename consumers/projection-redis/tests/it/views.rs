@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use events::AggregateId;
 use kafka::{Classify, Committed, Fault, Loaded, Progress, ViewStore};
-use projection_redis::{Error, Place, Position, partition_of};
+use projection_redis::{Error, Place, Position, RedisViews, partition_of};
 
 use crate::stage::*;
 
@@ -161,11 +161,16 @@ async fn a_row_of_another_program_is_a_named_error() {
 }
 
 #[tokio::test]
-async fn a_namespace_follows_one_topic() {
+async fn a_namespace_belongs_to_one_projection_of_one_topic() {
     let stage = Stage::new().await;
     let mut store = stage.store("a");
     claim(&mut store, 0).await.unwrap();
     let error = store.claim("agents.prompt.events", &[0]).await.unwrap_err();
-    assert!(matches!(error, Error::ForeignTopic { .. }), "{error}");
+    assert!(matches!(error, Error::ForeignNamespace { .. }), "{error}");
     assert_eq!(error.fault(), Fault::Fatal);
+    let views = stage.database.url("views_writer").parse().unwrap();
+    let mut other = RedisViews::<kafka::conformance::Tally>::new(&stage.config, views, "a").unwrap();
+    let error = other.claim(TOPIC, &[0]).await.unwrap_err();
+    let expected = format!("belongs to counts-redis of {TOPIC}, not to tally of {TOPIC}");
+    assert!(error.to_string().ends_with(&expected), "{error}");
 }
