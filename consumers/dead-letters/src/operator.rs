@@ -198,14 +198,7 @@ impl<'c> Operator<'c> {
         }
         let mut meant = Vec::new();
         for (topic, partition) in self.parked_in(projection, key).await? {
-            let limit = if scope == Scope::First { 1 } else { i64::MAX };
-            let offsets: Vec<i64> = self
-                .show(projection, key, limit)
-                .await?
-                .iter()
-                .filter(|event| event.topic == topic && event.partition == partition)
-                .map(|event| event.record_offset)
-                .collect();
+            let offsets = self.offsets(projection, &topic, partition, key, scope).await?;
             let request = (Some(reason), Some(&offsets[..]), Some(foreign));
             self.request(
                 projection, &topic, partition, key, "discard", actor, request.0, request.1, request.2,
@@ -214,6 +207,26 @@ impl<'c> Operator<'c> {
             meant.extend(offsets);
         }
         Ok(meant)
+    }
+
+    /// The records that a scope means, as they are now.
+    async fn offsets(
+        &mut self,
+        projection: &str,
+        topic: &str,
+        partition: i32,
+        key: &ParkKey,
+        scope: Scope,
+    ) -> Result<Vec<i64>, Error> {
+        sqlx::query_scalar(include_str!("../queries/parked_event_offsets.sql"))
+            .bind(projection)
+            .bind(topic)
+            .bind(partition)
+            .bind(key.as_bytes())
+            .bind(if scope == Scope::First { Some(1_i64) } else { None })
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(failed("find the records of a parked key", projection))
     }
 
     async fn parked_in(&mut self, projection: &str, key: &ParkKey) -> Result<Vec<(String, i32)>, Error> {

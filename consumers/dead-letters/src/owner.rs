@@ -1,5 +1,6 @@
 //! What the owner of a partition does with its parked keys, in the transaction it gives.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use events::{AggregateId, EventId};
@@ -56,8 +57,11 @@ impl DeadLetters {
 
     /// Queues up the records, each under its key. Those that are queued up already stay as they are.
     pub async fn park(&self, connection: &mut PgConnection, parks: &[Park]) -> Result<(), Error> {
+        let mut keys = HashSet::new();
         for park in parks {
-            self.park_key(connection, park).await.map_err(|source| self.failed("park a key", source))?;
+            if keys.insert((park.record.partition, &park.key)) {
+                self.park_key(connection, park).await.map_err(|source| self.failed("park a key", source))?;
+            }
             self.park_event(connection, park).await.map_err(|source| self.failed("park a record", source))?;
         }
         Ok(())

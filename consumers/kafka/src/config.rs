@@ -101,6 +101,9 @@ impl ProjectorConfig {
             // The default of a second turns back-pressure into second-long gaps.
             .set("fetch.queue.backoff.ms", "10")
             .set("queued.min.messages", "10000")
+            // One answer of a broker is a part of what is fetched ahead, not fifty megabytes.
+            .set("fetch.max.bytes", "4194304")
+            .set("max.partition.fetch.bytes", "524288")
             .set("queued.max.messages.kbytes", self.fetch_kilobytes_max.to_string())
             .set("max.poll.interval.ms", "120000")
             .set("statistics.interval.ms", "1000");

@@ -25,6 +25,10 @@ const POLL: Duration = Duration::from_millis(50);
 /// How long a full queue is waited for before the partitions are paused. A writer that keeps up makes room well
 /// within it; pausing throws away what librdkafka has fetched ahead.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// How often the broker is asked for the end of a partition that is not read: its lag is what an alarm looks at.
+const LOOK: Duration = Duration::from_secs(2);
+/// Longest wait for that answer.
+const GLANCE: Duration = Duration::from_millis(500);
 /// Longest wait for librdkafka to carry out a seek, or to tell a watermark.
 const ANSWER: Duration = Duration::from_secs(2);
 /// Pause between a client that failed for good and the next, and its bound.
@@ -98,7 +102,15 @@ impl Poller {
         let failed = |source| ProjectorError::Client { topic: self.topic.to_string(), source };
         let consumer: BaseConsumer<Handover> = self.client.create_with_context(context).map_err(failed)?;
         consumer.subscribe(&[&self.topic]).map_err(failed)?;
-        let ended = Client { poller: self, consumer: &consumer, pending: Vec::new(), held: None }.run();
+        let ended = Client {
+            poller: self,
+            consumer: &consumer,
+            pending: Vec::new(),
+            held: None,
+            next_look: Instant::now(),
+            turn: 0,
+        }
+        .run();
         // Runs the revocation, so that the lane lets go and tells how far it got.
         drop(consumer);
         if !matches!(ended, Ok(Ended::Stopped)) {
@@ -124,6 +136,8 @@ struct Client<'p> {
     pending: Vec<Start>,
     /// A record that found the queue full.
     held: Option<Fetched>,
+    next_look: Instant,
+    turn: usize,
 }
 
 impl Client<'_> {
@@ -137,6 +151,7 @@ impl Client<'_> {
                 return Ok(Ended::Stopped);
             }
             self.make_room();
+            self.look_at_what_is_held();
             match self.consumer.poll(POLL) {
                 Some(Ok(message)) => self.take(&message),
                 Some(Err(error)) => {
@@ -231,6 +246,25 @@ impl Client<'_> {
         for (partition, Reading { generation, position: offset }) in readings {
             self.state().reading.remove(&partition);
             self.start(Start { partition, offset, generation });
+        }
+    }
+
+    /// Statistics tell the ends of partitions that are fetched; of the others, one at a time is asked for.
+    fn look_at_what_is_held(&mut self) {
+        if Instant::now() < self.next_look {
+            return;
+        }
+        self.next_look = Instant::now() + LOOK;
+        let held: Vec<i32> = {
+            let state = self.state();
+            let is_read = |partition: &i32| state.reading.contains_key(partition) && !state.paused;
+            state.assigned.iter().copied().filter(|partition| !is_read(partition)).collect()
+        };
+        let turn = self.turn % held.len().max(1);
+        self.turn = self.turn.wrapping_add(1);
+        let Some(partition) = held.get(turn) else { return };
+        if let Ok((_, end)) = self.consumer.fetch_watermarks(&self.poller.topic, *partition, GLANCE) {
+            self.poller.watermarks.set(*partition, end);
         }
     }
 

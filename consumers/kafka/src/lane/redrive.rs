@@ -6,7 +6,7 @@ use std::sync::Arc;
 use events::EventId;
 use projection::Projection;
 use tracing::{info, warn};
-use wire::Decoder;
+use wire::{DecodeError, Decoder};
 
 use super::draft::{Draft, Refused};
 use super::partition::Partition;
@@ -201,7 +201,11 @@ async fn fate<P: Projection>(
     if let Action::Discard { offsets, foreign, reason, actor } = &request.action
         && offsets.contains(&parked.record.offset)
     {
-        return match discard(outcome, parked, *foreign, reason, actor) {
+        let is_event = match read::event::<P::Event>(decoder, &parked.record).await {
+            Ok(read) => read.is_ok(),
+            Err(error) => return interrupted(request, &error),
+        };
+        return match discard(outcome, parked, is_event, *foreign, reason, actor) {
             Ok(()) => Fate::Released,
             Err(refused) => Fate::Stopped(refused),
         };
@@ -209,15 +213,17 @@ async fn fate<P: Projection>(
     let event = match read::event::<P::Event>(decoder, &parked.record).await {
         Ok(Ok(event)) => event,
         Ok(Err(why)) => return Fate::Stopped(Refused::new(Reason::Undecodable, why)),
-        Err(error) => {
-            info!(key = %request.key, "a redrive waits, the schema cannot be had: {}", told(&error));
-            return Fate::Interrupted;
-        }
+        Err(error) => return interrupted(request, &error),
     };
     match outcome.draft.fold::<P>(partition, refused, &parked.record, &event) {
         Ok(()) => Fate::Released,
         Err(refused) => Fate::Stopped(refused),
     }
+}
+
+fn interrupted(request: &Request, error: &DecodeError) -> Fate {
+    info!(key = %request.key, "a redrive waits, the schema cannot be had: {}", told(error));
+    Fate::Interrupted
 }
 
 /// The row that a parked record is about, as far as its headers say.
@@ -229,6 +235,7 @@ fn row_key(parked: &ParkedRecord) -> Option<RowKey> {
 fn discard<V: Clone + PartialEq>(
     outcome: &mut Outcome<V>,
     parked: &ParkedRecord,
+    is_event: bool,
     foreign: bool,
     reason: &str,
     actor: &str,
@@ -248,6 +255,14 @@ fn discard<V: Clone + PartialEq>(
     let reached = outcome.draft.version(&key);
     if version <= reached {
         return Ok(()); // A duplicate; there is nothing to decide.
+    }
+    if !is_event && version > reached + 1 {
+        // Only its headers say so, and they may be anybody's: to pass over versions that may yet come is a loss.
+        let message = format!(
+            "it says it is version {version} where {} is next, but it is no event: discard it as foreign",
+            reached + 1
+        );
+        return Err(Refused::new(Reason::Undecodable, message));
     }
     if version - reached > PASSED_MAX {
         let message = format!("to pass from version {reached} to {version} is too much for one discard");

@@ -158,3 +158,53 @@ async fn a_registry_that_does_not_answer_holds_the_partition_and_parks_nothing()
     rig.caught_up(&sink, &[0]).await;
     assert_eq!(sink.rows().await, history.rows());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_only_claims_a_version_is_not_taken_at_its_word() {
+    let sink = PostgresSink::new().await;
+    let (topic, mut history) = (Topic::default(), History::default());
+    topic.append(0, [history.started(0, "r")]);
+    let next = [history.called(0, 1), history.called(0, 2)];
+    let mut forged = next[1].clone();
+    forged.payload = Some(b"not an event".to_vec());
+    topic.append(0, [forged]);
+    topic.append(0, next);
+    let rig = Rig::start(sink.open().await, &topic, &history);
+    rig.assign(&[0]).await;
+    rig.caught_up(&sink, &[0]).await;
+    sink.redrive(&History::key(0)).await;
+    testkit::eventually("what comes before it is applied", crate::broker::BOUND, async || {
+        sink.parked().await.iter().all(|key| key.state == "parked" && key.offsets == [1, 3])
+    })
+    .await;
+    sink.discard_first(&History::key(0), true).await;
+    testkit::eventually("nothing is parked", crate::broker::BOUND, async || sink.parked().await.is_empty())
+        .await;
+    assert_eq!(sink.rows().await, history.rows(), "the real version 3 took effect");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn to_discard_what_claims_a_far_version_takes_the_word_foreign() {
+    let sink = PostgresSink::new().await;
+    let (topic, mut history) = (Topic::default(), History::default());
+    topic.append(0, [history.started(0, "r")]);
+    let next = [history.called(0, 1), history.called(0, 2)];
+    let mut forged = next[1].clone();
+    forged.payload = Some(b"not an event".to_vec());
+    topic.append(0, [forged]);
+    let rig = Rig::start(sink.open().await, &topic, &history);
+    rig.assign(&[0]).await;
+    rig.caught_up(&sink, &[0]).await;
+    sink.discard_first(&History::key(0), false).await;
+    testkit::eventually("the owner refuses", crate::broker::BOUND, async || {
+        sink.parked().await.iter().all(|key| key.state == "parked")
+    })
+    .await;
+    assert_eq!((sink.parked().await.len(), sink.decisions().await), (1, (0, 0)));
+    sink.discard_first(&History::key(0), true).await;
+    testkit::eventually("nothing is parked", crate::broker::BOUND, async || sink.parked().await.is_empty())
+        .await;
+    topic.append(0, next);
+    rig.caught_up(&sink, &[0]).await;
+    assert_eq!(sink.rows().await, history.rows());
+}

@@ -283,3 +283,18 @@ async fn read_all(topic: &str, count: usize) -> BTreeMap<String, Copy> {
     .await;
     copies
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_partition_shows_its_lag() {
+    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
+    broker.send(["a", "b"].map(History::garbage)).await;
+    let (_, mut config, _) = Broker::settings();
+    config.parked_keys_max = 1;
+    let member = broker.member_with(sink.open().await, &history, config);
+    let stopped = member.metrics.stopped.with_label_values(&["0"]);
+    testkit::eventually("the partition stops", BOUND, async || stopped.get() == 1).await;
+    broker.send((0..10).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
+    let lag = member.metrics.lag.with_label_values(&["0"]);
+    testkit::eventually("the lag is seen", BOUND, async || lag.get() == 11).await;
+    member.leave().await;
+}
