@@ -6,6 +6,7 @@ mod broker;
 mod claims;
 mod columns;
 mod mutants;
+mod outage;
 mod parked;
 mod rows;
 mod sink;
