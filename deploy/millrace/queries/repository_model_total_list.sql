@@ -1,4 +1,4 @@
-select repository, model_name, runs, completed, failed, cancelled, judged, resolved, steps, tool_uses, failed_tool_uses,
+select repository, model_name, runs, judged, resolved, steps, tool_uses, failed_tool_uses,
     prompt_tokens, completion_tokens, step_cost_nano_usd, reported_cost_nano_usd
 from repository_model_total
 where tenant_id = $1

@@ -63,7 +63,7 @@ impl Registered {
     }
 }
 
-fn work<P: Projection, S: kafka::ViewStore<P>>(with: &Surroundings, store: S, stop: CancellationToken) -> (Metrics, Work) {
+fn work<P: Projection, S: kafka::ViewStore<P> + Sync>(with: &Surroundings, store: S, stop: CancellationToken) -> (Metrics, Work) {
     let decoder = Decoder::new(with.registry.clone());
     let projector = Projector::<P, S>::new(&with.broker, with.projector.clone(), decoder, store);
     (projector.metrics(), Box::pin(async move { Ok(projector.run(stop).await?) }))

@@ -44,7 +44,7 @@ impl TopicsCommand {
             }
             Self::Apply(args) => apply(args).await?,
         };
-        println!("{plan}");
+        print(&plan);
         Ok(match self {
             Self::Plan(_) if !plan.is_empty() => Exit::Difference,
             _ if !plan.refusals.is_empty() => Exit::PartlyFailed,
@@ -56,4 +56,14 @@ impl TopicsCommand {
 /// Makes it so, and says what was done.
 pub(crate) async fn apply(args: &TopicsArgs) -> anyhow::Result<Plan> {
     Ok(KafkaAdmin::new(&args.admin)?.apply(&args.manifest()?).await?)
+}
+
+fn print(plan: &Plan) {
+    for step in &plan.steps {
+        println!("{step}");
+    }
+    for refusal in &plan.refusals {
+        println!("refused: {refusal}");
+    }
+    println!("{} changes, {} refused, {} as they should be", plan.steps.len(), plan.refusals.len(), plan.unchanged);
 }

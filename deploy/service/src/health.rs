@@ -45,8 +45,7 @@ impl Health {
     /// # Errors
     /// When the address is taken or not ours.
     pub async fn bind(address: SocketAddr, registry: Registry, ready: Probe) -> Result<Self, Error> {
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| Error { address, source })?;
+        let listener = TcpListener::bind(address).await.map_err(|source| Error { address, source })?;
         Ok(Self { listener, registry, ready })
     }
 

@@ -12,7 +12,13 @@ pub struct Config {
     pub log: String,
 
     /// How a log line is written.
-    #[arg(long, env = "MILLRACE_LOG_FORMAT", default_value = "text", global = true, help_heading = "Telemetry")]
+    #[arg(
+        long,
+        env = "MILLRACE_LOG_FORMAT",
+        default_value = "text",
+        global = true,
+        help_heading = "Telemetry"
+    )]
     pub log_format: LogFormat,
 }
 

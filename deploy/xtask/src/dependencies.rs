@@ -20,8 +20,19 @@ const PURE: [&str; 6] = ["events", "aggregate", "agents", "agent-runs", "project
 
 /// What no pure crate has in its tree: runtimes, drivers, clocks, random sources.
 const IMPURE: [&str; 13] = [
-    "tokio", "async-std", "rdkafka", "sqlx", "redis", "reqwest", "hyper", "rand", "getrandom", "fastrand", "chrono",
-    "time", "mio",
+    "tokio",
+    "async-std",
+    "rdkafka",
+    "sqlx",
+    "redis",
+    "reqwest",
+    "hyper",
+    "rand",
+    "getrandom",
+    "fastrand",
+    "chrono",
+    "time",
+    "mio",
 ];
 
 /// Who may name a driver.
@@ -29,7 +40,16 @@ const KEEPERS: [(&str, &[&str]); 3] = [
     ("rdkafka", &["catalog", "kafka", "dead-letters", "millrace", "testkit"]),
     (
         "sqlx",
-        &["outbox", "event-store", "ownership", "dead-letters", "projection-postgres", "projection-redis", "millrace", "testkit"],
+        &[
+            "outbox",
+            "event-store",
+            "ownership",
+            "dead-letters",
+            "projection-postgres",
+            "projection-redis",
+            "millrace",
+            "testkit",
+        ],
     ),
     ("redis", &["projection-redis", "millrace"]),
 ];
@@ -66,7 +86,8 @@ fn of_member(name: &str, member: &Member, members: &Members) -> Vec<String> {
             found.push(format!("{name}: only {} may know {dependency}", keepers.join(", ")));
         }
         if dependency == "anyhow" && !PROGRAMS.contains(&name) {
-            found.push(format!("{name}: a library names its errors, only {} use anyhow", PROGRAMS.join(", ")));
+            found
+                .push(format!("{name}: a library names its errors, only {} use anyhow", PROGRAMS.join(", ")));
         }
     }
     if PURE.contains(&name) {
@@ -86,7 +107,9 @@ mod tests {
 
     fn workspace() -> Members {
         let mut members = Members::new();
-        for folder in ["schemas/events", "producers/agents", "consumers/projection", "consumers/kafka", "chaos/testkit"] {
+        for folder in
+            ["schemas/events", "producers/agents", "consumers/projection", "consumers/kafka", "chaos/testkit"]
+        {
             let name = folder.rsplit('/').next().unwrap().to_owned();
             members.insert(name, Member { folder: folder.to_owned(), ..Member::default() });
         }
@@ -115,14 +138,18 @@ mod tests {
 
     #[test]
     fn nothing_points_back_to_a_higher_layer() {
-        assert_eq!(plant("events", "projection"), ["events: schemas may not depend on consumers (projection)"]);
+        assert_eq!(
+            plant("events", "projection"),
+            ["events: schemas may not depend on consumers (projection)"]
+        );
     }
 
     #[test]
     fn a_pure_crate_has_no_runtime_driver_clock_or_random_source_in_its_tree() {
         for package in IMPURE {
             assert!(
-                plant("projection", package).contains(&format!("projection: is pure, but {package} is in its tree")),
+                plant("projection", package)
+                    .contains(&format!("projection: is pure, but {package} is in its tree")),
                 "{package} went unseen"
             );
         }
@@ -135,7 +162,10 @@ mod tests {
 
     #[test]
     fn the_test_kit_is_no_normal_dependency() {
-        assert!(plant("kafka", "testkit").contains(&"kafka: testkit is for tests, name it under dev-dependencies".to_owned()));
+        assert!(
+            plant("kafka", "testkit")
+                .contains(&"kafka: testkit is for tests, name it under dev-dependencies".to_owned())
+        );
     }
 
     #[test]

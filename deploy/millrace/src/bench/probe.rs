@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use agent_views::ExecutionsRedis;
 use anyhow::{Context, bail};
-use events::TenantId;
+use events::{AggregateId, TenantId};
 use hdrhistogram::Histogram;
 use projection_redis::Reader;
 use sqlx::{Connection, PgConnection};
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +24,7 @@ use crate::stack_defaults::settings;
 /// the machine worth naming; what it reports is up to a millisecond and a half too long.
 #[derive(Debug)]
 pub(crate) struct Probes {
-    watcher: mpsc::Sender<Acknowledged>,
+    watcher: Arc<watch::Sender<Option<Acknowledged>>>,
     postgres: JoinHandle<anyhow::Result<Histogram<u64>>>,
     redis: JoinHandle<anyhow::Result<Histogram<u64>>>,
 }
@@ -52,25 +52,17 @@ impl Probes {
         let redis = args.redis(partitions)?;
         let postgres = PgConnection::connect(&args.views_url).await.context("failed to connect to the views")?;
 
-        let (watcher, mut acknowledged) = mpsc::channel::<Acknowledged>(1);
-        let (for_postgres, from_postgres) = mpsc::channel(1);
-        let (for_redis, from_redis) = mpsc::channel(1);
-        tokio::spawn(async move {
-            while let Some(event) = acknowledged.recv().await {
-                // A probe that is busy misses this one.
-                drop(for_postgres.try_send(event));
-                drop(for_redis.try_send(event));
-            }
-        });
+        let (watcher, newest) = watch::channel(None);
         Ok(Self {
-            watcher,
-            postgres: tokio::spawn(watch_postgres(postgres, tenant.clone(), from_postgres)),
-            redis: tokio::spawn(watch_redis(redis, tenant.clone(), from_redis)),
+            watcher: Arc::new(watcher),
+            postgres: tokio::spawn(Reads::Postgres(Box::new(postgres)).watch(tenant.clone(), newest.clone())),
+            redis: tokio::spawn(Reads::Redis(Box::new(redis)).watch(tenant.clone(), newest)),
         })
     }
 
-    pub(crate) fn watcher(&self) -> mpsc::Sender<Acknowledged> {
-        self.watcher.clone()
+    /// Where writers leave the event they appended last.
+    pub(crate) fn watcher(&self) -> Arc<watch::Sender<Option<Acknowledged>>> {
+        Arc::clone(&self.watcher)
     }
 
     pub(crate) async fn finish(self) -> anyhow::Result<Seen> {
@@ -79,52 +71,46 @@ impl Probes {
     }
 }
 
-async fn watch_postgres(
-    mut connection: PgConnection,
-    tenant: TenantId,
-    mut events: mpsc::Receiver<Acknowledged>,
-) -> anyhow::Result<Histogram<u64>> {
-    let mut seen = histogram();
-    while let Some(event) = events.recv().await {
-        until_visible(&event, &mut seen, async || {
-            let version: Option<i64> = sqlx::query_scalar(include_str!("../../queries/execution_version.sql"))
-                .bind(tenant.as_str())
-                .bind(event.aggregate_id.0)
-                .fetch_optional(&mut connection)
-                .await?;
-            Ok(version.unwrap_or(0).unsigned_abs())
-        })
-        .await?;
-    }
-    Ok(seen)
+/// A reader of one sink.
+enum Reads {
+    Postgres(Box<PgConnection>),
+    Redis(Box<Reader<ExecutionsRedis>>),
 }
 
-async fn watch_redis(
-    mut reader: Reader<ExecutionsRedis>,
-    tenant: TenantId,
-    mut events: mpsc::Receiver<Acknowledged>,
-) -> anyhow::Result<Histogram<u64>> {
-    let mut seen = histogram();
-    while let Some(event) = events.recv().await {
-        until_visible(&event, &mut seen, async || Ok(reader.row(&tenant, event.aggregate_id).await?.version)).await?;
-    }
-    Ok(seen)
-}
-
-async fn until_visible(
-    event: &Acknowledged,
-    seen: &mut Histogram<u64>,
-    mut version: impl AsyncFnMut() -> anyhow::Result<u64>,
-) -> anyhow::Result<()> {
-    while version().await? < event.version {
-        if event.at.elapsed() > PATIENCE {
-            bail!("{} at version {} is not visible after {PATIENCE:?}", event.aggregate_id, event.version);
+impl Reads {
+    async fn version(&mut self, tenant: &TenantId, aggregate_id: AggregateId) -> anyhow::Result<u64> {
+        match self {
+            Self::Postgres(connection) => {
+                let version: Option<i64> = sqlx::query_scalar(include_str!("../../queries/execution_version.sql"))
+                    .bind(tenant.as_str())
+                    .bind(aggregate_id.0)
+                    .fetch_optional(connection.as_mut())
+                    .await?;
+                Ok(version.unwrap_or(0).unsigned_abs())
+            }
+            Self::Redis(reader) => Ok(reader.row(tenant, aggregate_id).await?.version),
         }
-        tokio::time::sleep(ASK_EVERY).await;
     }
-    seen.saturating_record(u64::try_from(event.at.elapsed().as_micros()).unwrap_or(u64::MAX));
-    tokio::time::sleep(REST).await;
-    Ok(())
+
+    async fn watch(
+        mut self,
+        tenant: TenantId,
+        mut newest: watch::Receiver<Option<Acknowledged>>,
+    ) -> anyhow::Result<Histogram<u64>> {
+        let mut seen = histogram();
+        while newest.changed().await.is_ok() {
+            let Some(event) = *newest.borrow_and_update() else { continue };
+            while self.version(&tenant, event.aggregate_id).await? < event.version {
+                if event.at.elapsed() > PATIENCE {
+                    bail!("{} at version {} is not visible after {PATIENCE:?}", event.aggregate_id, event.version);
+                }
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+            seen.saturating_record(u64::try_from(event.at.elapsed().as_micros()).unwrap_or(u64::MAX));
+            tokio::time::sleep(REST).await;
+        }
+        Ok(seen)
+    }
 }
 
 /// Watches a role's resident memory, once a second.

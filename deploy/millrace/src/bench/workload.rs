@@ -8,7 +8,7 @@ use event_store::{Append, Codec, EventStore, Expected, PgEventStore};
 use events::execution::{ExecutionStarted, ModelCalled};
 use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, ExecutionId, Metadata, NanoUsd, TenantId, Timestamp};
 use hdrhistogram::Histogram;
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -47,12 +47,12 @@ pub(crate) struct Loaded {
 /// Model calls of one synthetic execution; then the next begins.
 const STEPS_MAX: i32 = 60;
 
-/// Runs a load; a copy of every acknowledgement goes to `watcher` as long as that keeps up.
+/// Runs a load; `watcher` always has the newest acknowledgement.
 pub(crate) async fn run(
     load: &Load,
     store: &PgEventStore,
     codec: &Arc<Codec<ExecutionEvent>>,
-    watcher: Option<mpsc::Sender<Acknowledged>>,
+    watcher: Option<Arc<watch::Sender<Option<Acknowledged>>>>,
 ) -> anyhow::Result<Loaded> {
     let appends_per_s = f64::from(load.events_per_s) / f64::from(load.events_per_append);
     let interval = Duration::from_secs_f64(f64::from(load.writers) / appends_per_s);
@@ -76,7 +76,7 @@ async fn write(
     load: &Load,
     store: &PgEventStore,
     codec: &Codec<ExecutionEvent>,
-    watcher: Option<mpsc::Sender<Acknowledged>>,
+    watcher: Option<Arc<watch::Sender<Option<Acknowledged>>>>,
     first: Instant,
     interval: Duration,
 ) -> anyhow::Result<(u64, Histogram<u64>)> {
@@ -92,8 +92,7 @@ async fn write(
         if let Some(watcher) = &watcher {
             let acknowledged =
                 Acknowledged { aggregate_id: append.aggregate_id, version: execution.version, at: Instant::now() };
-            // A watcher that is busy misses this one.
-            drop(watcher.try_send(acknowledged));
+            watcher.send_replace(Some(acknowledged));
         }
         due += interval;
     }
