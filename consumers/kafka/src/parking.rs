@@ -224,3 +224,18 @@ pub struct Decided {
     /// The version of the aggregate that has no effect; `None` for a foreign record, which has no version.
     pub version: Option<(TenantId, AggregateId, u64)>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_its_own_name_unless_it_is_too_long_for_one() {
+        assert_eq!(ParkKey::of(Some(b"k")).as_bytes(), b"k");
+        assert_eq!(ParkKey::of(None), ParkKey::of(Some(b"")));
+        let (long, longer) = (vec![1; 1_000], vec![1; 1_001]);
+        assert!(ParkKey::of(Some(&long)).as_bytes().len() < KEY_BYTES_MAX);
+        assert_ne!(ParkKey::of(Some(&long)), ParkKey::of(Some(&longer)));
+        assert_eq!(ParkKey::of(Some(b"a\xff")).to_string(), r"a\xff");
+    }
+}

@@ -102,3 +102,45 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fetched(offset: i64, bytes: usize) -> Fetched {
+        let payload = Some(vec![0; bytes]);
+        let record = Record {
+            topic: "t".into(),
+            partition: 0,
+            offset,
+            timestamp_ms: None,
+            key: None,
+            payload,
+            headers: Vec::new(),
+        };
+        Fetched { generation: 1, record }
+    }
+
+    #[test]
+    fn a_full_queue_gives_the_record_back_and_takes_it_when_there_is_room() {
+        let queue = Queue::new(2, 1 << 20);
+        assert!(queue.push(fetched(0, 1), Duration::ZERO).is_none());
+        assert!(queue.push(fetched(1, 1), Duration::ZERO).is_none());
+        let back = queue.push(fetched(2, 1), Duration::ZERO).expect("no room");
+        assert!(!queue.is_low());
+        assert_eq!(queue.take(1)[0].record.offset, 0);
+        assert!(queue.push(back, Duration::ZERO).is_none());
+        let offsets: Vec<i64> = queue.take(10).iter().map(|f| f.record.offset).collect();
+        assert_eq!(offsets, [1, 2]);
+        assert!(queue.is_low());
+    }
+
+    #[test]
+    fn bytes_are_bounded_but_one_huge_record_passes() {
+        let queue = Queue::new(100, 1_000);
+        assert!(queue.push(fetched(0, 1_000_000), Duration::ZERO).is_none());
+        assert!(queue.push(fetched(1, 1), Duration::ZERO).is_some());
+        assert_eq!(queue.take(100).len(), 1);
+        assert!(queue.push(fetched(1, 1), Duration::ZERO).is_none());
+    }
+}

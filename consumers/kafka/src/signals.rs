@@ -133,3 +133,25 @@ impl Watermarks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&partition).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_comes_too_late_goes_back_to_who_gave_it() {
+        let answer = Answer::new();
+        assert_eq!(answer.wait(Duration::ZERO), None::<i32>);
+        assert!(!answer.is_awaited());
+        assert_eq!(answer.give(Some(7)), Err(Some(7)));
+    }
+
+    #[test]
+    fn an_answer_in_time_reaches_who_waits() {
+        let answer = Answer::new();
+        let other = answer.clone();
+        let waiting = std::thread::spawn(move || other.wait(Duration::from_secs(10)));
+        assert_eq!(answer.give(Some(7)), Ok(()));
+        assert_eq!(waiting.join().expect("no panic"), Some(7));
+    }
+}

@@ -7,6 +7,24 @@
 //!
 //! Rows go in and out in the view's serde form, field by field; the table's columns are checked against the view's
 //! fields when it is opened. It knows no projection, and no Kafka: it is called by [`kafka::Projector`].
+//!
+//! ```no_run
+//! # async fn example<P: projection::Projection>(
+//! #     broker: kafka::BrokerConfig, projector: kafka::ProjectorConfig, registry: wire::Registry,
+//! #     postgres: projection_postgres::PostgresConfig, stop: tokio_util::sync::CancellationToken,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! use kafka::Projector;
+//! use projection_postgres::{PostgresViews, Tables};
+//!
+//! let tables = Tables { view: "execution", totals: Some("execution_total") };
+//! let store = PostgresViews::<P>::open(&postgres, tables).await?;
+//! let projector = Projector::<P, _>::new(&broker, projector, wire::Decoder::new(registry), store);
+//! let metrics = projector.metrics();
+//! projector.run(stop).await?;
+//! # drop(metrics);
+//! # Ok(())
+//! # }
+//! ```
 
 mod config;
 mod connection;
