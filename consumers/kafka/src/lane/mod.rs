@@ -205,8 +205,10 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             let Some(end) = self.watermarks.get(partition.id) else { continue };
             let lag = (end - partition.next_offset).max(0);
             self.metrics.lag.with_label_values(&[&partition.id.to_string()]).set(lag);
-            if let Some(newest) = partition.newest.filter(|_| lag > 0) {
-                oldest = oldest.max(now.as_secs_f64() - newest.micros() as f64 / 1e6);
+            if lag > 0 {
+                // Nothing applied since we have it: the lag is older than that.
+                let age = partition.newest.map(|newest| now.as_secs_f64() - newest.micros() as f64 / 1e6);
+                oldest = oldest.max(age.unwrap_or(partition.assigned_at.elapsed().as_secs_f64()));
             }
         }
         self.metrics.lag_seconds.set(oldest);

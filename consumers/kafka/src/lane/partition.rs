@@ -25,8 +25,9 @@ pub(super) struct Partition {
     pub(super) stopped: bool,
     /// The offset that Kafka was last told.
     pub(super) hinted: i64,
-    /// When the newest applied event was recorded.
+    /// When the newest event was recorded that was applied since we have the partition.
     pub(super) newest: Option<Timestamp>,
+    pub(super) assigned_at: Instant,
 }
 
 /// What a partition is doing.
@@ -98,6 +99,7 @@ impl Partition {
             stopped: false,
             hinted: -1,
             newest: None,
+            assigned_at: wake_at,
         }
     }
 

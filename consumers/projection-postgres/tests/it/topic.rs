@@ -296,5 +296,6 @@ async fn a_stopped_partition_shows_its_lag() {
     broker.send((0..10).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
     let lag = member.metrics.lag.with_label_values(&["0"]);
     testkit::eventually("the lag is seen", BOUND, async || lag.get() == 11).await;
+    testkit::eventually("and its age", BOUND, async || member.metrics.lag_seconds.get() > 0.0).await;
     member.leave().await;
 }
