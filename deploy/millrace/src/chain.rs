@@ -125,12 +125,14 @@ impl Chain {
     pub(crate) async fn standing(&self) -> anyhow::Result<Standing> {
         let mut redis = 0;
         self.redis.lock().await.rows(|view| redis += view.row.version).await?;
-        let postgres: i64 =
-            sqlx::query_scalar(include_str!("../queries/execution_applied.sql")).fetch_one(&self.views).await?;
+        let postgres: i64 = sqlx::query_scalar(include_str!("../queries/execution_applied.sql"))
+            .fetch_one(&self.views)
+            .await?;
         let in_topic: i64 =
             watermarks(&self.topic).await?.iter().map(|partition| partition.high - partition.low).sum();
-        let appended: i64 =
-            sqlx::query_scalar(include_str!("../queries/event_store_count.sql")).fetch_one(&self.store).await?;
+        let appended: i64 = sqlx::query_scalar(include_str!("../queries/event_store_count.sql"))
+            .fetch_one(&self.store)
+            .await?;
         Ok(Standing {
             appended: appended.unsigned_abs(),
             in_topic: in_topic.unsigned_abs(),

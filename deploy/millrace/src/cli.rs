@@ -1,16 +1,19 @@
 //! The command line.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::{
-    bench, connector, demo, events, import, migrate, parked, run, schema, stack, stack_defaults, topics, up, verify, with,
+    bench, connector, demo, events, import, migrate, parked, run, schema, settings, stack, stack_defaults,
+    topics, up, verify, with,
 };
 
 /// Events out of Postgres, through Kafka, into projections; with proof
 #[derive(Debug, Parser)]
 #[command(name = "millrace", version, max_term_width = 110)]
-#[command(after_help = "Exit status: 0 done, 1 failed or a check did not hold, 2 usage, 3 partly failed, 4 not found, 10 difference found")]
+#[command(
+    after_help = "Exit status: 0 done, 1 failed or a check did not hold, 2 usage, 3 partly failed, 4 not found, 10 difference found"
+)]
 pub(crate) struct Cli {
     /// The local stack whose facts fill in what flags and environment leave open
     #[arg(long, visible_alias = "stack", env = "MILLRACE_STACK", default_value = stack_defaults::DEFAULT_STACK, global = true)]
@@ -71,6 +74,8 @@ enum Command {
     Events(events::EventsCommand),
     /// Migrate both databases and make the replication slot
     Migrate(migrate::MigrateArgs),
+    /// Print every setting with its variable, flag and default, as Markdown
+    Settings,
     /// Raise a stack, run a command, remove the stack
     With(with::WithArgs),
 }
@@ -101,6 +106,7 @@ impl Cli {
             Command::Bench(bench) => bench.run(&self.name).await,
             Command::Events(command) => command.run().await,
             Command::Migrate(args) => args.run().await,
+            Command::Settings => Ok(settings::run(&Self::command())),
             Command::With(args) => args.run(&self.name).await,
         }
     }

@@ -77,5 +77,8 @@ fn outbox(args: &ConnectArgs) -> Connector {
 pub(crate) async fn apply(args: &ConnectArgs) -> anyhow::Result<Applied> {
     let client = Client::new(&args.worker)?;
     let ready = async || crate::up::slot_is_active(&args.events_cdc_url).await;
-    client.apply(&outbox(args), args.worker.wait_max(), ready).await.context("the outbox connector is not applied")
+    client
+        .apply(&outbox(args), args.worker.wait_max(), ready)
+        .await
+        .context("the outbox connector is not applied")
 }

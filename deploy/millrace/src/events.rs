@@ -107,10 +107,11 @@ fn timeline(history: &[StoredEvent], json: bool) {
 
 /// RFC 3339 with microseconds, UTC.
 pub(crate) fn moment(time: Timestamp) -> String {
-    DateTime::<Utc>::from_timestamp_micros(time.micros())
-        .map_or_else(|| format!("{} us", time.micros()), |time| time.to_rfc3339_opts(SecondsFormat::Micros, true))
+    DateTime::<Utc>::from_timestamp_micros(time.micros()).map_or_else(
+        || format!("{} us", time.micros()),
+        |time| time.to_rfc3339_opts(SecondsFormat::Micros, true),
+    )
 }
-
 
 #[cfg(test)]
 mod tests {

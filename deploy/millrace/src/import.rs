@@ -11,9 +11,7 @@ use agents::{Execution, Rejection};
 use aggregate::Aggregate;
 use anyhow::Context;
 use clap::ValueEnum;
-use event_store::{
-    Append, AppendError, Codec, EventStore, Expected, NewEvent, PgEventStore, StoreError,
-};
+use event_store::{Append, AppendError, Codec, EventStore, Expected, NewEvent, PgEventStore, StoreError};
 use events::{AggregateId, DomainEvent, ExecutionEvent, Metadata, TenantId};
 use flate2::read::GzDecoder;
 use futures::StreamExt;
@@ -124,8 +122,11 @@ impl Importer {
     /// The whole history of a run, by the rules of the domain, with the ids it will always have.
     fn decide(&self, run: &AgentRun) -> Result<Vec<(AggregateId, NewEvent)>, LineError> {
         let execution_id = agent_runs::execution_id(&self.tenant, run);
-        let metadata =
-            Metadata { correlation_id: Some(run.run_id.clone()), actor: Some("import".into()), ..Metadata::default() };
+        let metadata = Metadata {
+            correlation_id: Some(run.run_id.clone()),
+            actor: Some("import".into()),
+            ..Metadata::default()
+        };
         let (mut state, mut history) = (Execution::default(), Vec::new());
         for command in agent_runs::commands(run, execution_id) {
             for event in state.decide(command)? {
@@ -139,7 +140,11 @@ impl Importer {
         Ok(history)
     }
 
-    async fn append(&self, history: &[(AggregateId, NewEvent)], progress: &Progress) -> Result<(), LineError> {
+    async fn append(
+        &self,
+        history: &[(AggregateId, NewEvent)],
+        progress: &Progress,
+    ) -> Result<(), LineError> {
         let (mut stored, mut attempts) = (0, 0);
         while let Some((aggregate_id, _)) = history.get(stored) {
             let chunk = &history[stored..history.len().min(stored + CHUNK)];
@@ -171,10 +176,17 @@ impl Importer {
     }
 
     /// How many of `history`'s events the store has; they must be the first ones, by id.
-    async fn present(&self, id: AggregateId, history: &[(AggregateId, NewEvent)]) -> Result<usize, LineError> {
-        let stored = self.store.load(&self.tenant, id, 0).await.map_err(|error| LineError::Store(error.into()))?;
+    async fn present(
+        &self,
+        id: AggregateId,
+        history: &[(AggregateId, NewEvent)],
+    ) -> Result<usize, LineError> {
+        let stored =
+            self.store.load(&self.tenant, id, 0).await.map_err(|error| LineError::Store(error.into()))?;
         let ours = history.iter().map(|(_, event)| event.event_id);
-        if stored.len() > history.len() || !stored.iter().map(|event| event.event_id).eq(ours.take(stored.len())) {
+        if stored.len() > history.len()
+            || !stored.iter().map(|event| event.event_id).eq(ours.take(stored.len()))
+        {
             return Err(LineError::Diverged(id));
         }
         Ok(stored.len())
@@ -192,7 +204,10 @@ fn is_transient(error: &AppendError) -> bool {
 fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead + Send>> {
     let mut file =
         BufReader::new(File::open(path).with_context(|| format!("failed to open {}", path.display()))?);
-    let gzip = file.fill_buf().with_context(|| format!("failed to read {}", path.display()))?.starts_with(&[0x1f, 0x8b]);
+    let gzip = file
+        .fill_buf()
+        .with_context(|| format!("failed to read {}", path.display()))?
+        .starts_with(&[0x1f, 0x8b]);
     Ok(if gzip { Box::new(BufReader::new(GzDecoder::new(file))) } else { Box::new(file) })
 }
 

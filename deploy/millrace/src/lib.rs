@@ -19,6 +19,7 @@ mod projections;
 mod role;
 mod run;
 mod schema;
+mod settings;
 mod stack;
 mod stack_defaults;
 mod topics;

@@ -26,12 +26,17 @@ impl MigrateArgs {
     /// Forward only, and nothing where nothing is missing. The publication comes before the slot, the slot before the first
     /// append: so no event is ever committed that the slot does not cover.
     pub(crate) async fn run(&self) -> anyhow::Result<Exit> {
-        let events = owner(&self.events_owner_url).await.context("failed to connect to the events' database")?;
+        let events =
+            owner(&self.events_owner_url).await.context("failed to connect to the events' database")?;
         outbox::migrate(&events).await.context("failed to migrate the outbox")?;
         event_store::migrate(&events).await.context("failed to migrate the event store")?;
-        outbox::Outbox::new(events).roll(outbox::Retention::default()).await.context("failed to roll the outbox")?;
+        outbox::Outbox::new(events)
+            .roll(outbox::Retention::default())
+            .await
+            .context("failed to roll the outbox")?;
 
-        let mut cdc = PgConnection::connect(&self.events_cdc_url).await.context("failed to connect as cdc")?;
+        let mut cdc =
+            PgConnection::connect(&self.events_cdc_url).await.context("failed to connect as cdc")?;
         outbox::ensure_slot(&mut cdc, outbox::SLOT).await.context("failed to make the replication slot")?;
 
         let views = owner(&self.views_owner_url).await.context("failed to connect to the views' database")?;

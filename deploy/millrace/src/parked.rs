@@ -111,7 +111,12 @@ impl ParkedCommand {
                     .discard(&key.projection, &key.key, scope, foreign, &reason, &actor)
                     .await;
                 asked.map(|offsets| {
-                    println!("discarding {} of {} in {} is asked for", shown(&offsets), key.key, key.projection);
+                    println!(
+                        "discarding {} of {} in {} is asked for",
+                        shown(&offsets),
+                        key.key,
+                        key.projection
+                    );
                 })
             }
         };
@@ -146,7 +151,17 @@ async fn list(args: ListArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Ok);
     }
     let mut table = Table::new();
-    table.set_header(["projection", "partition", "key", "records", "state", "reason", "attempts", "since", "message"]);
+    table.set_header([
+        "projection",
+        "partition",
+        "key",
+        "records",
+        "state",
+        "reason",
+        "attempts",
+        "since",
+        "message",
+    ]);
     for key in &keys {
         table.add_row([
             key.projection.clone(),

@@ -46,7 +46,11 @@ impl Registered {
     }
 
     /// Connects its sink; the work begins when it is awaited.
-    pub(crate) async fn prepare(self, with: &Surroundings, stop: CancellationToken) -> anyhow::Result<(Metrics, Work)> {
+    pub(crate) async fn prepare(
+        self,
+        with: &Surroundings,
+        stop: CancellationToken,
+    ) -> anyhow::Result<(Metrics, Work)> {
         match self {
             Self::ExecutionsPostgres => {
                 let tables = Tables { view: EXECUTION_TABLE, totals: Some(EXECUTION_TOTAL_TABLE) };
@@ -63,7 +67,11 @@ impl Registered {
     }
 }
 
-fn work<P: Projection, S: kafka::ViewStore<P> + Sync>(with: &Surroundings, store: S, stop: CancellationToken) -> (Metrics, Work) {
+fn work<P: Projection, S: kafka::ViewStore<P> + Sync>(
+    with: &Surroundings,
+    store: S,
+    stop: CancellationToken,
+) -> (Metrics, Work) {
     let decoder = Decoder::new(with.registry.clone());
     let projector = Projector::<P, S>::new(&with.broker, with.projector.clone(), decoder, store);
     (projector.metrics(), Box::pin(async move { Ok(projector.run(stop).await?) }))

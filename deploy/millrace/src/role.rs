@@ -23,7 +23,12 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 impl Role {
     /// Starts `millrace run <name>` with further environment variables.
-    pub(crate) fn start(name: &str, stack: &str, environment: &[(&str, &str)], logs: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        name: &str,
+        stack: &str,
+        environment: &[(&str, &str)],
+        logs: &Path,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(logs).with_context(|| format!("failed to create {}", logs.display()))?;
         let log = logs.join(format!("{name}.log"));
         let open = || File::options().create(true).append(true).open(&log);
@@ -69,7 +74,9 @@ impl Role {
     pub(crate) fn check(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("{} ended with {status}; its log ends with\n{}", self.name, self.last_lines()),
+            Some(status) => {
+                bail!("{} ended with {status}; its log ends with\n{}", self.name, self.last_lines())
+            }
         }
     }
 

@@ -29,7 +29,8 @@ pub(crate) const DEFAULT_STACK: &str = "default";
 /// The facts of a stack, for as far as there is such a stack.
 pub(crate) fn facts(name: &str) -> BTreeMap<String, String> {
     let env = local::Stack::open(name).and_then(|stack| stack.env());
-    env.map(|env| env.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()).unwrap_or_default()
+    env.map(|env| env.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+        .unwrap_or_default()
 }
 
 /// `command` with a default for every argument whose environment variable is among `facts`. Precedence stays flag,

@@ -65,5 +65,10 @@ fn print(plan: &Plan) {
     for refusal in &plan.refusals {
         println!("refused: {refusal}");
     }
-    println!("{} changes, {} refused, {} as they should be", plan.steps.len(), plan.refusals.len(), plan.unchanged);
+    println!(
+        "{} changes, {} refused, {} as they should be",
+        plan.steps.len(),
+        plan.refusals.len(),
+        plan.unchanged
+    );
 }

@@ -49,7 +49,9 @@ impl VerifyArgs {
         } else {
             print!("{report}");
             match report.verdict() {
-                Verdict::Proved => println!("proved: nothing is missing, foreign, doubled, reordered or different"),
+                Verdict::Proved => {
+                    println!("proved: nothing is missing, foreign, doubled, reordered or different")
+                }
                 Verdict::Refuted => println!("refuted; see the first difference above"),
                 Verdict::Vacuous => println!("nothing was compared, so nothing is proved"),
             }
@@ -80,12 +82,17 @@ impl Stages {
         })
         .await??;
 
-        let mut postgres = Sink::<ExecutionsPostgres>::new(exceptions(&views, ExecutionsPostgres::NAME).await?);
+        let mut postgres =
+            Sink::<ExecutionsPostgres>::new(exceptions(&views, ExecutionsPostgres::NAME).await?);
         postgres_rows(&views, &mut postgres).await?;
         let mut redis = Sink::<ExecutionsRedis>::new(exceptions(&views, ExecutionsRedis::NAME).await?);
         let mut reader = self.chain.redis(partitions)?;
-        reader.rows(|view| redis.row(&view.tenant, view.aggregate_id, view.row.version, view.row.view.as_ref())).await?;
-        reader.places(|place| redis.rank(&place.tenant, &place.board, place.aggregate_id, place.score)).await?;
+        reader
+            .rows(|view| redis.row(&view.tenant, view.aggregate_id, view.row.version, view.row.view.as_ref()))
+            .await?;
+        reader
+            .places(|place| redis.rank(&place.tenant, &place.board, place.aggregate_id, place.score))
+            .await?;
 
         let decoder = Decoder::<ExecutionEvent>::new(wire::Registry::new(&self.registry)?);
         let mut position = 0;
@@ -169,7 +176,9 @@ async fn postgres_rows(views: &PgPool, sink: &mut Sink<ExecutionsPostgres>) -> a
     drop(rows);
 
     let totals: Vec<(String, String, String, serde_json::Value)> =
-        sqlx::query_as(include_str!("../queries/execution_total_list.sql")).fetch_all(&mut *connection).await?;
+        sqlx::query_as(include_str!("../queries/execution_total_list.sql"))
+            .fetch_all(&mut *connection)
+            .await?;
     for (tenant, repository, model_name, amounts) in totals {
         let group = vec![("repository".to_owned(), repository), ("model_name".to_owned(), model_name)];
         let amounts = amounts.as_object().into_iter().flatten();

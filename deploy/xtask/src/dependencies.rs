@@ -37,7 +37,7 @@ const IMPURE: [&str; 13] = [
 
 /// Who may name a driver.
 const KEEPERS: [(&str, &[&str]); 3] = [
-    ("rdkafka", &["catalog", "kafka", "dead-letters", "millrace", "testkit"]),
+    ("rdkafka", &["catalog", "kafka", "dead-letters", "local", "millrace", "testkit"]),
     (
         "sqlx",
         &[

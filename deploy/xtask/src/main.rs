@@ -1,6 +1,7 @@
 //! Checks of this workspace that no ready-made tool does. `cargo xtask <check>`.
 
 mod dependencies;
+mod generated;
 mod metadata;
 
 use std::path::PathBuf;
@@ -17,14 +18,24 @@ enum Check {
         #[arg(long, default_value = "Cargo.toml")]
         manifest_path: PathBuf,
     },
+    /// Compares what is generated from code with what is committed.
+    Generated {
+        /// Renew what is committed.
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let Check::Dependencies { manifest_path } = Check::parse();
-    let violations = dependencies::violations(&metadata::read(&manifest_path)?);
-    for violation in &violations {
-        eprintln!("{violation}");
+    let (check, found) = match Check::parse() {
+        Check::Dependencies { manifest_path } => {
+            ("dependencies", dependencies::violations(&metadata::read(&manifest_path)?))
+        }
+        Check::Generated { write } => ("generated", generated::differences(write)?),
+    };
+    for finding in &found {
+        eprintln!("{finding}");
     }
-    println!("dependencies: {} violations", violations.len());
-    Ok(if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    println!("{check}: {} found", found.len());
+    Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -78,7 +78,8 @@ fn micros(since: Instant) -> f64 {
 fn fdatasync() -> anyhow::Result<f64> {
     let folder = std::env::current_dir()?;
     let path = folder.join(format!(".fdatasync-{}", std::process::id()));
-    let mut file = std::fs::File::create(&path).with_context(|| format!("failed to create {}", path.display()))?;
+    let mut file =
+        std::fs::File::create(&path).with_context(|| format!("failed to create {}", path.display()))?;
     let mut times = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
         let start = Instant::now();
@@ -103,7 +104,8 @@ async fn postgres(url: &str) -> anyhow::Result<f64> {
 
 async fn redis(url: &str) -> anyhow::Result<f64> {
     let client = redis::Client::open(url).context("failed to read the Redis URL")?;
-    let mut connection = client.get_multiplexed_async_connection().await.context("failed to connect to Redis")?;
+    let mut connection =
+        client.get_multiplexed_async_connection().await.context("failed to connect to Redis")?;
     let mut times = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
         let start = Instant::now();
@@ -140,7 +142,8 @@ fn pressure() -> Option<f64> {
 
 fn steal() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/stat").ok()?;
-    let ticks: Vec<f64> = text.lines().next()?.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
+    let ticks: Vec<f64> =
+        text.lines().next()?.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
     let all: f64 = ticks.iter().take(8).sum();
     Some(ticks.get(7)? / all * 100.0)
 }

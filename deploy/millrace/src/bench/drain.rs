@@ -34,7 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn figures(args: &DrainArgs, stack: &str) -> anyhow::Result<Vec<Figure>> {
     let connect: ConnectArgs = settings(stack)?;
-    let (client, outbox) = (Client::new(&connect.worker)?, Connector::outbox(&connect.worker.connect_secrets));
+    let (client, outbox) =
+        (Client::new(&connect.worker)?, Connector::outbox(&connect.worker.connect_secrets));
     let chain: ChainArgs = settings(stack)?;
     let topic = Arc::new(chain.topic_reader()?);
 

@@ -45,8 +45,7 @@ impl Bench {
     pub(crate) async fn run(self, stack: &str) -> anyhow::Result<Exit> {
         crate::up::up(&crate::up::named(stack)).await?;
         let databases: Databases = settings(stack)?;
-        let calibration =
-            calibration::measure(&databases.views_writer_url, &databases.redis_url).await?;
+        let calibration = calibration::measure(&databases.views_writer_url, &databases.redis_url).await?;
         let (figures, output) = match self {
             Self::Append(args) => (append::figures(&args, stack).await?, args.output),
             Self::Latency(args) => (latency::figures(&args, stack).await?, args.output),

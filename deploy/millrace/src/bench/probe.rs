@@ -50,7 +50,8 @@ impl Probes {
         let topic = <events::ExecutionEvent as events::DomainEvent>::TOPIC;
         let partitions = tokio::task::spawn_blocking(move || reader.watermarks(topic)).await??.len();
         let redis = args.redis(partitions)?;
-        let postgres = PgConnection::connect(&args.views_url).await.context("failed to connect to the views")?;
+        let postgres =
+            PgConnection::connect(&args.views_url).await.context("failed to connect to the views")?;
 
         let (watcher, newest) = watch::channel(None);
         Ok(Self {
@@ -81,11 +82,12 @@ impl Reads {
     async fn version(&mut self, tenant: &TenantId, aggregate_id: AggregateId) -> anyhow::Result<u64> {
         match self {
             Self::Postgres(connection) => {
-                let version: Option<i64> = sqlx::query_scalar(include_str!("../../queries/execution_version.sql"))
-                    .bind(tenant.as_str())
-                    .bind(aggregate_id.0)
-                    .fetch_optional(connection.as_mut())
-                    .await?;
+                let version: Option<i64> =
+                    sqlx::query_scalar(include_str!("../../queries/execution_version.sql"))
+                        .bind(tenant.as_str())
+                        .bind(aggregate_id.0)
+                        .fetch_optional(connection.as_mut())
+                        .await?;
                 Ok(version.unwrap_or(0).unsigned_abs())
             }
             Self::Redis(reader) => Ok(reader.row(tenant, aggregate_id).await?.version),
@@ -102,7 +104,11 @@ impl Reads {
             let Some(event) = *newest.borrow_and_update() else { continue };
             while self.version(&tenant, event.aggregate_id).await? < event.version {
                 if event.at.elapsed() > PATIENCE {
-                    bail!("{} at version {} is not visible after {PATIENCE:?}", event.aggregate_id, event.version);
+                    bail!(
+                        "{} at version {} is not visible after {PATIENCE:?}",
+                        event.aggregate_id,
+                        event.version
+                    );
                 }
                 tokio::time::sleep(ASK_EVERY).await;
             }

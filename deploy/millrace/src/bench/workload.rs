@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use event_store::{Append, Codec, EventStore, Expected, PgEventStore};
 use events::execution::{ExecutionStarted, ModelCalled};
-use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, ExecutionId, Metadata, NanoUsd, TenantId, Timestamp};
+use events::{
+    AggregateId, DomainEvent, EventId, ExecutionEvent, ExecutionId, Metadata, NanoUsd, TenantId, Timestamp,
+};
 use hdrhistogram::Histogram;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -90,8 +92,11 @@ async fn write(
         append_us.saturating_record(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX));
         events += u64::from(load.events_per_append);
         if let Some(watcher) = &watcher {
-            let acknowledged =
-                Acknowledged { aggregate_id: append.aggregate_id, version: execution.version, at: Instant::now() };
+            let acknowledged = Acknowledged {
+                aggregate_id: append.aggregate_id,
+                version: execution.version,
+                at: Instant::now(),
+            };
             watcher.send_replace(Some(acknowledged));
         }
         due += interval;

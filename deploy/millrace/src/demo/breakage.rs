@@ -15,7 +15,12 @@ use crate::role::Role;
 
 /// Imports the runs, which lead to `total` events, for another tenant and kills, each with -9 and at least a third of the events in flight: Connect, while
 /// the import appends; the consumer, while it catches up.
-pub(crate) async fn run(world: &World, tenant: &TenantId, total: u64, consumer: Role) -> anyhow::Result<Role> {
+pub(crate) async fn run(
+    world: &World,
+    tenant: &TenantId,
+    total: u64,
+    consumer: Role,
+) -> anyhow::Result<Role> {
     // The consumer goes first, so that what is appended piles up behind it.
     consumer.kill().await?;
 
@@ -24,7 +29,10 @@ pub(crate) async fn run(world: &World, tenant: &TenantId, total: u64, consumer: 
     let kill_connect = async {
         in_flight(world, total).await?;
         let pid = kill_connect(&world.stack).await?;
-        println!("  killed Connect (pid {pid}) with {} events in flight", world.chain.standing().await?.in_flight());
+        println!(
+            "  killed Connect (pid {pid}) with {} events in flight",
+            world.chain.standing().await?.in_flight()
+        );
         Ok(())
     };
     let both = async { tokio::try_join!(import, kill_connect).map(|(imported, ())| imported) };
@@ -47,7 +55,9 @@ async fn in_flight(world: &World, events: u64) -> anyhow::Result<()> {
 }
 
 async fn kill_connect(stack: &str) -> anyhow::Result<i32> {
-    let status = local::status(&local::StatusArgs { stack: local::StackArgs { name: stack.to_owned() }, json: false }).await?;
+    let status =
+        local::status(&local::StatusArgs { stack: local::StackArgs { name: stack.to_owned() }, json: false })
+            .await?;
     let connect = status.components.iter().find(|component| component.component == Component::Connect);
     let pid = connect.and_then(|connect| connect.pid).context("Connect has no process")?;
     kill(Pid::from_raw(pid), Signal::SIGKILL)?;
@@ -65,11 +75,12 @@ async fn kill_half_way(world: &World, mut consumer: Role, total: u64) -> anyhow:
             let left = world.chain.standing().await?.in_flight();
             println!("  killed the consumer with {left} of {total} events in flight");
             if left * 3 < total {
-                bail!("only {left} of {total} events were in flight, which is less than a third: this broke too little");
+                bail!(
+                    "only {left} of {total} events were in flight, which is less than a third: this broke too little"
+                );
             }
             return projector(&world.stack, &[]);
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
-

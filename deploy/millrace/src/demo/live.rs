@@ -1,7 +1,8 @@
 //! Live commands: runs that fail, that are cancelled, that the rules refuse; and a look back in time.
 
 use agents::{
-    CancelExecution, Execution, ExecutionCommand, FailExecution, RecordModelCall, RecordToolUse, StartExecution,
+    CancelExecution, Execution, ExecutionCommand, FailExecution, RecordModelCall, RecordToolUse,
+    StartExecution,
 };
 use anyhow::{Context as _, bail};
 use chrono::Utc;
@@ -103,7 +104,8 @@ impl<'w> Agent<'w> {
         let metadata = Metadata { actor: Some("demo".to_owned()), ..Metadata::default() };
         let context = Context { metadata, new_id };
         let World { store, codec, .. } = self.world;
-        let executed = execute::<Execution>(store, codec, &self.tenant, self.id.into(), command, &context).await?;
+        let executed =
+            execute::<Execution>(store, codec, &self.tenant, self.id.into(), command, &context).await?;
         Ok(executed.version)
     }
 
@@ -126,9 +128,12 @@ pub(crate) async fn run(world: &World, tenant: &TenantId) -> anyhow::Result<()> 
     cancelled.start().await?;
     println!("  {} started and was cancelled: version {}", cancelled.id, cancelled.cancel().await?);
 
-    let refused = failing.call(new_event_id()).await.err().context("the rules let a failed run call its model")?;
+    let refused =
+        failing.call(new_event_id()).await.err().context("the rules let a failed run call its model")?;
     match refused.downcast_ref::<ExecuteError<agents::Rejection>>() {
-        Some(ExecuteError::Rejected(rejection)) => println!("  one more call of the failed run is refused: {rejection}"),
+        Some(ExecuteError::Rejected(rejection)) => {
+            println!("  one more call of the failed run is refused: {rejection}")
+        }
         _ => return Err(refused),
     }
     travel(&failing).await

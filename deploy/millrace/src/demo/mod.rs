@@ -58,7 +58,8 @@ async fn show(stack: &str, file: PathBuf) -> anyhow::Result<()> {
     let relay = relay(stack)?;
     // New tenants each time, so that the demo can be run again on the same stack.
     let run = Uuid::now_v7().simple().to_string();
-    let [acme, globex, live] = ["acme", "globex", "live"].map(|name| format!("{name}-{}", &run[..12]).parse::<TenantId>());
+    let [acme, globex, live] =
+        ["acme", "globex", "live"].map(|name| format!("{name}-{}", &run[..12]).parse::<TenantId>());
     let (acme, globex, live) = (acme?, globex?, live?);
 
     heading("1. Import 400 real agent runs, through Debezium and Kafka into both sinks");

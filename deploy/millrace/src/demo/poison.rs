@@ -43,14 +43,18 @@ async fn undecodable(world: &World, args: &ChainArgs, views: &PgPool) -> anyhow:
         until_parked(views, projection, &key, "parked and copied", copied).await?;
         in_dead_letter_topic(args, projection).await?;
     }
-    println!("  an undecodable record at {partition}/{offset} is parked in both sinks and copied to both dead-letter topics");
+    println!(
+        "  an undecodable record at {partition}/{offset} is parked in both sinks and copied to both dead-letter topics"
+    );
 
     let report = crate::verify::report(&world.stack).await?;
     match report.findings.as_slice() {
         [one] if one.kind == Kind::Foreign && one.stage == Stage::Topic && one.offset == Some(offset) => {
             println!("  verify lists it as the one foreign record: {one}");
         }
-        _ => bail!("verify should list the record at {partition}/{offset} and nothing else, but says:\n{report}"),
+        _ => bail!(
+            "verify should list the record at {partition}/{offset} and nothing else, but says:\n{report}"
+        ),
     }
 
     let mut connection = views.acquire().await?;
@@ -79,11 +83,15 @@ async fn refused(world: &World, tenant: &TenantId, views: &PgPool, consumer: Rol
 
     let key = ParkKey::of(Some(held.id.to_string().as_bytes()));
     for projection in PROJECTIONS {
-        until_parked(views, projection, &key, "parked with its successors", |parked| parked.len() == 3).await?;
+        until_parked(views, projection, &key, "parked with its successors", |parked| parked.len() == 3)
+            .await?;
     }
     let standing = watch::until_drained(&world.chain, 3).await?;
     if standing.in_flight() != 3 {
-        bail!("3 events should be held back, {} are: the switch or the parking does not hold", standing.in_flight());
+        bail!(
+            "3 events should be held back, {} are: the switch or the parking does not hold",
+            standing.in_flight()
+        );
     }
     println!("  event {bad} is refused: its key waits with 3 events in both sinks, other keys flow");
 
@@ -106,7 +114,9 @@ async fn refused(world: &World, tenant: &TenantId, views: &PgPool, consumer: Rol
         until_free(views, projection, &key).await?;
     }
     watch::until_drained(&world.chain, 0).await?;
-    println!("  the switch is cleared and the key redriven in order while {arriving} live events of it arrived");
+    println!(
+        "  the switch is cleared and the key redriven in order while {arriving} live events of it arrived"
+    );
     Ok(consumer)
 }
 
@@ -158,7 +168,10 @@ async fn until_parked(
             return Ok(());
         }
         if begun.elapsed() > PATIENCE {
-            bail!("key {key} of {projection} is not {what} after {PATIENCE:?}; {} records are parked", parked.len());
+            bail!(
+                "key {key} of {projection} is not {what} after {PATIENCE:?}; {} records are parked",
+                parked.len()
+            );
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -171,7 +184,11 @@ async fn until_free(views: &PgPool, projection: &str, key: &ParkKey) -> anyhow::
         let keys = Operator::new(&mut connection).list(Some(projection), i64::MAX).await?;
         let Some(parked) = keys.iter().find(|parked| parked.key() == *key) else { return Ok(()) };
         if begun.elapsed() > PATIENCE {
-            bail!("key {key} of {projection} is still {} after {PATIENCE:?}: {}", parked.state, parked.message);
+            bail!(
+                "key {key} of {projection} is still {} after {PATIENCE:?}: {}",
+                parked.state,
+                parked.message
+            );
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

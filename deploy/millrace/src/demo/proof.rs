@@ -52,7 +52,12 @@ pub(crate) async fn stages_agree(world: &World) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-fn differ(sink: &str, truth: &Truth, found: &Truth, comparable: impl Fn(&Sums) -> Sums) -> anyhow::Result<()> {
+fn differ(
+    sink: &str,
+    truth: &Truth,
+    found: &Truth,
+    comparable: impl Fn(&Sums) -> Sums,
+) -> anyhow::Result<()> {
     for (group, sums) in truth {
         let expected = comparable(sums);
         match found.get(group) {

@@ -13,7 +13,15 @@ pub(crate) async fn show(world: &World, tenant: &TenantId) -> anyhow::Result<()>
     let totals = world.totals(tenant).await?;
     let mut table = Table::new();
     table.set_header([
-        "repository", "model", "runs", "resolved", "steps", "failed tools", "prompt tokens", "reported cost", "step cost",
+        "repository",
+        "model",
+        "runs",
+        "resolved",
+        "steps",
+        "failed tools",
+        "prompt tokens",
+        "reported cost",
+        "step cost",
     ]);
     for column in 2..9 {
         if let Some(column) = table.column_mut(column) {

@@ -64,7 +64,11 @@ fn of_run(run: &Value) -> anyhow::Result<Sums> {
     Ok(Sums {
         runs: 1,
         steps: i64::try_from(steps.len())?,
-        failed_tool_uses: steps.iter().filter(|step| step["exit_code"].as_i64().unwrap_or(0) != 0).count().try_into()?,
+        failed_tool_uses: steps
+            .iter()
+            .filter(|step| step["exit_code"].as_i64().unwrap_or(0) != 0)
+            .count()
+            .try_into()?,
         resolved: i64::from(run["resolved"] == Value::Bool(true)),
         prompt_tokens: sum("prompt_tokens"),
         completion_tokens: sum("completion_tokens"),

@@ -109,7 +109,10 @@ impl World {
     /// What a dashboard of this tenant reads, as the role `dashboard`, which sees no other tenant.
     pub(crate) async fn totals(&self, tenant: &TenantId) -> anyhow::Result<Vec<Total>> {
         let mut read = self.dashboard.begin().await?;
-        sqlx::query("select set_config('millrace.tenant', $1, true)").bind(tenant.as_str()).execute(&mut *read).await?;
+        sqlx::query("select set_config('millrace.tenant', $1, true)")
+            .bind(tenant.as_str())
+            .execute(&mut *read)
+            .await?;
         let totals = sqlx::query_as(include_str!("../../queries/repository_model_total_list.sql"))
             .bind(tenant.as_str())
             .fetch_all(&mut *read)
