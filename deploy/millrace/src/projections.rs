@@ -67,7 +67,7 @@ impl Registered {
     }
 }
 
-fn work<P: Projection, S: kafka::ViewStore<P> + Sync>(
+fn work<P: Projection, S: kafka::ViewStore<P>>(
     with: &Surroundings,
     store: S,
     stop: CancellationToken,

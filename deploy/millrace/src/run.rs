@@ -19,7 +19,7 @@ use crate::projections::{Registered, Surroundings};
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunCommand {
     /// Carry events from the topic into the views
-    Projector(ProjectorArgs),
+    Projector(Box<ProjectorArgs>),
     /// Copy parked records to the dead-letter topics
     Relay(RelayArgs),
 }

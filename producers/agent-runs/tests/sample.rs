@@ -1,37 +1,43 @@
 //! The sample, whole: every line is read, every command is legal, nothing changes on the way.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 
+use agent_runs::AgentRun;
 use agents::Execution;
 use aggregate::Aggregate;
 use events::execution::Verdict;
 use events::{DomainEvent, ExecutionEvent, NanoUsd, TenantId};
 use flate2::read::GzDecoder;
 
-fn histories() -> Vec<Vec<ExecutionEvent>> {
+fn runs() -> Vec<AgentRun> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../agents/samples/agent-runs.jsonl.gz");
-    let lines = BufReader::new(GzDecoder::new(std::fs::File::open(path).unwrap())).lines();
-    let tenant: TenantId = "acme".parse().unwrap();
+    let lines = BufReader::new(GzDecoder::new(File::open(path).expect("the sample is there"))).lines();
     lines
-        .map(|line| {
-            let run = agent_runs::parse(&line.unwrap()).unwrap();
-            let id = agent_runs::execution_id(&tenant, &run);
-            let mut state = Execution::default();
-            let mut history = Vec::new();
-            for command in agent_runs::commands(&run, id) {
-                for event in state.decide(command).unwrap() {
-                    state = state.evolve(&event);
-                    history.push(event);
-                }
-            }
-            history
-        })
+        .map(|line| agent_runs::parse(&line.expect("the sample is text")).expect("the line is good"))
         .collect()
+}
+
+fn tenant(name: &str) -> TenantId {
+    name.parse().expect("the name is a tenant's")
+}
+
+fn history(run: &AgentRun) -> Vec<ExecutionEvent> {
+    let id = agent_runs::execution_id(&tenant("acme"), run);
+    let mut state = Execution::default();
+    let mut history = Vec::new();
+    for command in agent_runs::commands(run, id) {
+        for event in state.decide(command).expect("the rules allow what happened") {
+            state = state.evolve(&event);
+            history.push(event);
+        }
+    }
+    history
 }
 
 #[test]
 fn the_totals_of_the_sample_survive_the_translation() {
-    let histories = histories();
+    let histories: Vec<_> = runs().iter().map(history).collect();
     let events: Vec<_> = histories.iter().flatten().collect();
     let (mut prompt, mut completion, mut steps, mut failed) = (0, 0, 0, 0);
     let (mut step_cost, mut run_cost, mut resolved) = (NanoUsd::ZERO, NanoUsd::ZERO, 0);
@@ -62,24 +68,11 @@ fn the_totals_of_the_sample_survive_the_translation() {
 
 #[test]
 fn a_line_read_twice_is_the_same_execution_and_another_tenants_is_not() {
-    let histories = [histories(), histories()];
-    assert_eq!(histories[0], histories[1]);
-    let run = agent_runs::parse(
-        &BufReader::new(GzDecoder::new(
-            std::fs::File::open(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../agents/samples/agent-runs.jsonl.gz"
-            ))
-            .unwrap(),
-        ))
-        .lines()
-        .next()
-        .unwrap()
-        .unwrap(),
-    )
-    .unwrap();
-    let ids = ["acme", "globex"].map(|tenant| agent_runs::execution_id(&tenant.parse().unwrap(), &run));
+    let runs = runs();
+    let ids = ["acme", "globex"].map(|name| agent_runs::execution_id(&tenant(name), &runs[0]));
     assert_ne!(ids[0], ids[1]);
-    assert_eq!(histories[0][0][0].aggregate_id(), ids[0].into());
+    let [first, again] = [history(&runs[0]), history(&runs[0])];
+    assert_eq!(first, again);
+    assert_eq!(first[0].aggregate_id(), ids[0].into());
     assert_ne!(agent_runs::event_id(ids[0], 1), agent_runs::event_id(ids[0], 2));
 }
