@@ -1,6 +1,7 @@
 //! Checks of this workspace that no ready-made tool does. `cargo xtask <check>`.
 
 mod dependencies;
+mod documents;
 mod generated;
 mod metadata;
 
@@ -18,6 +19,8 @@ enum Check {
         #[arg(long, default_value = "Cargo.toml")]
         manifest_path: PathBuf,
     },
+    /// Looks for the tests that ARCHITECTURE.md names.
+    Documents,
     /// Compares what is generated from code with what is committed.
     Generated {
         /// Renew what is committed.
@@ -31,6 +34,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Check::Dependencies { manifest_path } => {
             ("dependencies", dependencies::violations(&metadata::read(&manifest_path)?))
         }
+        Check::Documents => ("documents", documents::missing_tests()?),
         Check::Generated { write } => ("generated", generated::differences(write)?),
     };
     for finding in &found {
