@@ -1,0 +1,97 @@
+//! kill -9 of each part of the chain while events are on their way through it.
+//!
+//! The projector outlives every server: it is never started again here, but where it is what was killed.
+
+use events::TenantId;
+use local::Component;
+
+use crate::harness::{PATIENCE, Ran, Role, Runs, Standing, World, eventually, finish, import, tenant};
+
+const RUNS: usize = 150;
+
+/// Imports while a projector works; kills `component` once events have arrived while others are on their way.
+async fn survives(component: Component) {
+    let (world, tenant) = (World::shared(), tenant(component.name()));
+    let mut projector = Role::projector(&world).await;
+    let pid = world.pid(component).await;
+
+    let runs = Runs::sample(RUNS);
+    let arguments = import(&runs, &tenant);
+    let mut importing = world.program.start(&arguments);
+    let at_kill = half_way(&world, &tenant, &runs).await;
+    assert!(importing.try_wait().unwrap().is_none(), "the import is over, nothing more is on its way");
+    world.kill(component, pid).await;
+    eprintln!("{component} killed at {at_kill:?} of {}", runs.events);
+    assert!(at_kill.has_begun() && at_kill.in_flight() > 0, "{at_kill:?} is no flight to break");
+
+    world.up().await;
+    assert_ne!(world.pid(component).await, pid, "another process");
+    let imported = finish(importing, &arguments).await;
+    complete(&world, &tenant, &runs, &imported).await;
+    world.drained(&tenant).await;
+    projector.assert_alive();
+    projector.stop().await;
+    world.assert_proved().await;
+}
+
+/// Waits until events have arrived in both views while others are on their way.
+async fn half_way(world: &World, tenant: &TenantId, runs: &Runs) -> Standing {
+    let mut standing = Standing::default();
+    eventually("events arrive while others are on their way", PATIENCE, async || {
+        standing = world.standing(tenant).await;
+        assert!(standing.applied.iter().all(|it| *it < runs.events), "{standing:?}: all arrived, unobserved");
+        standing.has_begun() && standing.in_flight() > 0
+    })
+    .await;
+    standing
+}
+
+/// An import that could not wait for its server says so, and is run again; nothing is stored twice.
+async fn complete(world: &World, tenant: &TenantId, runs: &Runs, imported: &Ran) {
+    if imported.code != 0 {
+        assert_eq!(imported.code, 1, "{imported:?}");
+        assert!(imported.stderr.contains("was not stored"), "{imported:?}");
+        world.import(runs, tenant).await;
+    }
+    assert_eq!(world.appended(tenant).await, runs.events);
+}
+
+#[tokio::test]
+async fn every_event_arrives_once_when_postgres_is_killed() {
+    survives(Component::Postgres).await;
+}
+
+#[tokio::test]
+async fn every_event_arrives_once_when_redis_is_killed() {
+    survives(Component::Redis).await;
+}
+
+#[tokio::test]
+async fn every_event_arrives_once_when_the_broker_is_killed() {
+    survives(Component::Kafka).await;
+}
+
+#[tokio::test]
+async fn every_event_arrives_once_when_connect_is_killed() {
+    survives(Component::Connect).await;
+}
+
+#[tokio::test]
+async fn every_event_arrives_once_when_the_projector_is_killed() {
+    let (world, tenant, runs) = (World::shared(), tenant("projector"), Runs::sample(RUNS));
+    // In small batches, so that the backlog outlasts the kill.
+    let killed = Role::projector_with(&world, &[("MILLRACE_BATCH_RECORDS_MAX", "100")]).await;
+    let arguments = import(&runs, &tenant);
+    let importing = world.program.start(&arguments);
+    half_way(&world, &tenant, &runs).await;
+    killed.kill().await;
+    let after = world.standing(&tenant).await;
+    eprintln!("the projector killed at {after:?} of {}", runs.events);
+    assert!(after.has_begun() && after.in_flight() > 0, "{after:?} is no flight to break");
+
+    let projector = Role::projector(&world).await;
+    complete(&world, &tenant, &runs, &finish(importing, &arguments).await).await;
+    world.drained(&tenant).await;
+    projector.stop().await;
+    world.assert_proved().await;
+}

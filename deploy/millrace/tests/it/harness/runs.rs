@@ -1,0 +1,52 @@
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+use tempfile::NamedTempFile;
+
+const SAMPLE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../producers/agents/samples/agent-runs.jsonl.gz");
+
+/// A file of runs.
+#[derive(Debug)]
+pub(crate) struct Runs {
+    file: NamedTempFile,
+    /// How many events its good lines lead to, by the rule that each command of a run is one event.
+    pub(crate) events: u64,
+}
+
+/// The first lines of the sample.
+pub(crate) fn sample(runs: usize) -> Vec<String> {
+    let lines = BufReader::new(GzDecoder::new(File::open(SAMPLE).unwrap())).lines();
+    lines.take(runs).map(Result::unwrap).collect()
+}
+
+impl Runs {
+    /// The first runs of the sample.
+    pub(crate) fn sample(runs: usize) -> Self {
+        Self::of(&sample(runs))
+    }
+
+    /// A file of these lines.
+    pub(crate) fn of(lines: &[String]) -> Self {
+        let mut file = NamedTempFile::new().unwrap();
+        lines.iter().for_each(|line| writeln!(file, "{line}").unwrap());
+        let events = lines.iter().map(|line| events(line)).sum();
+        Self { file, events }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        path(self.file.path())
+    }
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn events(line: &str) -> u64 {
+    let Ok(run) = agent_runs::parse(line) else { return 0 };
+    let anybody = agent_runs::execution_id(&"anybody".parse().unwrap(), &run);
+    agent_runs::commands(&run, anybody).len() as u64
+}

@@ -1,0 +1,84 @@
+//! An import can be killed, repeated, and given bad lines.
+
+use crate::harness::{PATIENCE, Role, Runs, World, eventually, import, sample, tenant};
+
+#[tokio::test]
+async fn an_import_that_is_killed_half_way_and_run_again_stores_no_event_twice() {
+    let (world, tenant, runs) = (World::shared(), tenant("import-killed"), Runs::sample(60));
+    let arguments = [&import(&runs, &tenant)[..], &["--concurrency", "1"]].concat();
+    let mut killed = world.program.start(&arguments);
+    eventually("some events are stored", PATIENCE, async || world.appended(&tenant).await > 0).await;
+    killed.kill().await.unwrap();
+    // What it had sent when it died is stored or not by the time its connections are gone.
+    eventually("its connections are gone", PATIENCE, async || world.writers().await == 0).await;
+    let stored = world.appended(&tenant).await;
+    assert!(0 < stored && stored < runs.events, "{stored} of {} is not half-way", runs.events);
+
+    let again = world.import(&runs, &tenant).await;
+    assert_eq!((&again["runs"], &again["events_present"]), (&60.into(), &stored.into()));
+    assert_eq!(again["events_appended"], runs.events - stored);
+    let once_more = world.import(&runs, &tenant).await;
+    assert_eq!(
+        (&once_more["events_appended"], &once_more["events_present"]),
+        (&0.into(), &runs.events.into())
+    );
+    assert_eq!(world.appended(&tenant).await, runs.events);
+
+    let projector = Role::projector(&world).await;
+    world.drained(&tenant).await;
+    projector.stop().await;
+    world.assert_proved().await;
+}
+
+#[tokio::test]
+async fn a_bad_line_is_reported_by_number_and_field_and_the_import_stops_or_goes_on_as_asked() {
+    let (world, tenant) = (World::shared(), tenant("import-bad"));
+    let mut lines = sample(5);
+    lines[1] = lines[1].replacen("\"prompt_tokens\":", "\"prompt_tokens\":-", 1);
+    lines[3] = "{\"run_id\":".to_owned();
+    let runs = Runs::of(&lines);
+    let stop = [&import(&runs, &tenant)[..], &["--concurrency", "1"]].concat();
+    let stopped = world.program.run(&stop).await;
+    assert_eq!(stopped.code, 1, "{stopped:?}");
+    assert_eq!(stopped.json()["runs"], 1, "the line before the bad one");
+    assert!(stopped.stderr.contains("line 2: field steps[0].prompt_tokens: "), "{stopped:?}");
+    assert!(
+        !stopped.stderr.contains("line 4"),
+        "nothing is read behind the line that stopped it: {stopped:?}"
+    );
+
+    let go_on = [&import(&runs, &tenant)[..], &["--on-error", "continue"]].concat();
+    let went_on = world.program.run(&go_on).await;
+    assert_eq!(went_on.code, 3, "{went_on:?}");
+    assert_eq!(went_on.json()["runs"], 3);
+    assert!(went_on.stderr.contains("line 2: field steps[0].prompt_tokens: "), "{went_on:?}");
+    assert!(went_on.stderr.contains("line 4: field "), "{went_on:?}");
+    assert_eq!(world.appended(&tenant).await, runs.events);
+
+    let projector = Role::projector(&world).await;
+    world.drained(&tenant).await;
+    projector.stop().await;
+    world.assert_proved().await;
+}
+
+#[tokio::test]
+async fn a_file_without_lines_is_imported_and_a_missing_one_is_named() {
+    let (world, tenant, none) = (World::shared(), tenant("import-none"), Runs::of(&[]));
+    let imported = world.import(&none, &tenant).await;
+    assert_eq!((&imported["runs"], &imported["events_appended"]), (&0.into(), &0.into()));
+
+    let missing = ["import", "agent-runs", "/no/such/file", "--tenant", tenant.as_str()];
+    let missing = world.program.run(&missing).await;
+    assert_eq!((missing.code, missing.stdout.as_str()), (1, ""), "{missing:?}");
+    assert!(missing.stderr.contains("/no/such/file"), "{missing:?}");
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_tenant_is_a_usage_error() {
+    let (world, runs) = (World::shared(), Runs::of(&[]));
+    for no_tenant in ["", "Acme", "acme corp", "1st"] {
+        let ran = world.program.run(&["import", "agent-runs", runs.path(), "--tenant", no_tenant]).await;
+        assert_eq!(ran.code, 2, "{no_tenant:?}: {ran:?}");
+        assert!(ran.stderr.contains("--tenant"), "{no_tenant:?}: {ran:?}");
+    }
+}

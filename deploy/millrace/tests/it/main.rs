@@ -1,0 +1,15 @@
+//! The chain from end to end, driven as a user drives it: by the program, on real servers.
+//!
+//! Each test has a tenant of its own, and ends in the same oracle: `millrace verify` says `proved`, about everything
+//! that any test ever stored. These tests kill servers, so nothing else may run beside them; the test runner sees to it.
+
+#![expect(clippy::unwrap_used, reason = "what helps a test may fail it")]
+
+mod broken_links;
+mod chain;
+mod cli;
+mod crash;
+mod harness;
+mod import;
+mod poison;
+mod zombie;
