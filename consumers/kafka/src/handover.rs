@@ -131,11 +131,15 @@ impl Handover {
         if !lost {
             self.hint(consumer, &reached);
         }
-        let outcome = if matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative) {
-            consumer.incremental_unassign(list)
-        } else {
-            consumer.unassign()
+        // librdkafka remembers what was paused even when it is given back later, and would then never read it.
+        let unassign = || {
+            if matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative) {
+                consumer.incremental_unassign(list)
+            } else {
+                consumer.unassign()
+            }
         };
+        let outcome = consumer.resume(list).and_then(|()| unassign());
         if let Err(error) = outcome {
             warn!(topic = &*self.topic, %error, "the revocation could not be carried out; the client is replaced");
             self.state().broken = Some(error);
