@@ -46,7 +46,7 @@ impl Role {
     pub(crate) fn start(world: &World, name: &str, environment: &[(&str, &str)]) -> Self {
         let log = world.logs().join(format!("{}.log", unique(name)));
         let mut command = world.program.command(&["run", name]);
-        command.env("MILLRACE_LOG", "info,kafka=debug").env("MILLRACE_LOG_FORMAT", "json");
+        command.env("MILLRACE_LOG", "info").env("MILLRACE_LOG_FORMAT", "json");
         command.envs(environment.iter().copied());
         command.stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         Self { child: command.spawn().unwrap(), log }
