@@ -1,1 +1,204 @@
-//! later
+//! The proof can fail: each link of the chain is broken on purpose, and `millrace verify` names what is wrong.
+//!
+//! On a stack of its own, since what is broken here is broken for everybody. Each break is mended before the next, and
+//! the stages are proved again, so that each finding is seen alone.
+
+use std::process::Command;
+
+use events::TenantId;
+use serde_json::{Value, json};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, Executor, PgConnection};
+
+use crate::harness::{Agent, PATIENCE, Program, Role, Runs, World, eventually, new_event_id, tenant};
+
+/// A stack that goes with this, also when the test fails.
+struct OwnStack(World);
+
+impl OwnStack {
+    async fn raise() -> Self {
+        let name = format!("links-{}", std::process::id());
+        // Whatever comes of raising it, it is removed.
+        let purge = Purge(name.clone());
+        Program::on(&name).done(&["up"]).await;
+        std::mem::forget(purge);
+        Self(World::named(&name))
+    }
+}
+
+impl Drop for OwnStack {
+    fn drop(&mut self) {
+        drop(Purge(self.0.stack.name().to_owned()));
+    }
+}
+
+struct Purge(String);
+
+impl Drop for Purge {
+    fn drop(&mut self) {
+        let millrace = env!("CARGO_BIN_EXE_millrace");
+        let ended = Command::new(millrace).args(["down", "--purge", "--name", &self.0]).output().unwrap();
+        if !ended.status.success() {
+            eprintln!("the stack {} stays: {ended:?}", self.0);
+        }
+    }
+}
+
+/// What verify says that is wrong; it has to be something.
+async fn refuted(world: &World) -> Vec<Value> {
+    let (ran, report) = world.verify().await;
+    assert_eq!((ran.code, &report["verdict"]), (1, &"refuted".into()), "{report:#}");
+    report["findings"].as_array().unwrap().clone()
+}
+
+/// An execution of three events, of which the last is a tool that was used.
+async fn worked(world: &World, tenant: &TenantId) -> Agent {
+    let mut agent = Agent::started(world, tenant).await;
+    agent.call(new_event_id()).await;
+    agent.tool(new_event_id()).await;
+    agent
+}
+
+fn assert_names(finding: &Value, stage: Value, kind: &str, agent: &Agent, version: u64) {
+    assert_eq!((&finding["stage"], &finding["kind"]), (&stage, &kind.into()), "{finding:#}");
+    let place = (&finding["aggregate_id"], &finding["version"]);
+    assert_eq!(place, (&agent.id.to_string().into(), &version.into()), "{finding:#}");
+}
+
+#[tokio::test]
+async fn the_proof_fails_when_a_link_is_broken_and_names_what_is_wrong() {
+    let own = OwnStack::raise().await;
+    let (world, tenant) = (&own.0, tenant("links"));
+    let projector = Role::projector(world).await;
+    world.import(&Runs::sample(20), &tenant).await;
+    world.drained(&tenant).await;
+    world.assert_proved().await;
+
+    an_outbox_row_is_dropped(world, &tenant).await;
+    world.drained(&tenant).await;
+    world.assert_proved().await;
+
+    let agent = worked(world, &tenant).await;
+    world.drained(&tenant).await;
+    projector.stop().await;
+    an_event_is_applied_twice(world, &agent).await;
+    world.assert_proved().await;
+
+    let projector = Role::projector(world).await;
+    let agent = worked(world, &tenant).await;
+    world.drained(&tenant).await;
+    projector.stop().await;
+    a_record_is_skipped(world, &tenant, agent).await;
+    world.drained(&tenant).await;
+    world.assert_proved().await;
+}
+
+/// Without the trigger, an event is stored and nobody is told.
+async fn an_outbox_row_is_dropped(world: &World, tenant: &TenantId) {
+    let mut agent = worked(world, tenant).await;
+    world.drained(tenant).await;
+    let mut owner = world.postgres("MILLRACE_EVENTS_OWNER_URL").await;
+    owner.execute("alter table event_store disable trigger event_store_fills_outbox").await.unwrap();
+    let lost = new_event_id();
+    let version = agent.call(lost).await;
+    owner.execute("alter table event_store enable always trigger event_store_fills_outbox").await.unwrap();
+
+    let findings = refuted(world).await;
+    assert_names(&findings[0], json!("topic"), "missing", &agent, version);
+    assert_eq!(findings[0]["event_id"], lost.to_string());
+    assert_eq!(findings.len(), 3, "once in the topic and at each sink: {findings:#?}");
+
+    let told_late = "insert into outbox (id, aggregate_type, aggregate_id, event_type, aggregate_version, tenant_id,
+            correlation_id, causation_id, traceparent, occurred_at, recorded_at, payload)
+        select event_id, aggregate_type, aggregate_id, event_type, version, tenant_id, metadata ->> 'correlation_id',
+            metadata ->> 'causation_id', metadata ->> 'traceparent', occurred_at, recorded_at, payload
+        from event_store where event_id = $1";
+    let mut transaction = owner.begin().await.unwrap();
+    let set = sqlx::query("select set_config('millrace.tenant', $1, true)").bind(tenant.as_str());
+    set.execute(&mut *transaction).await.unwrap();
+    let told = sqlx::query(told_late).bind(lost.0).execute(&mut *transaction).await.unwrap();
+    assert_eq!(told.rows_affected(), 1);
+    transaction.commit().await.unwrap();
+}
+
+/// The row forgets that it has the last event, and the offset that it was read.
+async fn an_event_is_applied_twice(world: &World, agent: &Agent) {
+    let mut superuser = views_as_superuser(world).await;
+    let forget =
+        "update execution set version = version - 1 where aggregate_id = $1 returning source_partition";
+    let partition: i32 = sqlx::query_scalar(forget).bind(agent.id.0).fetch_one(&mut superuser).await.unwrap();
+    move_offset(&mut superuser, partition, -1).await;
+
+    let projector = Role::projector(world).await;
+    version_reached(world, agent, 3).await;
+    projector.stop().await;
+    let findings = refuted(world).await;
+    let [only] = findings.as_slice() else { panic!("{findings:#?}") };
+    assert_names(only, json!({ "sink": "executions-postgres" }), "diverged", agent, 3);
+
+    // A use of a tool counts itself and nothing else, in the row and in the total.
+    for table in ["execution", "execution_total"] {
+        let less = match table {
+            "execution" => "update execution set tool_uses = tool_uses - 1 where aggregate_id = $1",
+            _ => {
+                "update execution_total as total set tool_uses = total.tool_uses - 1 from execution as row
+                 where row.aggregate_id = $1 and total.tenant_id = row.tenant_id and total.repository = row.repository
+                   and total.model_name = row.model_name and total.source_partition = row.source_partition"
+            }
+        };
+        let mended = sqlx::query(less).bind(agent.id.0).execute(&mut superuser).await.unwrap();
+        assert_eq!(mended.rows_affected(), 1, "{table}");
+    }
+}
+
+/// The offset says that a record was read which nobody has read.
+async fn a_record_is_skipped(world: &World, tenant: &TenantId, mut agent: Agent) {
+    let mut superuser = views_as_superuser(world).await;
+    let home = "select source_partition from execution where aggregate_id = $1";
+    let partition: i32 = sqlx::query_scalar(home).bind(agent.id.0).fetch_one(&mut superuser).await.unwrap();
+    let skipped = new_event_id();
+    let version = agent.call(skipped).await;
+    move_offset(&mut superuser, partition, 1).await;
+
+    let in_topic = async || world.in_topic(tenant).await == world.appended(tenant).await;
+    eventually("the record is in the topic", PATIENCE, in_topic).await;
+
+    let projector = Role::projector(world).await;
+    eventually("Redis has it", PATIENCE, async || {
+        world.redis().row(tenant, agent.aggregate()).await.unwrap().version == version
+    })
+    .await;
+    projector.stop().await;
+    let findings = refuted(world).await;
+    let [only] = findings.as_slice() else { panic!("{findings:#?}") };
+    assert_names(only, json!({ "sink": "executions-postgres" }), "missing", &agent, version);
+    assert_eq!(only["event_id"], skipped.to_string());
+
+    move_offset(&mut superuser, partition, -1).await;
+    let projector = Role::projector(world).await;
+    version_reached(world, &agent, version).await;
+    projector.stop().await;
+}
+
+/// The views, by the one whom no policy holds.
+async fn views_as_superuser(world: &World) -> PgConnection {
+    let url: PgConnectOptions = world.fact("MILLRACE_POSTGRES_SUPERUSER_URL").parse().unwrap();
+    PgConnection::connect_with(&url.database("millrace_views")).await.unwrap()
+}
+
+async fn move_offset(superuser: &mut PgConnection, partition: i32, by: i64) {
+    let query = "update projection_offset set next_offset = next_offset + $2
+        where projection = 'executions-postgres' and partition = $1";
+    let moved = sqlx::query(query).bind(partition).bind(by).execute(superuser).await.unwrap();
+    assert_eq!(moved.rows_affected(), 1);
+}
+
+async fn version_reached(world: &World, agent: &Agent, version: u64) {
+    let mut superuser = views_as_superuser(world).await;
+    let query = "select version from execution where aggregate_id = $1";
+    eventually("Postgres has it", PATIENCE, async || {
+        let found: i64 = sqlx::query_scalar(query).bind(agent.id.0).fetch_one(&mut superuser).await.unwrap();
+        found.unsigned_abs() == version
+    })
+    .await;
+}
