@@ -58,14 +58,18 @@ impl EventsCommand {
         let found = match &self {
             Self::Timeline(args) => {
                 let history = store.load_until(&args.tenant, args.aggregate, 0, until).await?;
-                timeline(&history, args.json);
+                if !history.is_empty() {
+                    timeline(&history, args.json);
+                }
                 !history.is_empty()
             }
             Self::State(args) => {
                 let codec = Codec::prepare(&wire::Registry::new(&args.registry)?).await?;
                 let (state, version): (Execution, _) =
                     replay(&store, &codec, &args.tenant, args.aggregate, until).await?;
-                println!("version {version}\n{state:#?}");
+                if version > 0 {
+                    println!("version {version}\n{state:#?}");
+                }
                 version > 0
             }
         };
