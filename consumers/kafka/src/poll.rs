@@ -176,7 +176,7 @@ impl Client<'_> {
         loop {
             match self.poller.commands.try_recv() {
                 Ok(Command::Start(start)) => self.pending.push(start),
-                Ok(Command::Hold(partitions)) => self.hold(&partitions),
+                Ok(Command::Hold { partitions, generation }) => self.hold(&partitions, generation),
                 Ok(Command::Hint(reached)) => self.hint(&reached),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return false,
@@ -196,12 +196,14 @@ impl Client<'_> {
         self.consumer.client().context().hint(self.consumer, &ours);
     }
 
-    fn hold(&mut self, partitions: &[i32]) {
-        self.pending.retain(|start| !partitions.contains(&start.partition));
+    fn hold(&mut self, partitions: &[i32], generation: u64) {
+        let is_meant = |partition: &i32, begun: u64| partitions.contains(partition) && begun <= generation;
+        self.pending.retain(|start| !is_meant(&start.partition, start.generation));
         let ours: Vec<i32> = {
             let mut state = self.state();
-            state.reading.retain(|partition, _| !partitions.contains(partition));
-            partitions.iter().copied().filter(|p| state.assigned.contains(p)).collect()
+            state.reading.retain(|partition, reading| !is_meant(partition, reading.generation));
+            let is_held = |p: &i32| state.assigned.contains(p) && !state.reading.contains_key(p);
+            partitions.iter().copied().filter(is_held).collect()
         };
         if !ours.is_empty()
             && let Err(error) = self.consumer.pause(&self.consumer.client().context().list(ours))

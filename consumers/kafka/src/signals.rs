@@ -21,8 +21,9 @@ pub(crate) enum Control {
 pub(crate) enum Command {
     /// Read on from here; what was read before is not wanted any more.
     Start(Start),
-    /// Read nothing of these partitions until told where to start.
-    Hold(Vec<i32>),
+    /// Read nothing of these partitions until told where to start. Stretches after `generation` are not meant: they
+    /// began while this was on its way.
+    Hold { partitions: Vec<i32>, generation: u64 },
     /// The sink's offsets, for Kafka's lag tools.
     Hint(Vec<(i32, i64)>),
 }

@@ -182,7 +182,9 @@ async fn read(
                 Command::Start(start) => {
                     reading.insert(start.partition, start);
                 }
-                Command::Hold(held) => reading.retain(|partition, _| !held.contains(partition)),
+                Command::Hold { partitions, generation } => reading.retain(|partition, start| {
+                    !partitions.contains(partition) || start.generation > generation
+                }),
                 Command::Hint(_) => {}
             }
         }

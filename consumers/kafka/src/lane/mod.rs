@@ -219,11 +219,16 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         drop(self.commands.send(command));
     }
 
+    /// Has nothing more read of these partitions for now.
+    fn let_wait(&self, partitions: Vec<i32>) {
+        self.command(Command::Hold { partitions, generation: self.generation });
+    }
+
     /// Lets one partition wait, for what is wrong with its records or with the registry; its offset is known.
     fn pause(&mut self, id: i32, wait: Duration) {
         if let Some(partition) = self.partitions.get_mut(&id) {
             partition.state = State::Waiting(Instant::now() + wait, Wake::Resume);
-            self.command(Command::Hold(vec![id]));
+            self.let_wait(vec![id]);
         }
     }
 
@@ -244,7 +249,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             partition.state = State::Waiting(Instant::now() + wait, wake);
             held.push(partition.id);
         }
-        self.command(Command::Hold(held));
+        self.let_wait(held);
     }
 
     fn backoff(&mut self) -> Duration {

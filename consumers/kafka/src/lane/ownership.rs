@@ -125,7 +125,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             );
             partition.epoch = None;
             partition.state = State::Waiting(Instant::now() + FENCED, Wake::Claim);
-            self.command(Command::Hold(vec![id]));
+            self.let_wait(vec![id]);
         }
     }
 
