@@ -1,6 +1,6 @@
 //! kill -9 of each part of the chain while events are on their way through it.
 //!
-//! The projector outlives every server: it is never started again here, but where it is what was killed.
+//! Projector and relay outlive every server: they are never started again here, but where the projector is what was killed.
 
 use events::TenantId;
 use local::Component;
@@ -12,7 +12,7 @@ const RUNS: usize = 150;
 /// Imports while a projector works; kills `component` once events have arrived while others are on their way.
 async fn survives(component: Component) {
     let (world, tenant) = (World::shared(), tenant(component.name()));
-    let mut projector = Role::projector(&world).await;
+    let (mut projector, mut relay) = (Role::projector(&world).await, Role::relay(&world));
     let pid = world.pid(component).await;
 
     let runs = Runs::sample(RUNS);
@@ -30,7 +30,9 @@ async fn survives(component: Component) {
     complete(&world, &tenant, &runs, &imported).await;
     world.drained(&tenant).await;
     projector.assert_alive();
+    relay.assert_alive();
     projector.stop().await;
+    relay.stop().await;
     world.assert_proved().await;
 }
 
