@@ -4,6 +4,7 @@ mod append;
 mod calibration;
 mod drain;
 mod latency;
+mod metronome;
 mod probe;
 mod report;
 mod throughput;

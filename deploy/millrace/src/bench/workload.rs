@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::metronome::Metronome;
 use super::report::histogram;
 
 /// An open-loop load: appends are due at fixed times, however long earlier ones take, and each is timed from when it was
@@ -84,9 +85,10 @@ async fn write(
 ) -> anyhow::Result<(u64, Histogram<u64>)> {
     let (mut events, mut append_us) = (0, histogram());
     let mut execution = Synthetic::new();
+    let metronome = Metronome::new()?;
     let mut due = first;
     while due < first + load.duration {
-        tokio::time::sleep_until(due.into()).await;
+        metronome.until(due).await?;
         let append = execution.next(load.events_per_append, codec)?;
         store.append(&load.tenant, std::slice::from_ref(&append)).await.context("an append failed")?;
         append_us.saturating_record(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX));

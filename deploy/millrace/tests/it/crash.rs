@@ -16,7 +16,7 @@ async fn survives(component: Component) {
     let pid = world.pid(component).await;
 
     let runs = Runs::sample(RUNS);
-    let arguments = import(&runs, &tenant);
+    let arguments = slowly(&runs, &tenant);
     let mut importing = world.program.start(&arguments);
     let at_kill = half_way(&world, &tenant, &runs).await;
     assert!(importing.try_wait().unwrap().is_none(), "the import is over, nothing more is on its way");
@@ -34,6 +34,11 @@ async fn survives(component: Component) {
     projector.stop().await;
     relay.stop().await;
     world.assert_proved().await;
+}
+
+/// One append at a time: so there is time to kill something while it goes on.
+fn slowly<'a>(runs: &'a Runs, tenant: &'a TenantId) -> Vec<&'a str> {
+    [&import(runs, tenant)[..], &["--concurrency", "1"]].concat()
 }
 
 /// Waits until events have arrived in both views while others are on their way.
@@ -83,7 +88,7 @@ async fn every_event_arrives_once_when_the_projector_is_killed() {
     let (world, tenant, runs) = (World::shared(), tenant("projector"), Runs::sample(RUNS));
     // In small batches, so that the backlog outlasts the kill.
     let killed = Role::projector_with(&world, &[("MILLRACE_BATCH_RECORDS_MAX", "100")]).await;
-    let arguments = import(&runs, &tenant);
+    let arguments = slowly(&runs, &tenant);
     let importing = world.program.start(&arguments);
     half_way(&world, &tenant, &runs).await;
     killed.kill().await;
