@@ -23,6 +23,10 @@ impl AsRawFd for Timer {
 }
 
 impl Metronome {
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe, for types whose descriptor may change; this one's does not"
+    )]
     pub(crate) fn new() -> anyhow::Result<Self> {
         let timer =
             TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC);
