@@ -28,8 +28,7 @@ impl MigrateArgs {
     pub(crate) async fn run(&self) -> anyhow::Result<Exit> {
         let events =
             owner(&self.events_owner_url).await.context("failed to connect to the events' database")?;
-        outbox::migrate(&events).await.context("failed to migrate the outbox")?;
-        event_store::migrate(&events).await.context("failed to migrate the event store")?;
+        event_store::migrate(&events).await.context("failed to migrate the outbox and the event store")?;
         outbox::Outbox::new(events)
             .roll(outbox::Retention::default())
             .await

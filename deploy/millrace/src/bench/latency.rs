@@ -1,12 +1,8 @@
 //! From commit to visible.
 
-use std::time::Duration;
-
-use super::probe::Probes;
 use super::report::{Aim, Figure, percentiles_ms};
-use super::workload::{self, Load};
-use super::{Output, WriteSide, rate_figures};
-use crate::chain::projector;
+use super::watched::{Watched, WatchedLoad};
+use super::{Output, rate_figures};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LatencyArgs {
@@ -27,24 +23,14 @@ pub(crate) struct LatencyArgs {
 }
 
 pub(super) async fn figures(args: &LatencyArgs, stack: &str) -> anyhow::Result<Vec<Figure>> {
-    let side = WriteSide::connect(stack, args.writers).await?;
-    let mut projector = projector(stack, &[])?;
-    let load = |seconds| Load {
-        tenant: side.tenant.clone(),
+    let load = WatchedLoad {
         events_per_append: 1,
         events_per_s: args.rate,
-        duration: Duration::from_secs(seconds),
+        seconds: args.seconds,
+        warm_up_seconds: args.warm_up_seconds,
         writers: args.writers,
     };
-    workload::run(&load(args.warm_up_seconds), &side.store, &side.codec, None).await?;
-    projector.check()?;
-
-    let probes = Probes::start(stack, &side.tenant).await?;
-    let watch = super::probe::watch_rss(&projector);
-    let loaded = workload::run(&load(args.seconds), &side.store, &side.codec, Some(probes.watcher())).await?;
-    let rss_mib_max = watch.finish();
-    let seen = probes.finish().await?;
-    projector.stop().await?;
+    let Watched { loaded, seen, rss_mib_max } = load.run(stack).await?;
 
     let aims = [Aim::AtMost(6.0), Aim::AtMost(15.0), Aim::AtMost(40.0)];
     let mut figures = percentiles_ms("latency.postgres", &seen.postgres_us, aims);

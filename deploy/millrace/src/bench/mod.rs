@@ -8,6 +8,7 @@ mod metronome;
 mod probe;
 mod report;
 mod throughput;
+mod watched;
 mod workload;
 
 use std::path::PathBuf;

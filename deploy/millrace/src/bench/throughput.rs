@@ -1,12 +1,8 @@
 //! A rate held for a time.
 
-use std::time::Duration;
-
-use super::probe::{Probes, watch_rss};
 use super::report::{Aim, Figure, percentiles_ms};
-use super::workload::{self, Load};
-use super::{Output, WriteSide, rate_figures};
-use crate::chain::projector;
+use super::watched::{Watched, WatchedLoad};
+use super::{Output, rate_figures};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ThroughputArgs {
@@ -30,24 +26,14 @@ pub(crate) struct ThroughputArgs {
 const EVENTS_PER_APPEND: u32 = 10;
 
 pub(super) async fn figures(args: &ThroughputArgs, stack: &str) -> anyhow::Result<Vec<Figure>> {
-    let side = WriteSide::connect(stack, args.writers).await?;
-    let mut projector = projector(stack, &[])?;
-    let load = |seconds| Load {
-        tenant: side.tenant.clone(),
+    let load = WatchedLoad {
         events_per_append: EVENTS_PER_APPEND,
         events_per_s: args.rate,
-        duration: Duration::from_secs(seconds),
+        seconds: args.seconds,
+        warm_up_seconds: args.warm_up_seconds,
         writers: args.writers,
     };
-    workload::run(&load(args.warm_up_seconds), &side.store, &side.codec, None).await?;
-    projector.check()?;
-
-    let probes = Probes::start(stack, &side.tenant).await?;
-    let watch = watch_rss(&projector);
-    let loaded = workload::run(&load(args.seconds), &side.store, &side.codec, Some(probes.watcher())).await?;
-    let rss_mib_max = watch.finish();
-    let seen = probes.finish().await?;
-    projector.stop().await?;
+    let Watched { loaded, seen, rss_mib_max } = load.run(stack).await?;
 
     let none = [Aim::None, Aim::None, Aim::None];
     let mut figures = rate_figures("throughput", &loaded, args.rate);
