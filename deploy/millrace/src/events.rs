@@ -4,7 +4,7 @@ use agents::Execution;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use comfy_table::Table;
-use event_store::{Codec, EventStore, PgEventStore, StoredEvent, Until, replay};
+use event_store::{Codec, EventStore, PgEventStore, Repository, StoredEvent, Until};
 use events::{AggregateId, TenantId, Timestamp};
 
 use crate::exit::Exit;
@@ -65,8 +65,8 @@ impl EventsCommand {
             }
             Self::State(args) => {
                 let codec = Codec::prepare(&wire::Registry::new(&args.registry)?).await?;
-                let (state, version): (Execution, _) =
-                    replay(&store, &codec, &args.tenant, args.aggregate, until).await?;
+                let executions = Repository::<Execution, _>::new(store, codec);
+                let (state, version) = executions.state(&args.tenant, args.aggregate, until).await?;
                 if version > 0 {
                     println!("version {version}\n{state:#?}");
                 }

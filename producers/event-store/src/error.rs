@@ -47,8 +47,13 @@ pub struct Conflict {
     pub expected: Expected,
     /// Its last version.
     pub actual: u64,
-    /// What the caller does not know, in order; at most 100 events, load the rest.
+    /// What the caller does not know, in order; at most [`Conflict::EVENTS_MAX`], load the rest.
     pub events: Vec<StoredEvent>,
+}
+
+impl Conflict {
+    /// The most events that one carries.
+    pub const EVENTS_MAX: usize = 100;
 }
 
 /// Why an append makes no sense.

@@ -11,9 +11,6 @@ use crate::{
     StoredEvent, Until,
 };
 
-/// The most events that a conflict carries.
-const BETWEEN_MAX: usize = 100;
-
 /// A store that lives as long as its value. The clock is the caller's.
 #[derive(Debug)]
 pub struct InMemoryEventStore {
@@ -106,7 +103,7 @@ impl State {
             if !expected.holds(actual) {
                 let unknown =
                     self.history(tenant, *aggregate_id).filter(|event| event.version > expected.known());
-                let events = unknown.take(BETWEEN_MAX).cloned().collect();
+                let events = unknown.take(Conflict::EVENTS_MAX).cloned().collect();
                 conflicts.push(Conflict { aggregate_id: *aggregate_id, expected: *expected, actual, events });
             }
         }

@@ -9,22 +9,25 @@
 //! - an event id is stored once, so an append whose outcome is unknown can be repeated as it is;
 //! - a tenant sees its own events; another tenant's aggregate answers like an unknown one.
 //!
-//! It does not know the domain (see [`execute`]), Kafka, or what an outbox is for; the database fills that by itself.
+//! [`Repository`] brings a domain to a store: the one way from a command to its events. The stores themselves know no
+//! domain, nor Kafka, nor what an outbox is for; the database fills that by itself.
 
 mod append;
+mod codec;
 mod config;
 mod error;
-mod execute;
 mod in_memory;
 mod postgres;
+mod repository;
 mod store;
 mod stored_event;
 
 pub use append::{Append, Appended, AppendedTo, EVENTS_MAX, Expected, NewEvent};
+pub use codec::{Codec, CodecError};
 pub use config::{AuditConfig, Config};
 pub use error::{AppendError, Conflict, Invalid, StoreError};
-pub use execute::{Codec, CodecError, Context, ExecuteError, Executed, execute, replay};
 pub use in_memory::InMemoryEventStore;
 pub use postgres::{Connections, MigrateError, PgEventLog, PgEventStore, migrate};
+pub use repository::{Context, ExecuteError, Executed, Repository, StateError};
 pub use store::{EventLog, EventStore, Until};
 pub use stored_event::StoredEvent;

@@ -6,7 +6,7 @@ use agents::{
 };
 use anyhow::{Context as _, bail};
 use chrono::Utc;
-use event_store::{Context, ExecuteError, Until, execute, replay};
+use event_store::{Context, ExecuteError, Until};
 use events::{EventId, ExecutionId, Metadata, NanoUsd, TenantId, Timestamp};
 use uuid::Uuid;
 
@@ -102,16 +102,13 @@ impl<'w> Agent<'w> {
         new_id: &(dyn Fn() -> EventId + Send + Sync),
     ) -> anyhow::Result<u64> {
         let metadata = Metadata { actor: Some("demo".to_owned()), ..Metadata::default() };
-        let context = Context { metadata, new_id };
-        let World { store, codec, .. } = self.world;
-        let executed =
-            execute::<Execution>(store, codec, &self.tenant, self.id.into(), command, &context).await?;
+        let context = Context::new(metadata, new_id);
+        let executed = self.world.executions.execute(&self.tenant, self.id.into(), command, &context).await?;
         Ok(executed.version)
     }
 
     pub(crate) async fn state(&self, until: Until) -> anyhow::Result<(Execution, u64)> {
-        let World { store, codec, .. } = self.world;
-        Ok(replay(store, codec, &self.tenant, self.id.into(), until).await?)
+        Ok(self.world.executions.state(&self.tenant, self.id.into(), until).await?)
     }
 }
 

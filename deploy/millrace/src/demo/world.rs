@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use agent_views::ExecutionsRedis;
+use agents::Execution;
 use anyhow::Context;
 use clap::Args;
-use event_store::{Codec, PgEventStore};
+use event_store::{Codec, PgEventStore, Repository};
 use events::{EventId, ExecutionEvent, TenantId};
 use projection_redis::Reader;
 use sqlx::postgres::PgPoolOptions;
@@ -24,8 +25,7 @@ pub(crate) struct World {
     pub(crate) stack: String,
     pub(crate) file: PathBuf,
     pub(crate) chain: Chain,
-    pub(crate) store: PgEventStore,
-    pub(crate) codec: Codec<ExecutionEvent>,
+    pub(crate) executions: Repository<Execution, PgEventStore>,
     registry: wire::Registry,
     dashboard: PgPool,
     chain_args: ChainArgs,
@@ -65,8 +65,10 @@ impl World {
             stack: stack.to_owned(),
             file,
             chain: Chain::connect(stack).await?,
-            store: PgEventStore::new(store.connect().await?),
-            codec: Codec::prepare(&registry).await?,
+            executions: Repository::new(
+                PgEventStore::new(store.connect().await?),
+                Codec::prepare(&registry).await?,
+            ),
             registry,
             dashboard: PgPoolOptions::new()
                 .max_connections(1)

@@ -4,10 +4,10 @@
 
 mod access;
 mod conformance;
-mod execute;
 mod fixture;
 mod partitions;
 mod proxy;
+mod repository;
 mod round_trips;
 mod settled;
 mod transactions;

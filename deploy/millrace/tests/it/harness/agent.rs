@@ -1,6 +1,6 @@
 use agents::{Execution, ExecutionCommand, RecordModelCall, RecordToolUse, StartExecution};
-use event_store::{Codec, Config, Context, PgEventStore, execute};
-use events::{AggregateId, EventId, ExecutionEvent, ExecutionId, Metadata, TenantId, Timestamp};
+use event_store::{Codec, Config, Context, PgEventStore, Repository};
+use events::{AggregateId, EventId, ExecutionId, Metadata, TenantId, Timestamp};
 use uuid::Uuid;
 
 use super::World;
@@ -8,8 +8,7 @@ use super::World;
 /// An agent at work, as a service would drive it: one live command at a time.
 #[derive(Debug)]
 pub(crate) struct Agent {
-    store: PgEventStore,
-    codec: Codec<ExecutionEvent>,
+    executions: Repository<Execution, PgEventStore>,
     tenant: TenantId,
     pub(crate) id: ExecutionId,
     step: i32,
@@ -40,8 +39,10 @@ impl Agent {
         };
         let registry = wire::RegistryConfig::at(world.fact("MILLRACE_REGISTRY_URL"));
         let agent = Self {
-            store: PgEventStore::new(config.connect().await.unwrap()),
-            codec: Codec::prepare(&wire::Registry::new(&registry).unwrap()).await.unwrap(),
+            executions: Repository::new(
+                PgEventStore::new(config.connect().await.unwrap()),
+                Codec::prepare(&wire::Registry::new(&registry).unwrap()).await.unwrap(),
+            ),
             tenant: tenant.clone(),
             id: ExecutionId(Uuid::now_v7()),
             step: 0,
@@ -101,9 +102,8 @@ impl Agent {
 
     async fn tell(&self, command: ExecutionCommand, id: EventId) -> u64 {
         let new_id = move || id;
-        let context = Context { metadata: metadata(), new_id: &new_id };
-        let Self { store, codec, tenant, .. } = self;
-        execute::<Execution>(store, codec, tenant, self.aggregate(), command, &context).await.unwrap().version
+        let context = Context::new(metadata(), &new_id);
+        self.executions.execute(&self.tenant, self.aggregate(), command, &context).await.unwrap().version
     }
 }
 

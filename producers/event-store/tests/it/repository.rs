@@ -1,0 +1,191 @@
+//! From a command to stored events, through the rules of the reference domain.
+
+use std::sync::Arc;
+
+use agents::{
+    CompleteExecution, Ended, Execution, ExecutionCommand, RecordModelCall, Rejection, StartExecution,
+};
+use event_store::{Codec, Context, EventStore, ExecuteError, Repository, Until};
+use events::{EventId, ExecutionEvent, ExecutionId, Metadata, Timestamp};
+use uuid::Uuid;
+
+use crate::fixture::{Events, in_memory, tenant};
+
+fn start(execution_id: ExecutionId) -> ExecutionCommand {
+    StartExecution {
+        execution_id,
+        occurred_at: Timestamp::from_micros(0),
+        workflow_id: None,
+        task: "task".into(),
+        repository: "repository".into(),
+        model: "model".into(),
+        agent: "agent".into(),
+        prompt_id: None,
+        prompt_version: None,
+        step_limit: None,
+        cost_limit: None,
+        requested_by: None,
+    }
+    .into()
+}
+
+fn call(execution_id: ExecutionId, step: i32) -> ExecutionCommand {
+    RecordModelCall {
+        execution_id,
+        occurred_at: Timestamp::from_micros(step.into()),
+        step,
+        prompt_tokens: 10,
+        completion_tokens: 1,
+        reasoning_tokens: 0,
+        cached_tokens: 0,
+        latency_us: None,
+        cost: None,
+        thought_bytes: 0,
+    }
+    .into()
+}
+
+fn complete(execution_id: ExecutionId) -> ExecutionCommand {
+    CompleteExecution {
+        execution_id,
+        occurred_at: Timestamp::from_micros(99),
+        exit_status: "Submitted".into(),
+        patch_bytes: 1,
+        api_calls: 2,
+        reported_cost: None,
+    }
+    .into()
+}
+
+fn context() -> Context<'static> {
+    Context::new(Metadata::default(), &|| EventId(Uuid::now_v7()))
+}
+
+fn executions<S: EventStore>(store: S) -> Repository<Execution, S> {
+    Repository::new(store, Codec::<ExecutionEvent>::with_ids(1).unwrap())
+}
+
+async fn story(store: impl EventStore) {
+    let executions = executions(store);
+    let (acme, id) = (tenant("acme"), ExecutionId(Uuid::now_v7()));
+    let ask =
+        async |command: ExecutionCommand| executions.execute(&acme, id.into(), command, &context()).await;
+    for (command, version) in
+        [(start(id), 1), (call(id, 1), 2), (call(id, 2), 3), (call(id, 2), 3), (complete(id), 4)]
+    {
+        assert_eq!(ask(command).await.expect("it is legal").version, version);
+    }
+    let refused = ask(call(id, 3)).await.unwrap_err();
+    let how = Ended::Completed;
+    assert!(
+        matches!(refused, ExecuteError::Rejected(Rejection::AlreadyEnded { how: h }) if h == how),
+        "{refused:?}"
+    );
+
+    let (then, version) =
+        executions.state(&acme, id.into(), Until::Occurred(Timestamp::from_micros(1))).await.unwrap();
+    assert_eq!((then.progress().map(agents::Progress::steps), version), (Some(1), 2));
+    let elsewhere = ExecutionId(Uuid::now_v7());
+    let refused = executions.execute(&acme, id.into(), start(elsewhere), &context()).await;
+    assert!(matches!(refused, Err(ExecuteError::Rejected(Rejection::OtherExecution { .. }))), "{refused:?}");
+    let fresh = ExecutionId(Uuid::now_v7());
+    let refused = executions.execute(&acme, fresh.into(), start(elsewhere), &context()).await;
+    assert!(matches!(refused, Err(ExecuteError::OtherAggregate { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_run_is_executed_and_replayed_in_memory() {
+    story(in_memory()).await;
+}
+
+#[tokio::test]
+async fn a_run_is_executed_and_replayed_in_postgres() {
+    story(Events::new().await.store().await).await;
+}
+
+/// Eight commanders record calls of one run, each always the next step it knows of; every lost race decides anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_race_is_decided_anew_on_what_is_true_now() {
+    let (events, id) = (Events::new().await, ExecutionId(Uuid::now_v7()));
+    let executions = Arc::new(executions(events.store().await));
+    let acme = tenant("acme");
+    executions.execute(&acme, id.into(), start(id), &context()).await.unwrap();
+
+    let mut commanders = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (executions, acme) = (executions.clone(), acme.clone());
+        commanders.spawn(async move {
+            let (mut step, mut recorded) = (1, 0);
+            while step <= 40 {
+                match executions.execute(&acme, id.into(), call(id, step), &context()).await {
+                    Ok(executed) => {
+                        recorded += executed.events.len();
+                        step += 1;
+                    }
+                    Err(ExecuteError::Rejected(Rejection::StepOutOfOrder { expected, .. })) => {
+                        step = expected
+                    }
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            recorded
+        });
+    }
+    let recorded: usize = commanders.join_all().await.into_iter().sum();
+    assert_eq!(recorded, 40, "each step was recorded by exactly one");
+    let (state, version) = executions.state(&acme, id.into(), Until::Now).await.unwrap();
+    assert_eq!((state.progress().map(agents::Progress::steps), version), (Some(40), 41));
+}
+
+async fn the_version_that_the_caller_has_seen(store: impl EventStore) {
+    let executions = executions(store);
+    let (acme, id) = (tenant("acme"), ExecutionId(Uuid::now_v7()));
+    let ask = async |command: ExecutionCommand, expected| {
+        let context = Context { expected: Some(expected), ..context() };
+        executions.execute(&acme, id.into(), command, &context).await
+    };
+    ask(start(id), 0).await.expect("it is before its first event");
+    ask(call(id, 1), 1).await.expect("nobody came in between");
+    // Legal by the rules, but not what the caller has looked at.
+    let refused = ask(call(id, 2), 1).await.unwrap_err();
+    let ExecuteError::Conflict(conflict) = refused else { panic!("{refused:?}") };
+    let between: Vec<u64> = conflict.events.iter().map(|event| event.version).collect();
+    assert_eq!((conflict.actual, between), (2, vec![2]));
+    let refused = ask(call(id, 2), u64::MAX).await.unwrap_err();
+    assert!(
+        matches!(&refused, ExecuteError::Conflict(c) if c.actual == 2 && c.events.is_empty()),
+        "{refused:?}"
+    );
+    assert_eq!(ask(call(id, 2), 2).await.expect("it is at 2").version, 3);
+}
+
+#[tokio::test]
+async fn a_command_at_a_named_version_is_not_decided_at_another_in_memory() {
+    the_version_that_the_caller_has_seen(in_memory()).await;
+}
+
+#[tokio::test]
+async fn a_command_at_a_named_version_is_not_decided_at_another_in_postgres() {
+    the_version_that_the_caller_has_seen(Events::new().await.store().await).await;
+}
+
+/// Sixteen callers have all seen the same version; whoever loses is told so, also when the race is lost inside the append.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_sixteen_who_saw_the_same_version_one_wins() {
+    let (events, id, acme) = (Events::new().await, ExecutionId(Uuid::now_v7()), tenant("acme"));
+    let executions = Arc::new(executions(events.store().await));
+    executions.execute(&acme, id.into(), start(id), &context()).await.unwrap();
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let (executions, acme) = (executions.clone(), acme.clone());
+        callers.spawn(async move {
+            let context = Context { expected: Some(1), ..context() };
+            match executions.execute(&acme, id.into(), call(id, 1), &context).await {
+                Ok(executed) => executed.events.len(),
+                Err(ExecuteError::Conflict(conflict)) if conflict.actual == 2 => 0,
+                Err(error) => panic!("{error:?}"),
+            }
+        });
+    }
+    assert_eq!(callers.join_all().await.into_iter().sum::<usize>(), 1);
+}
