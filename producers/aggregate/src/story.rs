@@ -63,10 +63,11 @@ impl<A: Aggregate> Decided<A> {
     ///
     /// When they say yes, or no for another reason.
     #[track_caller]
-    pub fn rejected(self, expected: A::Rejection)
+    pub fn rejected(self, expected: impl Into<A::Rejection>)
     where
         A::Rejection: PartialEq + Debug,
     {
+        let expected = expected.into();
         match self.answer {
             Err(rejection) if rejection == expected => {}
             Err(rejection) => panic!("rejected for another reason:\n{}", diff(&expected, &rejection)),

@@ -18,5 +18,5 @@ mod units;
 pub use envelope::{DomainEvent, EventType, Metadata, Recorded};
 pub use execution::ExecutionEvent;
 pub use ids::{AggregateId, EventId, ExecutionId, InvalidTenant, PromptId, TenantId, WorkflowId};
-pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use timestamp::{InvalidTimestamp, Timestamp, iso8601};
 pub use units::NanoUsd;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     CancelExecution, CompleteExecution, Ended, Execution, ExecutionCommand, FailExecution, JudgeExecution,
-    RecordModelCall, RecordToolUse, Rejection, StartExecution,
+    RecordModelCall, RecordToolUse, Rejection, StartExecution, Unacceptable,
 };
 
 const RUN: ExecutionId = ExecutionId(Uuid::from_u128(1));
@@ -233,21 +233,21 @@ fn a_judgement_stands() {
     });
     given::<Execution>([started(), completed()])
         .when(judge(Verdict::Unknown))
-        .rejected(Rejection::UnknownVerdict);
+        .rejected(Unacceptable::UnknownWord { field: "verdict", known: "RESOLVED, UNRESOLVED" });
 }
 
 #[test]
 fn numbers_that_cannot_be_are_refused() {
     let running = || given::<Execution>([started()]);
-    running().when(RecordModelCall { cached_tokens: -1, ..call(1) }).rejected(Rejection::TooSmall {
+    running().when(RecordModelCall { cached_tokens: -1, ..call(1) }).rejected(Unacceptable::TooSmall {
         field: "cached_tokens",
         value: -1,
         min: 0,
     });
     running()
         .when(RecordModelCall { cost: Some(NanoUsd::new(-5)), ..call(1) })
-        .rejected(Rejection::TooSmall { field: "cost", value: -5, min: 0 });
-    running().when(CompleteExecution { api_calls: -3, ..complete() }).rejected(Rejection::TooSmall {
+        .rejected(Unacceptable::TooSmall { field: "cost_nano_usd", value: -5, min: 0 });
+    running().when(CompleteExecution { api_calls: -3, ..complete() }).rejected(Unacceptable::TooSmall {
         field: "api_calls",
         value: -3,
         min: 0,
@@ -257,21 +257,21 @@ fn numbers_that_cannot_be_are_refused() {
 #[test]
 fn texts_that_mean_nothing_or_cannot_be_kept_are_refused() {
     let blank = StartExecution { task: " ".into(), ..start() };
-    given::<Execution>([]).when(blank).rejected(Rejection::BadText { field: "task", problem: "is blank" });
+    given::<Execution>([]).when(blank).rejected(Unacceptable::BadText { field: "task", problem: "is blank" });
     let nul = FailExecution { message: "a\0b".into(), ..fail() };
     given::<Execution>([started()])
         .when(nul)
-        .rejected(Rejection::BadText { field: "message", problem: "contains a NUL character" });
+        .rejected(Unacceptable::BadText { field: "message", problem: "contains a NUL character" });
     let long = FailExecution { message: "x".repeat(65_537), ..fail() };
     given::<Execution>([started()])
         .when(long)
-        .rejected(Rejection::BadText { field: "message", problem: "is longer than 65536 bytes" });
+        .rejected(Unacceptable::BadText { field: "message", problem: "is longer than 65536 bytes" });
 }
 
 #[test]
 fn a_time_that_not_every_reader_could_read_is_refused() {
     let late = StartExecution { occurred_at: Timestamp::from_micros(i64::MAX), ..start() };
-    given::<Execution>([]).when(late).rejected(Rejection::TimeOutOfRange { micros: i64::MAX });
+    given::<Execution>([]).when(late).rejected(Unacceptable::TimeOutOfRange { micros: i64::MAX });
 }
 
 #[test]

@@ -4,9 +4,13 @@ use std::fmt;
 
 use events::ExecutionId;
 use events::execution::Verdict;
+use serde::Serialize;
+
+use crate::Unacceptable;
 
 /// How an execution ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// The agent handed in its work.
     Completed,
@@ -27,7 +31,8 @@ impl fmt::Display for Ended {
 }
 
 /// The rules say no; nothing was recorded.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "type")]
 pub enum Rejection {
     /// The execution has no past.
     #[error("the execution has not started")]
@@ -69,9 +74,6 @@ pub enum Rejection {
         /// The judgement that stands.
         verdict: Verdict,
     },
-    /// A verdict this program cannot record, since it does not know what it means.
-    #[error("the verdict is neither resolved nor unresolved")]
-    UnknownVerdict,
     /// The command is for another execution than the one it was sent to.
     #[error("the command is for execution {found}, not for {expected}")]
     OtherExecution {
@@ -80,28 +82,8 @@ pub enum Rejection {
         /// The execution that the command names.
         found: ExecutionId,
     },
-    /// A number that cannot be.
-    #[error("{field} is {value}, but at least {min} is needed")]
-    TooSmall {
-        /// The command's field.
-        field: &'static str,
-        /// What it says.
-        value: i64,
-        /// The least it may say.
-        min: i64,
-    },
-    /// A text that cannot be stored or means nothing.
-    #[error("{field} {problem}")]
-    BadText {
-        /// The command's field.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// A time outside the years 1 to 9999, which not every reader could read.
-    #[error("occurred_at is {micros} microseconds since 1970, which is outside the years 1 to 9999")]
-    TimeOutOfRange {
-        /// Microseconds since 1970.
-        micros: i64,
-    },
+    /// A field that no execution could accept.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Unacceptable(#[from] Unacceptable),
 }

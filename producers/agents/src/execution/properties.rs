@@ -120,13 +120,13 @@ fn is_end(event: &ExecutionEvent) -> bool {
 /// Any event of the set, whether it fits or not: what the commands say, taken as facts.
 fn any_event() -> impl Strategy<Value = ExecutionEvent> {
     command().prop_map(|command| match command {
-        ExecutionCommand::Start(it) => ExecutionStarted::from(it).into(),
+        ExecutionCommand::StartExecution(it) => ExecutionStarted::from(it).into(),
         ExecutionCommand::RecordModelCall(it) => events::execution::ModelCalled::from(it).into(),
         ExecutionCommand::RecordToolUse(it) => events::execution::ToolUsed::from(it).into(),
-        ExecutionCommand::Complete(it) => events::execution::ExecutionCompleted::from(it).into(),
-        ExecutionCommand::Fail(it) => events::execution::ExecutionFailed::from(it).into(),
-        ExecutionCommand::Cancel(it) => events::execution::ExecutionCancelled::from(it).into(),
-        ExecutionCommand::Judge(it) => events::execution::ExecutionJudged::from(it).into(),
+        ExecutionCommand::CompleteExecution(it) => events::execution::ExecutionCompleted::from(it).into(),
+        ExecutionCommand::FailExecution(it) => events::execution::ExecutionFailed::from(it).into(),
+        ExecutionCommand::CancelExecution(it) => events::execution::ExecutionCancelled::from(it).into(),
+        ExecutionCommand::JudgeExecution(it) => events::execution::ExecutionJudged::from(it).into(),
     })
 }
 
@@ -183,6 +183,16 @@ proptest! {
             Ok(events) => prop_assert!(events.iter().all(|event| event.aggregate_id() == id.into())),
             Err(Rejection::OtherExecution { expected, found }) => prop_assert_ne!(expected, found),
             Err(rejection) => prop_assert!(!rejection.to_string().is_empty()),
+        }
+    }
+
+    #[test]
+    fn a_command_is_the_same_as_json(command in command()) {
+        let time = command.occurred_at().to_string();
+        let json = serde_json::to_value(&command).unwrap();
+        prop_assert_eq!(&json["occurred_at"], &time);
+        if time.parse::<Timestamp>().is_ok() {
+            prop_assert_eq!(serde_json::from_value::<ExecutionCommand>(json).unwrap(), command);
         }
     }
 }

@@ -1,16 +1,33 @@
-//! The rules of an execution. No clock, no database, no network.
+//! One run of one AI agent: what may follow what.
+
+mod checks;
+mod command;
+mod rejection;
+
+#[cfg(test)]
+mod json;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod stories;
 
 use aggregate::Aggregate;
 use events::execution::{
     ExecutionCancelled, ExecutionCompleted, ExecutionFailed, ExecutionJudged, ExecutionStarted, ModelCalled,
 };
 use events::{ExecutionEvent, ExecutionId, NanoUsd};
+use serde::{Deserialize, Serialize};
 
-use crate::checks::check;
-use crate::{Ended, ExecutionCommand, Rejection};
+use checks::check;
+
+pub use command::{
+    CancelExecution, CompleteExecution, ExecutionCommand, FailExecution, JudgeExecution, RecordModelCall,
+    RecordToolUse, StartExecution,
+};
+pub use rejection::{Ended, Rejection};
 
 /// One run of one agent, as far as its rules need to know it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub enum Execution {
     /// Nothing has happened.
     #[default]
@@ -29,7 +46,7 @@ pub enum Execution {
 }
 
 /// How far a run has come.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// How it began.
     pub started: ExecutionStarted,
@@ -46,7 +63,7 @@ pub struct Progress {
 }
 
 /// How a run ended, in its own words.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Ending {
     /// Handed in.
     Completed(ExecutionCompleted),
@@ -77,28 +94,30 @@ impl Aggregate for Execution {
         check(&command)?;
         match self {
             Self::NotStarted => match command {
-                ExecutionCommand::Start(start) => happened(ExecutionStarted::from(start)),
+                ExecutionCommand::StartExecution(start) => happened(ExecutionStarted::from(start)),
                 ExecutionCommand::RecordModelCall(_)
                 | ExecutionCommand::RecordToolUse(_)
-                | ExecutionCommand::Complete(_)
-                | ExecutionCommand::Fail(_)
-                | ExecutionCommand::Cancel(_)
-                | ExecutionCommand::Judge(_) => Err(Rejection::NotStarted),
+                | ExecutionCommand::CompleteExecution(_)
+                | ExecutionCommand::FailExecution(_)
+                | ExecutionCommand::CancelExecution(_)
+                | ExecutionCommand::JudgeExecution(_) => Err(Rejection::NotStarted),
             },
             Self::Running(progress) => progress.decide(command),
             Self::Over { progress, ending, judged } => match (command, ending) {
-                (ExecutionCommand::Start(start), _) => {
+                (ExecutionCommand::StartExecution(start), _) => {
                     repeated(ExecutionStarted::from(start) == progress.started, || Rejection::AlreadyStarted)
                 }
                 (ExecutionCommand::RecordModelCall(_) | ExecutionCommand::RecordToolUse(_), _) => {
                     Err(Rejection::AlreadyEnded { how: ending.how() })
                 }
-                (ExecutionCommand::Complete(complete), _) => {
+                (ExecutionCommand::CompleteExecution(complete), _) => {
                     already(ending, Ending::Completed(complete.into()))
                 }
-                (ExecutionCommand::Fail(fail), _) => already(ending, Ending::Failed(fail.into())),
-                (ExecutionCommand::Cancel(cancel), _) => already(ending, Ending::Cancelled(cancel.into())),
-                (ExecutionCommand::Judge(judge), Ending::Completed(_)) => match judged {
+                (ExecutionCommand::FailExecution(fail), _) => already(ending, Ending::Failed(fail.into())),
+                (ExecutionCommand::CancelExecution(cancel), _) => {
+                    already(ending, Ending::Cancelled(cancel.into()))
+                }
+                (ExecutionCommand::JudgeExecution(judge), Ending::Completed(_)) => match judged {
                     None => happened(ExecutionJudged::from(judge)),
                     // Whoever says it again, and whenever: the judgement is the same.
                     Some(judged) => repeated(judge.verdict == judged.verdict, || Rejection::AlreadyJudged {
@@ -106,7 +125,7 @@ impl Aggregate for Execution {
                         verdict: judged.verdict,
                     }),
                 },
-                (ExecutionCommand::Judge(_), Ending::Failed(_) | Ending::Cancelled(_)) => {
+                (ExecutionCommand::JudgeExecution(_), Ending::Failed(_) | Ending::Cancelled(_)) => {
                     Err(Rejection::NothingToJudge { how: ending.how() })
                 }
             },
@@ -187,7 +206,7 @@ impl Progress {
 
     fn decide(&self, command: ExecutionCommand) -> Result<Vec<ExecutionEvent>, Rejection> {
         match command {
-            ExecutionCommand::Start(start) => {
+            ExecutionCommand::StartExecution(start) => {
                 repeated(ExecutionStarted::from(start) == self.started, || Rejection::AlreadyStarted)
             }
             ExecutionCommand::RecordModelCall(call) => {
@@ -205,10 +224,10 @@ impl Progress {
                 Some(call) if call.step == tool.step => happened(events::execution::ToolUsed::from(tool)),
                 Some(call) => Err(Rejection::StepOutOfOrder { expected: call.step, found: tool.step }),
             },
-            ExecutionCommand::Complete(complete) => happened(ExecutionCompleted::from(complete)),
-            ExecutionCommand::Fail(fail) => happened(ExecutionFailed::from(fail)),
-            ExecutionCommand::Cancel(cancel) => happened(ExecutionCancelled::from(cancel)),
-            ExecutionCommand::Judge(_) => Err(Rejection::StillRunning),
+            ExecutionCommand::CompleteExecution(complete) => happened(ExecutionCompleted::from(complete)),
+            ExecutionCommand::FailExecution(fail) => happened(ExecutionFailed::from(fail)),
+            ExecutionCommand::CancelExecution(cancel) => happened(ExecutionCancelled::from(cancel)),
+            ExecutionCommand::JudgeExecution(_) => Err(Rejection::StillRunning),
         }
     }
 
