@@ -33,7 +33,6 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use digest::{Digest, Sum};
 pub use exceptions::{Decided, Exceptions, Parked};
 pub use finding::{Explained, Finding, Kind, Stage};
 pub use report::{Counts, Report, SinkCounts, StoreCounts, TopicCounts, Verdict};

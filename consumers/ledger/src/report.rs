@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use events::Sum;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::digest::Sum;
 use crate::finding::{Explained, Finding, Kind, Stage};
 
 /// The comparison's result.

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use events::{AggregateId, Metadata, Recorded, TenantId};
+use events::{AggregateId, Digest, Metadata, Recorded, TenantId};
 use projection::{Projection, Row, Step, step};
 
-use crate::digest::Digest;
+use crate::digest::view_digest;
 use crate::exceptions::Exceptions;
 use crate::finding::{Explained, Finding, Findings, Kind, Stage};
 use crate::report::SinkCounts;
@@ -70,7 +70,7 @@ impl<P: Projection> Sink<P> {
     ) {
         self.counts.rows += 1;
         self.sums.row(tenant, aggregate_id, view.and_then(P::contribution), view.and_then(P::rank));
-        let digest = view.map(Digest::of_view);
+        let digest = view.map(view_digest);
         let row = Compared { tenant: tenant.clone(), version, digest, fold: Row::default(), broken: false };
         if let Some(other) = self.rows.insert(aggregate_id, row) {
             let detail = format!("the sink has a second row of it, at version {}", other.version);
@@ -143,8 +143,7 @@ impl<P: Projection> Sink<P> {
                 }
             }
         }
-        if row.fold.version == row.version && row.fold.view.take().as_ref().map(Digest::of_view) != row.digest
-        {
+        if row.fold.version == row.version && row.fold.view.take().as_ref().map(view_digest) != row.digest {
             row.broken = true;
             self.findings
                 .add(of_event(Kind::Diverged, "the row is not the fold of its events up to here".into()));

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::collections::HashSet;
 
-use events::{AggregateId, EventId, TenantId, Timestamp};
+use events::{AggregateId, Digest, EventId, Sum, TenantId, Timestamp};
 
-use crate::digest::{Digest, Sum};
 use crate::finding::{Finding, Findings, Kind, Stage};
 use crate::report::StoreCounts;
 

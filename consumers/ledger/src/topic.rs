@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use events::{EventId, TenantId};
+use events::{Digest, EventId, Sum, TenantId};
 
-use crate::digest::{Digest, Sum};
 use crate::exceptions::Exceptions;
 use crate::finding::{Explained, Finding, Findings, Kind, Stage};
 use crate::report::TopicCounts;

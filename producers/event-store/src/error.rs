@@ -47,7 +47,8 @@ pub struct Conflict {
     pub expected: Expected,
     /// Its last version.
     pub actual: u64,
-    /// What the caller does not know, in order; at most [`Conflict::EVENTS_MAX`], load the rest.
+    /// What the caller does not know, in order; at most [`Conflict::EVENTS_MAX`], load the rest. They begin later than at
+    /// the next version where events were archived meanwhile.
     pub events: Vec<StoredEvent>,
 }
 
@@ -105,6 +106,14 @@ pub enum StoreError {
         what: &'static str,
         /// Why not.
         source: sqlx::Error,
+    },
+    /// What was asked for left the store: it is in an archive, or it was withdrawn. Never a shortened history.
+    #[error("versions up to {through_version} of aggregate {aggregate_id} are archived")]
+    Archived {
+        /// Whose events.
+        aggregate_id: AggregateId,
+        /// The last version that is not in the store any more.
+        through_version: u64,
     },
     /// A row is not what this program would have written.
     #[error("event at position {position} is unreadable: {reason}")]

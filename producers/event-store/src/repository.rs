@@ -215,7 +215,8 @@ where
         Ok(Conflict { aggregate_id, expected, actual, events: events.map_err(StateError::Load)? })
     }
 
-    /// What happened after `version`: as a rule the conflict says it all, and no second question is needed.
+    /// What happened after `version`: as a rule the conflict says it all, and no second question is needed. It does not
+    /// where it is long, or where events were archived meanwhile.
     async fn missed(
         &self,
         tenant: &TenantId,
@@ -224,7 +225,8 @@ where
         conflicts: Vec<Conflict>,
     ) -> Result<Vec<StoredEvent>, StateError> {
         for conflict in conflicts {
-            if conflict.events.last().is_some_and(|last| last.version == conflict.actual) {
+            let is_next = conflict.events.first().is_some_and(|first| first.version == version + 1);
+            if is_next && conflict.events.last().is_some_and(|last| last.version == conflict.actual) {
                 return Ok(conflict.events);
             }
         }

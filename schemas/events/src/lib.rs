@@ -9,12 +9,14 @@
 //!
 //! It knows nothing of Kafka, Postgres or the registry: those carry events, they do not define them.
 
+mod digest;
 mod envelope;
 pub mod execution;
 mod ids;
 mod timestamp;
 mod units;
 
+pub use digest::{Digest, InvalidSum, Sum};
 pub use envelope::{DomainEvent, EventType, Metadata, Recorded};
 pub use execution::ExecutionEvent;
 pub use ids::{AggregateId, EventId, ExecutionId, InvalidTenant, PromptId, TenantId, WorkflowId};

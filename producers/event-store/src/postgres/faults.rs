@@ -1,6 +1,8 @@
 //! What an error of the database means: the constraints' names are the vocabulary.
 
+use events::AggregateId;
 use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
 
 use crate::{AppendError, Invalid, StoreError};
 
@@ -34,6 +36,20 @@ pub(super) fn append_error(error: sqlx::Error) -> AppendError {
         (None, Some(code)) if code.starts_with("22") => Invalid::Refused(refusal.message().into()).into(),
         _ => AppendError::Store(StoreError::Database { what: WHAT, source: error }),
     }
+}
+
+/// Why an aggregate was not loaded.
+pub(super) fn load_error(aggregate_id: AggregateId, what: &'static str, error: sqlx::Error) -> StoreError {
+    match archived_through(&error) {
+        Some(through_version) => StoreError::Archived { aggregate_id, through_version },
+        None => StoreError::Database { what, source: error },
+    }
+}
+
+/// The last archived version, when that is why a read was refused (`refuse_archived`).
+fn archived_through(error: &sqlx::Error) -> Option<u64> {
+    let refusal = error.as_database_error().filter(|e| e.constraint() == Some("event_store_is_archived"))?;
+    refusal.try_downcast_ref::<PgDatabaseError>()?.detail()?.parse().ok()
 }
 
 /// Whether the connection is gone, and with it any answer. A server that is told to stop says so first (57P01).

@@ -16,7 +16,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{Append, AppendError, Appended, EventStore, StoreError, StoredEvent, Until};
 use connections::Lent;
-use faults::{Doing, is_broken};
+use faults::{Doing, is_broken, load_error};
 use times::datetime;
 
 /// Events read from one aggregate per round trip.
@@ -158,7 +158,8 @@ impl PgEventStore {
             Err(error) if is_broken(&error) => read(self.app.fresh().await.doing(WHAT)?).await,
             answer => answer,
         };
-        rows.doing(WHAT)?.iter().map(row::stored_event).collect()
+        let rows = rows.map_err(|error| load_error(aggregate_id, WHAT, error))?;
+        rows.iter().map(row::stored_event).collect()
     }
 }
 

@@ -7,6 +7,7 @@ mod conformance;
 mod fixture;
 mod partitions;
 mod proxy;
+mod pruned;
 mod repository;
 mod round_trips;
 mod settled;

@@ -1,0 +1,241 @@
+//! Events leave the store only as ranges that say so, audited, and nothing else leaves with them.
+
+use event_store::{AppendError, EventLog};
+use event_store::{EventStore, Expected, PgEventLog, PgEventStore, StoreError, StoredEvent, Until};
+use events::{AggregateId, Digest, Sum};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+
+use crate::fixture::{Events, aggregate, append, tenant};
+
+struct Pruning {
+    events: Events,
+    store: PgEventStore,
+    log: PgEventLog,
+    owner: PgConnection,
+    acme: AggregateId,
+}
+
+/// Five events of `acme`, and as many of another tenant.
+async fn pruning() -> Pruning {
+    let events = Events::new().await;
+    let (store, log) = (events.store().await, events.log().await);
+    let acme = aggregate();
+    store.append(&tenant("acme"), &[append(acme, Expected::None, 5)]).await.unwrap();
+    store.append(&tenant("other"), &[append(aggregate(), Expected::None, 5)]).await.unwrap();
+    let mut owner = events.connect("owner").await;
+    owner.execute("set millrace.tenant = 'acme'").await.unwrap();
+    Pruning { events, store, log, owner, acme }
+}
+
+impl Pruning {
+    async fn stored(&self) -> Vec<StoredEvent> {
+        self.log.read_all(0, 1000).await.unwrap()
+    }
+
+    async fn prune(&mut self, to: i64, reason: &str, digest: Option<&str>) -> Result<String, sqlx::Error> {
+        let digests = digest.map(|digest| vec![digest.to_owned()]);
+        sqlx::query(
+            "select digest from prune_events('acme', $1, 'a person', 'because', array[$2], array[$3::bigint], $4, 'a file')",
+        )
+        .bind(reason)
+        .bind(self.acme.0)
+        .bind(to)
+        .bind(digests)
+        .fetch_one(&mut self.owner)
+        .await
+        .map(|row| row.get(0))
+    }
+
+    /// The constraint that refuses a script, which is undone.
+    async fn refusal(&mut self, script: &str) -> String {
+        let mut transaction = self.owner.begin().await.unwrap();
+        let outcome = match transaction.execute(sqlx::raw_sql(AssertSqlSafe(script.to_owned()))).await {
+            Ok(_) => transaction.commit().await,
+            Err(error) => Err(error),
+        };
+        constraint(&outcome.expect_err("it should be refused"))
+    }
+}
+
+fn constraint(error: &sqlx::Error) -> String {
+    let refusal = error.as_database_error().unwrap_or_else(|| panic!("not a refusal: {error}"));
+    refusal.constraint().map_or_else(|| refusal.message().to_owned(), ToOwned::to_owned)
+}
+
+fn sum(events: &[StoredEvent]) -> Sum {
+    let mut sum = Sum::default();
+    for event in events {
+        sum.add(event.aggregate_id, event.version, event.event_id, Digest::of(&event.payload));
+    }
+    sum
+}
+
+#[tokio::test]
+async fn what_is_pruned_is_counted_summed_and_audited_and_nothing_else_leaves() {
+    let mut p = pruning().await;
+    let before = p.stored().await;
+    let (leaves, stays): (Vec<_>, Vec<_>) =
+        before.into_iter().partition(|event| event.aggregate_id == p.acme && event.version <= 3);
+
+    let digest = p.prune(3, "archived", Some(&sum(&leaves).to_string())).await.unwrap();
+    assert_eq!(digest.parse(), Ok(sum(&leaves)), "the database sums as Rust does");
+    assert_eq!(p.stored().await, stays, "every other row is as it was");
+
+    let (from, to, count): (i64, i64, i64) =
+        sqlx::query_as("select from_version, to_version, events from pruned")
+            .fetch_one(&mut p.owner)
+            .await
+            .unwrap();
+    assert_eq!((from, to, count), (1, 3, 3));
+    let audit: (String, String, String, i64, Option<String>) =
+        sqlx::query_as("select action, actor, reason, events, digest from store_audit")
+            .fetch_one(&mut p.owner)
+            .await
+            .unwrap();
+    assert_eq!(audit, ("prune".into(), "a person".into(), "because".into(), 3, Some(digest)));
+
+    p.store
+        .append(&tenant("acme"), &[append(p.acme, Expected::Exactly(5), 1)])
+        .await
+        .expect("the stream goes on");
+}
+
+#[tokio::test]
+async fn an_archived_history_is_an_error_and_never_a_shorter_one() {
+    let mut p = pruning().await;
+    p.prune(3, "archived", None).await.unwrap();
+    let acme = tenant("acme");
+    let load = async |after, until| {
+        p.store
+            .load_until(&acme, p.acme, after, until)
+            .await
+            .map(|events| events.iter().map(|e| e.version).collect())
+    };
+    let archived = |answer: Result<Vec<u64>, StoreError>| {
+        let Err(StoreError::Archived { aggregate_id, through_version }) = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!((aggregate_id, through_version), (p.acme, 3));
+    };
+    let long_ago = events::Timestamp::from_micros(2);
+    archived(load(0, Until::Now).await);
+    archived(load(2, Until::Now).await);
+    archived(load(0, Until::Version(2)).await);
+    archived(load(0, Until::Version(4)).await);
+    archived(load(0, Until::Occurred(long_ago)).await);
+    assert_eq!(load(3, Until::Now).await.unwrap(), [4, 5]);
+    assert_eq!(load(4, Until::Version(5)).await.unwrap(), [5]);
+    assert_eq!(load(2, Until::Version(2)).await.unwrap(), [0; 0]);
+    let elsewhere = p.store.load(&tenant("other"), p.acme, 0).await.unwrap();
+    assert_eq!(elsewhere, [], "another tenant learns nothing of it");
+
+    let late = p.store.append(&acme, &[append(p.acme, Expected::Exactly(2), 1)]).await;
+    let Err(AppendError::Conflict(conflicts)) = late else { panic!("{late:?}") };
+    assert_eq!((conflicts[0].actual, conflicts[0].events[0].version), (5, 4));
+}
+
+#[tokio::test]
+async fn a_range_that_came_back_can_be_read_again() {
+    let mut p = pruning().await;
+    p.prune(3, "archived", None).await.unwrap();
+    let back = "update pruned set restored_by = audit_id";
+    p.owner.execute(back).await.unwrap();
+    let rest = p.store.load(&tenant("acme"), p.acme, 0).await.unwrap();
+    assert_eq!(rest.len(), 2, "the read is let through");
+    assert!(p.refusal(back).await.contains("never changed"), "it comes back once");
+}
+
+#[tokio::test]
+async fn a_delete_that_no_range_names_exactly_is_refused_and_so_is_a_range_without_an_audit() {
+    const NOT_PRUNED: &str = "event_store_only_pruned";
+    let mut p = pruning().await;
+    let before = p.stored().await;
+    let digest = sum(&before[..3]).to_string();
+    let audit =
+        "insert into store_audit (tenant_id, action, actor, reason) values ('acme', 'prune', 'me', 'why');";
+    let range = |tenant: &str, to: i64, digest: &str| {
+        format!(
+            "{audit} insert into pruned (tenant_id, aggregate_id, aggregate_type, from_version, to_version, reason, digest, audit_id)
+             values ('{tenant}', '{}', 'thing', 1, {to}, 'withdrawn', '{digest}', (select max(audit_id) from store_audit));",
+            before[0].aggregate_id
+        )
+    };
+    let exact = range("acme", 3, &digest);
+    let delete = |versions: &str| format!("delete from event_store where version {versions}");
+
+    assert_eq!(p.refusal("delete from event_store").await, NOT_PRUNED);
+    assert_eq!(p.refusal(&format!("{exact} {}", delete("<= 4"))).await, NOT_PRUNED, "one row more");
+    assert_eq!(p.refusal(&format!("{exact} {}", delete("<= 2"))).await, NOT_PRUNED, "one row less");
+    assert_eq!(p.refusal(&exact).await, "pruned_is_gone", "a range that stays");
+    let wrong = range("acme", 3, &"0".repeat(32));
+    assert_eq!(p.refusal(&format!("{wrong} {}", delete("<= 3"))).await, NOT_PRUNED, "another sum");
+    let all = range("acme", 5, &sum(&before[..5]).to_string());
+    assert_eq!(p.refusal(&format!("{all} {}", delete("<= 5"))).await, NOT_PRUNED, "the last event");
+    let others = range("other", 3, &digest);
+    assert!(p.refusal(&others).await.contains("row-level security"), "in another tenant's name");
+    let unaudited = exact.replace(audit, "");
+    assert!(p.refusal(&unaudited).await.contains("null value in column \"audit_id\""));
+
+    p.owner.execute(sqlx::raw_sql(audit)).await.unwrap();
+    assert_eq!(p.refusal(&unaudited).await, "pruned_audit_fkey", "under another transaction's audit");
+    assert_eq!(p.stored().await, before);
+
+    // The same script, exact, is what prune_events does.
+    p.owner
+        .execute(sqlx::raw_sql(AssertSqlSafe(format!("begin; {exact} {}; commit", delete("<= 3")))))
+        .await
+        .unwrap();
+    assert_eq!(p.stored().await, before[3..]);
+}
+
+#[tokio::test]
+async fn pruning_refuses_what_is_not_there_what_differs_and_the_last_event() {
+    let mut p = pruning().await;
+    let before = p.stored().await;
+    for (to, digest, refusal) in [
+        (6, None, "prune_events_differ"),
+        (3, Some("00000000000000000000000000000000"), "prune_events_differ"),
+        (5, None, "event_store_only_pruned"),
+    ] {
+        assert_eq!(constraint(&p.prune(to, "archived", digest).await.unwrap_err()), refusal, "{to}");
+    }
+    assert_eq!(constraint(&p.prune(3, "tired of it", None).await.unwrap_err()), "pruned_reason_check");
+    assert_eq!(p.stored().await, before);
+    p.prune(5, "tenant-removed", None).await.expect("a removed tenant keeps nothing");
+    assert_eq!(p.stored().await, before[5..]);
+}
+
+#[tokio::test]
+async fn an_audit_and_a_range_are_never_changed_and_only_their_tenant_and_the_auditor_see_them() {
+    let mut p = pruning().await;
+    p.prune(3, "archived", None).await.unwrap();
+    for statement in [
+        "delete from store_audit",
+        "truncate store_audit cascade",
+        "update store_audit set actor = 'nobody'",
+        "delete from pruned",
+        "truncate pruned",
+        "update pruned set digest = repeat('0', 32)",
+    ] {
+        let refused = p.refusal(statement).await;
+        assert!(refused.contains("never changed"), "{statement}: {refused}");
+    }
+
+    let count = async |role: &str, tenant: &str, table: &str| {
+        let mut connection = p.events.connect(role).await;
+        let set = format!("set millrace.tenant = '{tenant}'");
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(set))).await.unwrap();
+        let count = AssertSqlSafe(format!("select count(*) from {table}"));
+        sqlx::query_scalar::<_, i64>(count).fetch_one(&mut connection).await
+    };
+    for (role, tenant, seen) in [("owner", "acme", 1), ("owner", "other", 0), ("auditor", "", 1)] {
+        assert_eq!(count(role, tenant, "store_audit").await.unwrap(), seen, "{role} {tenant}");
+        assert_eq!(count(role, tenant, "pruned").await.unwrap(), seen, "{role} {tenant}");
+    }
+    assert!(count("app", "acme", "store_audit").await.is_err());
+    assert_eq!(count("app", "other", "pruned").await.unwrap(), 0);
+    let mut app = p.events.connect("app").await;
+    let denied =
+        app.execute("select prune_events('acme', 'archived', 'me', 'why', '{}', '{}')").await.unwrap_err();
+    assert!(denied.to_string().contains("permission denied"), "{denied}");
+}
