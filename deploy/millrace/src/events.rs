@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use event_store::{Codec, EventStore, PgEventStore, Repository, StoredEvent, Until};
-use events::{AggregateId, TenantId, Timestamp};
+use events::{AggregateId, DomainEvent, ExecutionEvent, TenantId, Timestamp};
 
 use crate::exit::Exit;
 
@@ -55,16 +55,16 @@ impl EventsCommand {
             (None, None) => Until::Now,
         };
         let store = PgEventStore::new(args.store.connect().await?);
+        let codec = Codec::prepare(&wire::Registry::new(&args.registry)?).await?;
         let found = match &self {
             Self::Timeline(args) => {
                 let history = store.load_until(&args.tenant, args.aggregate, 0, until).await?;
                 if !history.is_empty() {
-                    timeline(&history, args.json);
+                    timeline(&codec, &history, args.json).await?;
                 }
                 !history.is_empty()
             }
             Self::State(args) => {
-                let codec = Codec::prepare(&wire::Registry::new(&args.registry)?).await?;
                 let executions = Repository::<Execution, _>::new(store, codec);
                 let (state, version) = executions.state(&args.tenant, args.aggregate, until).await?;
                 if version > 0 {
@@ -81,32 +81,39 @@ impl EventsCommand {
     }
 }
 
-fn timeline(history: &[StoredEvent], json: bool) {
+async fn timeline(codec: &Codec<ExecutionEvent>, history: &[StoredEvent], json: bool) -> anyhow::Result<()> {
+    let mut decoded = vec![];
+    for event in history {
+        let recorded = codec.recorded(event.clone()).await?;
+        decoded.push(recorded.payload.serialize_record(serde_json::value::Serializer)?);
+    }
+    let history = history.iter().zip(decoded);
     if json {
-        for event in history {
+        for (event, data) in history {
             println!(
                 "{}",
                 serde_json::json!({
                     "version": event.version, "event_id": event.event_id, "event_type": event.event_type,
                     "occurred_at": moment(event.occurred_at), "recorded_at": moment(event.recorded_at),
-                    "position": event.position, "data": event.data,
+                    "position": event.position, "data": data,
                 })
             );
         }
-        return;
+        return Ok(());
     }
     let mut table = Table::new();
     table.set_header(["version", "occurred at", "recorded at", "type", "data"]);
-    for event in history {
+    for (event, data) in history {
         table.add_row([
             event.version.to_string(),
             moment(event.occurred_at),
             moment(event.recorded_at),
             event.event_type.clone(),
-            event.data.to_string(),
+            data.to_string(),
         ]);
     }
     println!("{table}");
+    Ok(())
 }
 
 /// RFC 3339 with microseconds, UTC.

@@ -44,10 +44,10 @@ impl Config {
 }
 
 impl AuditConfig {
-    /// Connects; two connections are enough for one reader and a question in between.
+    /// Connects; three are enough for a reader, a question in between and a listener.
     pub async fn connect(&self) -> Result<PgPool, StoreError> {
         let options = options(&self.events_auditor_url).map_err(not_connected)?;
-        PgPoolOptions::new().max_connections(2).connect_with(options).await.map_err(not_connected)
+        PgPoolOptions::new().max_connections(3).connect_with(options).await.map_err(not_connected)
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use events::{AggregateId, EventId, TenantId, Timestamp};
+use tokio::sync::watch;
 
 use crate::append::check;
 use crate::{
-    Append, AppendError, Appended, AppendedTo, Conflict, EventLog, EventStore, Invalid, NewEvent, StoreError,
-    StoredEvent, Until,
+    Append, AppendError, Appended, AppendedTo, Conflict, EventLog, EventStore, Filter, Invalid, NewEvent,
+    Slice, StoreError, StoredEvent, Until, Wakeups,
 };
 
 /// A store that lives as long as its value. The clock is the caller's.
@@ -16,6 +17,7 @@ use crate::{
 pub struct InMemoryEventStore {
     clock: fn() -> Timestamp,
     state: Mutex<State>,
+    appended: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +32,7 @@ struct State {
 impl InMemoryEventStore {
     /// An empty store that reads `recorded_at` from this clock.
     pub fn new(clock: fn() -> Timestamp) -> Self {
-        Self { clock, state: Mutex::default() }
+        Self { clock, state: Mutex::default(), appended: watch::Sender::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -46,6 +48,8 @@ impl EventStore for InMemoryEventStore {
         state.check(tenant, appends)?;
         let recorded_at = (self.clock)();
         let aggregates = appends.iter().map(|append| state.write(tenant, append, recorded_at)).collect();
+        drop(state);
+        self.appended.send_replace(());
         Ok(Appended { aggregates, recorded_at })
     }
 
@@ -67,6 +71,9 @@ impl EventStore for InMemoryEventStore {
             Until::Recorded(at) => {
                 history().filter(|e| e.recorded_at <= at).map(|e| e.version).max().unwrap_or(0)
             }
+            Until::Position(position) => {
+                history().filter(|e| e.position <= position).map(|e| e.version).max().unwrap_or(0)
+            }
         };
         Ok(history().filter(|e| e.version > after_version && e.version <= last).cloned().collect())
     }
@@ -77,9 +84,20 @@ impl EventLog for InMemoryEventStore {
         Ok(self.state().log.len() as u64)
     }
 
-    async fn read_all(&self, after_position: u64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+    async fn read(&self, filter: &Filter, after_position: u64, limit: u32) -> Result<Slice, StoreError> {
         let state = self.state();
-        Ok(state.log.iter().filter(|e| e.position > after_position).take(limit as usize).cloned().collect())
+        let settled = state.log.len() as u64;
+        let first =
+            usize::try_from(after_position.min(settled)).expect("it is no more than what is in memory");
+        let wanted = state.log[first..].iter().filter(|event| filter.admits(event));
+        let events: Vec<StoredEvent> = wanted.take(limit as usize).cloned().collect();
+        let full = events.len() as u64 == u64::from(limit);
+        let last = events.last().filter(|_| full).map(|last| last.position);
+        Ok(Slice { events, through: last.unwrap_or(settled.max(after_position)), settled })
+    }
+
+    fn wakeups(&self) -> Wakeups {
+        Wakeups::told_by(self.appended.subscribe())
     }
 }
 
@@ -143,7 +161,6 @@ impl State {
                 event_id: event.event_id,
                 event_type: event.event_type.clone(),
                 payload: event.payload.clone(),
-                data: event.data.clone(),
                 metadata: event.metadata.clone(),
                 occurred_at: event.occurred_at,
                 recorded_at,

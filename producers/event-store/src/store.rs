@@ -2,7 +2,7 @@
 
 use events::{AggregateId, TenantId, Timestamp};
 
-use crate::{Append, AppendError, Appended, StoreError, StoredEvent};
+use crate::{Append, AppendError, Appended, Filter, Slice, StoreError, StoredEvent, Wakeups};
 
 /// How much of an aggregate's history is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Until {
     Occurred(Timestamp),
     /// What the store knew by then.
     Recorded(Timestamp),
+    /// Up to this place in the whole store.
+    Position(u64),
 }
 
 /// A store of events. The crate's documentation says what every store promises.
@@ -51,11 +53,25 @@ pub trait EventLog: Send + Sync {
     /// Up to this position the store will never change: every event there is visible, every gap stays one.
     fn settled_position(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// The next events after a position, by position, at most `limit`; never beyond the settled position, so whoever
-    /// continues from the last one it got misses nothing. None: nothing more has settled yet.
+    /// The next wanted events after a position, by position, at most `limit`; never beyond the settled position, so
+    /// whoever continues from [`Slice::through`] misses nothing. Without events and with `through` at `settled`: nothing
+    /// more has settled yet.
+    fn read(
+        &self,
+        filter: &Filter,
+        after_position: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Slice, StoreError>> + Send;
+
+    /// The next events after a position, whatever they are. None: nothing more has settled yet.
     fn read_all(
         &self,
         after_position: u64,
         limit: u32,
-    ) -> impl Future<Output = Result<Vec<StoredEvent>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<StoredEvent>, StoreError>> + Send {
+        async move { Ok(self.read(&Filter::default(), after_position, limit).await?.events) }
+    }
+
+    /// What tells a reader who has read all that there may be more.
+    fn wakeups(&self) -> Wakeups;
 }

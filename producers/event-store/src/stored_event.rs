@@ -21,8 +21,6 @@ pub struct StoredEvent {
     pub event_type: String,
     /// Avro in Confluent framing: the truth.
     pub payload: Vec<u8>,
-    /// The payload for people.
-    pub data: serde_json::Value,
     /// Why it exists.
     pub metadata: Metadata,
     /// When it happened.

@@ -52,6 +52,11 @@ impl Connections {
         self.open(permit).await
     }
 
+    /// A connection beside those that are counted, for as long as its caller likes.
+    pub(super) async fn own(&self) -> Result<PgConnection, sqlx::Error> {
+        self.options.connect().await
+    }
+
     async fn permit(&self) -> Result<OwnedSemaphorePermit, sqlx::Error> {
         match tokio::time::timeout(self.acquire_max, self.permits.clone().acquire_owned()).await {
             Ok(permit) => permit.map_err(|_| sqlx::Error::PoolClosed),

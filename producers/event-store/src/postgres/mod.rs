@@ -6,9 +6,12 @@ mod faults;
 mod log;
 mod row;
 mod times;
+mod wake;
 
 pub use connections::Connections;
 pub use log::PgEventLog;
+
+use std::time::Duration;
 
 use events::{AggregateId, TenantId};
 use sqlx::migrate::Migrator;
@@ -18,6 +21,7 @@ use crate::{Append, AppendError, Appended, EventStore, StoreError, StoredEvent, 
 use connections::Lent;
 use faults::{Doing, is_broken, load_error};
 use times::datetime;
+use wake::Waker;
 
 /// Events read from one aggregate per round trip.
 const SLICE: i32 = 1000;
@@ -46,12 +50,27 @@ pub enum MigrateError {
 #[derive(Debug, Clone)]
 pub struct PgEventStore {
     app: Connections,
+    waker: Option<Waker>,
 }
 
 impl PgEventStore {
     /// A store behind these connections, made by [`crate::Config::connect`].
     pub fn new(app: Connections) -> Self {
-        Self { app }
+        Self { app, waker: None }
+    }
+
+    /// The same, telling readers ([`PgEventLog::listening`]) of its appends: once in `every` at most, from a connection
+    /// and a task of its own, so that no append waits for it.
+    pub fn telling(app: Connections, every: Duration) -> Self {
+        let waker = Waker::new(app.clone(), every);
+        Self { app, waker: Some(waker) }
+    }
+
+    /// Tells readers that something was appended: for callers of [`Self::append_within`], after their commit.
+    pub fn tell(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake();
+        }
     }
 
     /// [`EventStore::append`] inside the caller's own transaction, which must be read committed: the events are there
@@ -69,10 +88,14 @@ impl PgEventStore {
 impl EventStore for PgEventStore {
     async fn append(&self, tenant: &TenantId, appends: &[Append]) -> Result<Appended, AppendError> {
         let lent = self.app.any().await.doing("connect to append events").map_err(AppendError::Store)?;
-        match append_once(lent, tenant, appends).await {
+        let answer = match append_once(lent, tenant, appends).await {
             Err(AppendError::Unknown(_)) => self.append_again(tenant, appends).await,
             answer => answer,
+        };
+        if answer.is_ok() {
+            self.tell();
         }
+        answer
     }
 
     async fn load_until(
@@ -88,8 +111,15 @@ impl EventStore for PgEventStore {
             let Some(last) = slice.last() else { return Ok(events) };
             after = last.version;
             let full = i32::try_from(slice.len()).is_ok_and(|events| events >= SLICE);
-            events.extend(slice);
-            if !full {
+            // Positions rise with versions, so what lies beyond a position is the end of a history.
+            let wanted = slice.iter().take_while(|event| match until {
+                Until::Position(position) => event.position <= position,
+                _ => true,
+            });
+            let wanted = wanted.count();
+            let more = full && wanted == slice.len();
+            events.extend(slice.into_iter().take(wanted));
+            if !more {
                 return Ok(events);
             }
         }
@@ -138,6 +168,7 @@ impl PgEventStore {
             Until::Version(version) => (Some(i64::try_from(version).unwrap_or(i64::MAX)), None, None),
             Until::Occurred(at) => (None, Some(datetime(at)), None),
             Until::Recorded(at) => (None, None, Some(datetime(at))),
+            Until::Position(_) => (None, None, None),
         };
         const WHAT: &str = "load an aggregate's events";
         let read = async |mut lent: Lent| {

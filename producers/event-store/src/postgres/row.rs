@@ -36,7 +36,6 @@ fn read(row: &PgRow, position: i64, tenant: String) -> Result<StoredEvent, Store
         event_id: EventId(row.get::<Uuid, _>("event_id")),
         event_type: row.get("event_type"),
         payload: row.get("payload"),
-        data: row.get("event_data"),
         metadata,
         occurred_at: timestamp(row.get::<DateTime<Utc>, _>("occurred_at")),
         recorded_at: timestamp(row.get::<DateTime<Utc>, _>("recorded_at")),

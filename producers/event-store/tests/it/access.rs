@@ -149,6 +149,18 @@ async fn every_event_has_its_outbox_row_in_the_same_transaction() {
 }
 
 #[tokio::test]
+async fn the_payload_for_people_is_stored_beside_the_payload() {
+    let events = with_two_tenants().await;
+    let mut auditor = events.connect("auditor").await;
+    let stored: i64 =
+        sqlx::query_scalar(r#"select count(*) from event_store where event_data = '{"answer": 42}'"#)
+            .fetch_one(&mut auditor)
+            .await
+            .unwrap();
+    assert_eq!(stored, 4);
+}
+
+#[tokio::test]
 async fn cdc_may_beat_its_heart_and_sees_no_event() {
     let events = with_two_tenants().await;
     let mut cdc = events.connect("cdc").await;

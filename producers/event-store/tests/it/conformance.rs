@@ -28,6 +28,8 @@ macro_rules! promises {
     };
 }
 
+pub(crate) use promises;
+
 promises! {
     what_is_appended_is_read_back_as_it_was
     versions_count_from_one_and_positions_rise
@@ -83,7 +85,6 @@ async fn what_is_appended_is_read_back_as_it_was(store: &impl EventStore, _: &im
             event_id: new.event_id,
             event_type: new.event_type.clone(),
             payload: new.payload.clone(),
-            data: new.data.clone(),
             metadata: new.metadata.clone(),
             occurred_at: new.occurred_at,
             recorded_at: appended.recorded_at,

@@ -42,7 +42,7 @@ pub(crate) fn connections(url: &str, most: u32) -> Connections {
     Connections::new(options, most, std::time::Duration::from_secs(10))
 }
 
-async fn pool(url: &str, connections: u32) -> PgPool {
+pub(crate) async fn pool(url: &str, connections: u32) -> PgPool {
     let options: PgConnectOptions = url.parse().expect("testkit's URLs are valid");
     PgPoolOptions::new()
         .max_connections(connections)

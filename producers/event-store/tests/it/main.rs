@@ -5,6 +5,7 @@
 mod access;
 mod conformance;
 mod fixture;
+mod log;
 mod partitions;
 mod proxy;
 mod pruned;
