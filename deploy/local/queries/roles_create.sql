@@ -22,3 +22,11 @@ begin
     end loop;
 end
 $roles$;
+
+-- The owner may see and end the sessions of those who append: one that never ends its transaction holds every reader of
+-- the log back. The other way round nothing is granted.
+grant app to owner;
+
+-- An appender that does nothing, or one statement for ever, ends by itself: readers wait for it meanwhile.
+alter role app set idle_in_transaction_session_timeout = '10s';
+alter role app set statement_timeout = '30s';

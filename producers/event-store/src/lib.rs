@@ -30,7 +30,10 @@ pub use config::{AuditConfig, Config};
 pub use error::{AppendError, Conflict, Invalid, StoreError};
 pub use filter::{Filter, Slice};
 pub use in_memory::InMemoryEventStore;
-pub use postgres::{Connections, MigrateError, PgEventLog, PgEventStore, migrate};
+pub use postgres::{
+    AppenderWatch, Checkpoint, CheckpointMoved, Connections, MigrateError, OpenAppender, PgEventLog,
+    PgEventStore, migrate,
+};
 pub use repository::{Context, ExecuteError, Executed, Repository, StateError};
 pub use store::{EventLog, EventStore, Until};
 pub use stored_event::StoredEvent;

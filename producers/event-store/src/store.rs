@@ -75,3 +75,17 @@ pub trait EventLog: Send + Sync {
     /// What tells a reader who has read all that there may be more.
     fn wakeups(&self) -> Wakeups;
 }
+
+impl<L: EventLog> EventLog for &L {
+    async fn settled_position(&self) -> Result<u64, StoreError> {
+        L::settled_position(self).await
+    }
+
+    async fn read(&self, filter: &Filter, after_position: u64, limit: u32) -> Result<Slice, StoreError> {
+        L::read(self, filter, after_position, limit).await
+    }
+
+    fn wakeups(&self) -> Wakeups {
+        L::wakeups(self)
+    }
+}

@@ -1,6 +1,8 @@
 //! The store in Postgres.
 
 mod append;
+mod appenders;
+mod checkpoint;
 mod connections;
 mod faults;
 mod log;
@@ -8,6 +10,8 @@ mod row;
 mod times;
 mod wake;
 
+pub use appenders::{AppenderWatch, OpenAppender};
+pub use checkpoint::{Checkpoint, CheckpointMoved};
 pub use connections::Connections;
 pub use log::PgEventLog;
 
