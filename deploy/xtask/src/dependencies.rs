@@ -45,6 +45,7 @@ const KEEPERS: [(&str, &[&str]); 3] = [
             "outbox",
             "event-store",
             "import",
+            "archive",
             "ownership",
             "dead-letters",
             "projection-postgres",

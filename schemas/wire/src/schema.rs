@@ -61,6 +61,11 @@ impl WriterSchema {
         &self.full_name
     }
 
+    /// The schema's JSON.
+    pub fn text(&self) -> &str {
+        self.compiled.json()
+    }
+
     pub(crate) fn compiled(&self) -> &serde_avro_fast::Schema {
         &self.compiled
     }

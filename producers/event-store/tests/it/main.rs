@@ -12,5 +12,4 @@ mod pruned;
 mod repository;
 mod round_trips;
 mod settled;
-mod subject_keys;
 mod transactions;

@@ -1,0 +1,8 @@
+//! Files against real servers.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod backup;
+mod damage;
+mod fixture;
+mod streams;
