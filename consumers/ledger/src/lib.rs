@@ -24,6 +24,7 @@
 mod digest;
 mod exceptions;
 mod finding;
+mod reconcile;
 mod report;
 mod sink;
 mod store;
@@ -35,6 +36,7 @@ mod tests;
 
 pub use exceptions::{Decided, Exceptions, Parked};
 pub use finding::{Explained, Finding, Kind, Stage};
+pub use reconcile::{Reconciled, Reconciliation, TopicEvent, Unpublished};
 pub use report::{Counts, Report, SinkCounts, StoreCounts, TopicCounts, Verdict};
 pub use sink::Sink;
 pub use store::StoreRecord;
