@@ -32,7 +32,7 @@ pub use filter::{Filter, Slice};
 pub use in_memory::InMemoryEventStore;
 pub use postgres::{
     AppenderWatch, Checkpoint, CheckpointMoved, Connections, MigrateError, OpenAppender, PgEventLog,
-    PgEventStore, migrate,
+    PgEventStore, PgSubjectKeys, migrate,
 };
 pub use repository::{Context, ExecuteError, Executed, Repository, StateError};
 pub use store::{EventLog, EventStore, Until};

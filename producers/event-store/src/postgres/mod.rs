@@ -7,6 +7,7 @@ mod connections;
 mod faults;
 mod log;
 mod row;
+mod subject_keys;
 mod times;
 mod wake;
 
@@ -14,6 +15,7 @@ pub use appenders::{AppenderWatch, OpenAppender};
 pub use checkpoint::{Checkpoint, CheckpointMoved};
 pub use connections::Connections;
 pub use log::PgEventLog;
+pub use subject_keys::PgSubjectKeys;
 
 use std::time::Duration;
 

@@ -12,4 +12,5 @@ mod pruned;
 mod repository;
 mod round_trips;
 mod settled;
+mod subject_keys;
 mod transactions;
