@@ -61,6 +61,9 @@ impl Projection for ExecutionsRedis {
         view: Option<ExecutionLive>,
         event: &Recorded<ExecutionEvent>,
     ) -> Result<Option<ExecutionLive>, Refusal> {
+        if let ExecutionEvent::Withdrawn(_) = &event.payload {
+            return Ok(None);
+        }
         let (name, at) = (event.payload.event_type(), Moment::try_from(event.payload.occurred_at())?);
         if let ExecutionEvent::Started(started) = &event.payload {
             return match view {
@@ -74,7 +77,7 @@ impl Projection for ExecutionsRedis {
             _ => rules::running(live.status, name)?,
         }
         match &event.payload {
-            ExecutionEvent::Started(_) => {}
+            ExecutionEvent::Started(_) | ExecutionEvent::Withdrawn(_) => {}
             ExecutionEvent::ModelCalled(called) => live.called(called)?,
             ExecutionEvent::ToolUsed(used) => live.used(used)?,
             ExecutionEvent::Completed(completed) => {

@@ -89,6 +89,9 @@ impl Projection for ExecutionsPostgres {
         view: Option<ExecutionRow>,
         event: &Recorded<ExecutionEvent>,
     ) -> Result<Option<ExecutionRow>, Refusal> {
+        if let ExecutionEvent::Withdrawn(_) = &event.payload {
+            return Ok(None);
+        }
         let (name, at) = (event.payload.event_type(), Moment::try_from(event.payload.occurred_at())?);
         if let ExecutionEvent::Started(started) = &event.payload {
             return match view {
@@ -102,7 +105,7 @@ impl Projection for ExecutionsPostgres {
             _ => rules::running(row.status, name)?,
         }
         match &event.payload {
-            ExecutionEvent::Started(_) => {}
+            ExecutionEvent::Started(_) | ExecutionEvent::Withdrawn(_) => {}
             ExecutionEvent::ModelCalled(called) => row.called(called)?,
             ExecutionEvent::ToolUsed(used) => row.used(used)?,
             ExecutionEvent::Completed(completed) => row.completed(completed, at)?,

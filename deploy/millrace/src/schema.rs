@@ -3,7 +3,7 @@
 use catalog::Published;
 use clap::{Args, Subcommand};
 use comfy_table::Table;
-use events::ExecutionEvent;
+use events::each_event_set;
 
 use crate::exit::Exit;
 
@@ -37,5 +37,7 @@ impl SchemaCommand {
 /// Registers the schemas of every domain of this program.
 pub(crate) async fn publish(args: &SchemaArgs) -> anyhow::Result<Vec<Published>> {
     let registry = wire::Registry::new(&args.registry)?;
-    Ok(catalog::publish::<ExecutionEvent>(&registry).await?)
+    let mut published = Vec::new();
+    each_event_set!(E => { published.extend(catalog::publish::<E>(&registry).await?) });
+    Ok(published)
 }

@@ -56,6 +56,7 @@ fn the_totals_of_the_sample_survive_the_translation() {
                 run_cost = run_cost + completed.reported_cost.unwrap_or_default()
             }
             ExecutionEvent::Judged(judged) => resolved += i32::from(judged.verdict == Verdict::Resolved),
+            ExecutionEvent::Withdrawn(_) => panic!("nothing of the sample was taken back"),
             ExecutionEvent::Started(_) | ExecutionEvent::Failed(_) | ExecutionEvent::Cancelled(_) => {}
         }
     }

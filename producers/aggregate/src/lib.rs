@@ -10,12 +10,14 @@
 //! # #[derive(Debug, Clone, PartialEq)] struct Opened(AggregateId, Timestamp);
 //! # impl DomainEvent for Opened {
 //! #     const TOPIC: &'static str = "shop.door.events"; const AGGREGATE_TYPE: &'static str = "door";
-//! #     const TYPES: &'static [EventType] = &[];
+//! #     const TYPES: &'static [EventType] = &[]; const WITHDRAWN: &'static str = "DoorWithdrawn";
 //! #     fn event_type(&self) -> &'static str { "Opened" }
 //! #     fn aggregate_id(&self) -> AggregateId { self.0 }
 //! #     fn occurred_at(&self) -> Timestamp { self.1 }
+//! #     fn personal(&mut self) -> Vec<(&'static str, &mut String)> { vec![] }
+//! #     fn withdrawn(id: AggregateId, at: Timestamp, _: String) -> Self { Opened(id, at) }
 //! #     fn serialize_record<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> { s.serialize_unit() }
-//! #     fn deserialize_record<'de, D: serde::Deserializer<'de>>(_: &str, _: D) -> Option<Result<Self, D::Error>> { None }
+//! #     fn deserialize_record<'de, D: serde::Deserializer<'de>>(_: &str, _: u32, _: D) -> Option<Result<Self, D::Error>> { None }
 //! # }
 //! # fn opened() -> Opened { Opened(AggregateId(uuid::Uuid::nil()), Timestamp::from_micros(0)) }
 //! #[derive(Debug, PartialEq, thiserror::Error)]

@@ -15,6 +15,41 @@ pub struct EventType {
     pub schema: &'static str,
     /// The schemas of all versions, oldest first; the last is `schema`.
     pub history: &'static [&'static str],
+    /// Versions up to this one are read by their own shape and lifted to the newest ([`Upcast`]); 0: none is, every
+    /// version reads as the newest.
+    pub lifted_through: u32,
+    /// Fields of the newest version that are about people, as its schema marks them.
+    pub personal: &'static [&'static str],
+}
+
+/// An older version of an event, as it was meant: the pure function to the next version that means something else.
+///
+/// Needed only where reading the old bytes as the newest shape would mean something else than was written: a field
+/// that was split, a unit that changed. A new meaning takes a new field name, so that readers older than the writer
+/// see nothing there rather than something wrong.
+pub trait Upcast {
+    /// The next shape, and in the end the newest.
+    type Next;
+    /// What was said then, as it is said now.
+    fn upcast(self) -> Self::Next;
+}
+
+/// A field that may hold a text about a person.
+pub trait PersonalField {
+    /// The text, if there is one.
+    fn text(&mut self) -> Option<&mut String>;
+}
+
+impl PersonalField for String {
+    fn text(&mut self) -> Option<&mut String> {
+        Some(self)
+    }
+}
+
+impl PersonalField for Option<String> {
+    fn text(&mut self) -> Option<&mut String> {
+        self.as_mut()
+    }
 }
 
 /// The closed set of events of one aggregate type.
@@ -25,6 +60,8 @@ pub trait DomainEvent: Clone + PartialEq + std::fmt::Debug + Send + Sync + Sized
     const AGGREGATE_TYPE: &'static str;
     /// Every event of the set.
     const TYPES: &'static [EventType];
+    /// The one of [`Self::TYPES`] that takes the aggregate back: after it, the aggregate is as before its first event.
+    const WITHDRAWN: &'static str;
 
     /// Which of [`Self::TYPES`] this is.
     fn event_type(&self) -> &'static str;
@@ -32,16 +69,40 @@ pub trait DomainEvent: Clone + PartialEq + std::fmt::Debug + Send + Sync + Sized
     fn aggregate_id(&self) -> AggregateId;
     /// When it happened, by the clock of whoever saw it happen.
     fn occurred_at(&self) -> Timestamp;
+    /// The texts about people that are there, each with its field's name in the schema.
+    fn personal(&mut self) -> Vec<(&'static str, &mut String)>;
+    /// The event that takes the whole aggregate back. `reason` stays readable for ever, so it names nobody.
+    fn withdrawn(aggregate_id: AggregateId, at: Timestamp, reason: String) -> Self;
     /// Writes the record of this event, without any tag around it.
     fn serialize_record<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
-    /// Reads the record of the named event. `None`: no event of this set has that name.
+    /// Reads the record of the named event as `version` of its schema meant it. A version that is newer than the newest
+    /// known is read as that one, which compatibility allows. `None`: no event of this set has that name.
     fn deserialize_record<'de, D: de::Deserializer<'de>>(
         event_type: &str,
+        version: u32,
         deserializer: D,
     ) -> Option<Result<Self, D::Error>>;
 }
 
-/// Why an event exists and who caused it.
+/// Why an event exists and who caused it. Made by [`Metadata::of_request`] where a chain of events begins and by
+/// [`Recorded::cause`] where it goes on, so that nobody puts ids together by hand.
+///
+/// ```
+/// use events::Metadata;
+/// # use events::{ExecutionEvent, Recorded, Timestamp};
+/// # let id: events::AggregateId = "018f3f5e-0000-7000-8000-000000000001".parse()?;
+/// # let payload = <ExecutionEvent as events::DomainEvent>::withdrawn(id, Timestamp::default(), String::new());
+/// let asked = Metadata::of_request("request-7", "ada");
+/// # let event_id: events::EventId = "018f3f5e-0000-7000-8000-00000000000e".parse()?;
+/// # let recorded = Recorded { tenant: "acme".parse()?, aggregate_id: id, version: 1, event_id,
+/// #     recorded_at: Timestamp::default(), metadata: asked, payload };
+/// // What a saga does because of a recorded event:
+/// let follows = recorded.cause().by("review-saga");
+/// assert_eq!(follows.correlation_id.as_deref(), Some("request-7"));
+/// assert_eq!(follows.causation_id, Some(recorded.event_id.to_string()));
+/// assert_eq!(follows.actor.as_deref(), Some("review-saga"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// All that follows from one request shares it.
@@ -75,4 +136,43 @@ pub struct Recorded<E> {
     pub metadata: Metadata,
     /// What happened; it knows when.
     pub payload: E,
+}
+
+impl Metadata {
+    /// Of what a request leads to: it is both the first cause and what everything that follows has in common.
+    pub fn of_request(request_id: impl Into<String>, actor: impl Into<String>) -> Self {
+        let request_id = request_id.into();
+        Self {
+            correlation_id: Some(request_id.clone()),
+            causation_id: Some(request_id),
+            actor: Some(actor.into()),
+            traceparent: None,
+        }
+    }
+
+    /// The same, done by `actor`.
+    #[must_use]
+    pub fn by(self, actor: impl Into<String>) -> Self {
+        Self { actor: Some(actor.into()), ..self }
+    }
+
+    /// The same, within the trace that `traceparent` names (W3C trace context).
+    #[must_use]
+    pub fn traced(self, traceparent: impl Into<String>) -> Self {
+        Self { traceparent: Some(traceparent.into()), ..self }
+    }
+}
+
+impl<E> Recorded<E> {
+    /// Of what follows from this event: caused by it, correlated as it is, in its trace; by whom is for the caller to
+    /// say ([`Metadata::by`]). An event without a correlation begins one.
+    pub fn cause(&self) -> Metadata {
+        let event_id = self.event_id.to_string();
+        Metadata {
+            correlation_id: Some(self.metadata.correlation_id.clone().unwrap_or_else(|| event_id.clone())),
+            causation_id: Some(event_id),
+            actor: None,
+            traceparent: self.metadata.traceparent.clone(),
+        }
+    }
 }

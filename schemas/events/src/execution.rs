@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AggregateId, DomainEvent, EventType, ExecutionId, NanoUsd, PromptId, Timestamp, WorkflowId};
+use crate::{ExecutionId, NanoUsd, PromptId, Timestamp, WorkflowId, event_set};
 
 /// An agent was set to work on a task. Always the first event of an execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -147,87 +147,27 @@ pub enum Verdict {
     Unknown,
 }
 
-/// The text of one version of a schema.
-macro_rules! avsc {
-    ($topic:literal, $record:ident, $version:literal) => {
-        include_str!(concat!("../../avro/", $topic, "/", stringify!($record), "/", $version, ".avsc"))
-    };
-}
-
-/// Declares the closed set: the enum, its conversions, and its [`DomainEvent`]. A type with older
-/// versions says so: `version 3 after 1 2`.
-macro_rules! event_set {
-    (
-        $(#[$doc:meta])* $set:ident, topic $topic:literal, aggregate $aggregate:literal, id $id:ident;
-        $($variant:ident($record:ident) version $version:literal $(after $($old:literal)+)?;)+
-    ) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq)]
-        pub enum $set {
-            $(#[doc = concat!("See [`", stringify!($record), "`].")] $variant($record),)+
-        }
-
-        $(impl From<$record> for $set {
-            fn from(record: $record) -> Self {
-                Self::$variant(record)
-            }
-        })+
-
-        impl DomainEvent for $set {
-            const TOPIC: &'static str = $topic;
-            const AGGREGATE_TYPE: &'static str = $aggregate;
-            const TYPES: &'static [EventType] = &[$(EventType {
-                name: stringify!($record),
-                version: $version,
-                schema: avsc!($topic, $record, $version),
-                history: &[$($(avsc!($topic, $record, $old),)+)? avsc!($topic, $record, $version)],
-            },)+];
-
-            fn event_type(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => stringify!($record),)+
-                }
-            }
-
-            fn aggregate_id(&self) -> AggregateId {
-                match self {
-                    $(Self::$variant(record) => record.$id.into(),)+
-                }
-            }
-
-            fn occurred_at(&self) -> Timestamp {
-                match self {
-                    $(Self::$variant(record) => record.occurred_at,)+
-                }
-            }
-
-            fn serialize_record<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                match self {
-                    $(Self::$variant(record) => record.serialize(serializer),)+
-                }
-            }
-
-            fn deserialize_record<'de, D: serde::Deserializer<'de>>(
-                event_type: &str,
-                deserializer: D,
-            ) -> Option<Result<Self, D::Error>> {
-                match event_type {
-                    $(stringify!($record) => Some($record::deserialize(deserializer).map(Self::$variant)),)+
-                    _ => None,
-                }
-            }
-        }
-    };
+/// The run was taken back as a whole: it counts no more, and may be started anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionWithdrawn {
+    /// The run.
+    pub execution_id: ExecutionId,
+    /// When it was taken back.
+    pub occurred_at: Timestamp,
+    /// Why, in words that name nobody.
+    pub reason: String,
 }
 
 event_set! {
     /// Everything that can happen to an execution.
-    ExecutionEvent, topic "agents.execution.events", aggregate "execution", id execution_id;
-    Started(ExecutionStarted) version 1;
+    ExecutionEvent, topic "agents.execution.events", aggregate "execution", id execution_id,
+    withdrawn ExecutionWithdrawn, schemas "../avro";
+    Started(ExecutionStarted) version 1 personal requested_by;
     ModelCalled(ModelCalled) version 1;
     ToolUsed(ToolUsed) version 1;
     Completed(ExecutionCompleted) version 1;
-    Failed(ExecutionFailed) version 1;
-    Cancelled(ExecutionCancelled) version 1;
+    Failed(ExecutionFailed) version 1 personal message;
+    Cancelled(ExecutionCancelled) version 1 personal reason cancelled_by;
     Judged(ExecutionJudged) version 1;
+    Withdrawn(ExecutionWithdrawn) version 1;
 }

@@ -89,11 +89,24 @@ uuid_id! {
     PromptId
 }
 
-impl From<ExecutionId> for AggregateId {
-    fn from(id: ExecutionId) -> Self {
-        Self(id.0)
-    }
+/// Ids of one kind of aggregate are ids of aggregates, and back where the kind is known.
+macro_rules! of_an_aggregate {
+    ($($name:ident)+) => {$(
+        impl From<$name> for AggregateId {
+            fn from(id: $name) -> Self {
+                Self(id.0)
+            }
+        }
+
+        impl From<AggregateId> for $name {
+            fn from(id: AggregateId) -> Self {
+                Self(id.0)
+            }
+        }
+    )+};
 }
+
+of_an_aggregate!(ExecutionId WorkflowId PromptId);
 
 /// Whose data this is: 1 to 63 characters of `a-z`, `0-9`, `-`, starting with a letter.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

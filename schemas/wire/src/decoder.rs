@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use events::DomainEvent;
+use events::{DomainEvent, EventType};
 use serde_avro_fast::de::read::SliceRead;
 use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
 
@@ -25,12 +25,43 @@ pub trait Decode<E>: Send + Sync {
 
 /// Reads events with the schemas they were written with, by `serde_avro_fast`.
 ///
-/// Fields that this program does not know are skipped, optional ones that the writer did not know are `None`.
+/// Fields that this program does not know are skipped, optional ones that the writer did not know are `None`. An event
+/// of an older version is what that version meant, lifted to the newest. A writer newer than this program is read as
+/// the newest version that it knows, which compatibility allows.
 pub struct Decoder<E> {
     source: Source,
-    /// Full names of the records, in the order of `E::TYPES`.
-    records: Vec<String>,
+    /// In the order of `E::TYPES`.
+    records: Vec<Versions>,
     event: PhantomData<fn() -> E>,
+}
+
+/// What is known of one event type.
+struct Versions {
+    name: &'static str,
+    full_name: String,
+    newest: u32,
+    /// The schemas of versions 1, 2 …; empty where all versions are read alike, so that nothing is looked up.
+    schemas: Vec<WriterSchema>,
+}
+
+impl Versions {
+    fn of(event_type: &EventType) -> Self {
+        let parse = |text: &&str| WriterSchema::parse(text).expect("a test compiles every committed schema");
+        let are_lifted = event_type.lifted_through > 0;
+        Self {
+            name: event_type.name,
+            full_name: parse(&event_type.schema).full_name().to_owned(),
+            newest: event_type.version,
+            schemas: event_type.history.iter().filter(|_| are_lifted).map(parse).collect(),
+        }
+    }
+
+    /// The version that wrote with this schema; a schema that is none of them is newer than this program.
+    fn writer(&self, schema: &WriterSchema) -> u32 {
+        let versions = (1..).zip(&self.schemas);
+        let mut same = versions.filter(|(_, known)| known.has_fields_of(schema));
+        same.next().map_or(self.newest, |(version, _)| version)
+    }
 }
 
 enum Source {
@@ -122,14 +153,14 @@ impl DecodeError {
 impl<E: DomainEvent> Decoder<E> {
     /// A decoder that finds writers' schemas in the registry's cache.
     pub fn new(registry: Registry) -> Self {
-        Self { source: Source::Registry(registry), records: record_names::<E>(), event: PhantomData }
+        Self { source: Source::Registry(registry), records: versions::<E>(), event: PhantomData }
     }
 
     /// A decoder that knows only these schemas: of older files, of tests.
     pub fn with_schemas<'a>(known: impl IntoIterator<Item = (u32, &'a str)>) -> Result<Self, SchemaError> {
         let compiled = |(id, text)| Ok((id, Arc::new(WriterSchema::parse(text)?)));
         let known = known.into_iter().map(compiled).collect::<Result<_, _>>()?;
-        Ok(Self { source: Source::Fixed(known), records: record_names::<E>(), event: PhantomData })
+        Ok(Self { source: Source::Fixed(known), records: versions::<E>(), event: PhantomData })
     }
 
     /// [`Decode::decode`], fetching the schema first if it is not in memory.
@@ -145,18 +176,16 @@ impl<E: DomainEvent> Decoder<E> {
 
     fn datum(&self, id: u32, schema: &WriterSchema, datum: &[u8]) -> Result<E, DecodeError> {
         let record = schema.full_name();
-        let event_type = match self.records.iter().position(|known| known == record) {
-            Some(index) => E::TYPES[index].name,
-            None => {
-                let expected = E::AGGREGATE_TYPE;
-                return Err(DecodeError::ForeignRecord { id, record: record.to_owned(), expected });
-            }
+        let Some(versions) = self.records.iter().find(|known| known.full_name == record) else {
+            let expected = E::AGGREGATE_TYPE;
+            return Err(DecodeError::ForeignRecord { id, record: record.to_owned(), expected });
         };
+        let event_type = versions.name;
         let mut config = DeserializerConfig::new(schema.compiled());
         config.allowed_depth = DEPTH_MAX;
         config.max_seq_size = ITEMS_MAX;
         let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
-        let event = E::deserialize_record(event_type, state.deserializer())
+        let event = E::deserialize_record(event_type, versions.writer(schema), state.deserializer())
             .expect("the name is one of TYPES")
             .map_err(|e| DecodeError::Datum { id, event_type, reason: bounded(&e.to_string()) })?;
         match remaining(state.into_reader()) {
@@ -182,13 +211,12 @@ impl<E: DomainEvent> Decode<E> for Decoder<E> {
 
 impl<E> fmt::Debug for Decoder<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Decoder").field(&self.records).finish()
+        f.debug_list().entries(self.records.iter().map(|known| &known.full_name)).finish()
     }
 }
 
-fn record_names<E: DomainEvent>() -> Vec<String> {
-    let name = |schema| WriterSchema::parse(schema).map(|s| s.full_name().to_owned());
-    E::TYPES.iter().map(|t| name(t.schema).expect("a test compiles every committed schema")).collect()
+fn versions<E: DomainEvent>() -> Vec<Versions> {
+    E::TYPES.iter().map(Versions::of).collect()
 }
 
 fn not_fetched(id: u32, error: RegistryError) -> DecodeError {
@@ -213,3 +241,5 @@ fn bounded(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod versions_tests;

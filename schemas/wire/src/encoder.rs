@@ -20,6 +20,7 @@ pub struct Encoder<E> {
 
 struct Prepared {
     name: &'static str,
+    version: u32,
     id: u32,
     schema: WriterSchema,
     text: &'static str,
@@ -72,6 +73,18 @@ pub enum EncodeError {
         /// What the Avro library said.
         reason: String,
     },
+    /// Events are written in the newest version; an older one has no room for what they say now.
+    #[error(
+        "{event_type} is asked for as version {asked}, but is written as version {newest} only: older events are lifted, newer ones are never lowered"
+    )]
+    OtherVersion {
+        /// What was to be written.
+        event_type: &'static str,
+        /// The version that was asked for.
+        asked: u32,
+        /// The version there is.
+        newest: u32,
+    },
     /// It would be stored but could not be published.
     #[error("{event_type} takes {bytes} bytes; at most {PAYLOAD_BYTES_MAX} are allowed")]
     TooLong {
@@ -96,7 +109,13 @@ impl<E: DomainEvent> Encoder<E> {
                 }
                 Err(source) => return Err(PrepareError::Registry { subject, source }),
             };
-            types.push(Prepared { name: event_type.name, id, schema, text: event_type.schema });
+            types.push(Prepared {
+                name: event_type.name,
+                version: event_type.version,
+                id,
+                schema,
+                text: event_type.schema,
+            });
         }
         Ok(Self { types, event: PhantomData })
     }
@@ -104,8 +123,8 @@ impl<E: DomainEvent> Encoder<E> {
     /// An encoder without a registry: the schemas of `E::TYPES` get the ids `first_id`, `first_id + 1` and so on.
     pub fn with_ids(first_id: u32) -> Result<Self, PrepareError> {
         let prepared = |(event_type, id): (&EventType, u32)| {
-            let (name, text) = (event_type.name, event_type.schema);
-            Ok(Prepared { name, id, schema: parse(event_type)?, text })
+            let EventType { name, version, schema: text, .. } = *event_type;
+            Ok(Prepared { name, version, id, schema: parse(event_type)?, text })
         };
         let types = E::TYPES.iter().zip(first_id..).map(prepared).collect::<Result<_, _>>()?;
         Ok(Self { types, event: PhantomData })
@@ -131,6 +150,16 @@ impl<E: DomainEvent> Encoder<E> {
             return Err(EncodeError::TooLong { event_type, bytes: payload.len() });
         }
         Ok(payload)
+    }
+
+    /// [`Self::encode`] for a reader that insists on a version of the schema: the newest, or an error with its name.
+    pub fn encode_as(&self, event: &E, version: u32) -> Result<Vec<u8>, EncodeError> {
+        let event_type = event.event_type();
+        let newest = self.types.iter().find(|t| t.name == event_type).map_or(0, |t| t.version);
+        if version != newest {
+            return Err(EncodeError::OtherVersion { event_type, asked: version, newest });
+        }
+        self.encode(event)
     }
 
     /// The event for people and SQL: the record's fields by their Avro names, times in microseconds, money in

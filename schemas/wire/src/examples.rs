@@ -3,17 +3,18 @@
 use std::path::Path;
 
 use events::execution::ExecutionCancelled;
-use events::{DomainEvent, ExecutionEvent, Timestamp};
+use events::{DomainEvent, EventType, ExecutionEvent, Timestamp};
 
 /// The full example of every type.
 pub(crate) fn examples() -> Vec<ExecutionEvent> {
     let topic = Path::new(env!("CARGO_MANIFEST_DIR")).join("../avro").join(ExecutionEvent::TOPIC);
-    let example = |name: &str| {
+    let example = |event_type: &EventType| {
+        let name = event_type.name;
         let text = std::fs::read_to_string(topic.join(name).join("examples/full.json")).unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        ExecutionEvent::deserialize_record(name, json).unwrap().unwrap()
+        ExecutionEvent::deserialize_record(name, event_type.version, json).unwrap().unwrap()
     };
-    ExecutionEvent::TYPES.iter().map(|t| example(t.name)).collect()
+    ExecutionEvent::TYPES.iter().map(example).collect()
 }
 
 /// A small one.

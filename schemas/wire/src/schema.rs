@@ -12,6 +12,8 @@ const NESTING_MAX: usize = 24;
 /// A schema that payloads were written with, compiled once.
 pub struct WriterSchema {
     full_name: String,
+    /// Names of the record's fields, sorted.
+    fields: Vec<String>,
     compiled: serde_avro_fast::Schema,
 }
 
@@ -53,7 +55,7 @@ impl WriterSchema {
         let compiled = text.parse().map_err(|e: serde_avro_fast::schema::SchemaError| {
             SchemaError::Avro(e.to_string().chars().take(300).collect())
         })?;
-        Ok(Self { full_name, compiled })
+        Ok(Self { full_name, fields: fields(&json), compiled })
     }
 
     /// Namespace and name of the record, such as `agents.execution.ExecutionStarted`.
@@ -64,6 +66,11 @@ impl WriterSchema {
     /// The schema's JSON.
     pub fn text(&self) -> &str {
         self.compiled.json()
+    }
+
+    /// Whether both have the same fields. No registry changes these, whatever it makes of the rest of the text.
+    pub(crate) fn has_fields_of(&self, other: &Self) -> bool {
+        self.fields == other.fields
     }
 
     pub(crate) fn compiled(&self) -> &serde_avro_fast::Schema {
@@ -87,6 +94,14 @@ fn full_name(schema: &Value) -> Option<String> {
         Some(namespace) => Some(format!("{namespace}.{name}")),
         None => None,
     }
+}
+
+fn fields(record: &Value) -> Vec<String> {
+    let fields = record.get("fields").and_then(Value::as_array).into_iter().flatten();
+    let mut names: Vec<_> =
+        fields.filter_map(|field| Some(field.get("name")?.as_str()?.to_owned())).collect();
+    names.sort_unstable();
+    names
 }
 
 /// Refuses what lets a short payload cost much: endless nesting, and values that take no bytes, of which a list could

@@ -4,7 +4,7 @@ use events::execution::{
     ExecutionCancelled, ExecutionCompleted, ExecutionFailed, ExecutionJudged, ExecutionStarted, ModelCalled,
     ToolUsed, Verdict,
 };
-use events::{EventId, ExecutionEvent, ExecutionId, Metadata, NanoUsd, Recorded, Timestamp};
+use events::{DomainEvent, EventId, ExecutionEvent, ExecutionId, Metadata, NanoUsd, Recorded, Timestamp};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -109,8 +109,25 @@ pub(super) fn judged(n: u128, verdict: Verdict) -> ExecutionEvent {
     ExecutionJudged { execution_id, occurred_at, judge: "swe-bench-verified".into(), verdict }.into()
 }
 
-/// A whole run: it starts, it works step by step, it may end, and completed work may be judged.
+pub(super) fn withdrawn(n: u128) -> ExecutionEvent {
+    ExecutionEvent::withdrawn(id(n).into(), after(95), "imported by mistake".into())
+}
+
+/// Runs of one execution: each but the last was taken back.
 pub(super) fn history(n: u128) -> impl Strategy<Value = Vec<Recorded<ExecutionEvent>>> {
+    (prop::collection::vec(run(n), 0..2), run(n), any::<bool>()).prop_map(
+        move |(runs, last, is_taken_back)| {
+            let mut events: Vec<_> =
+                runs.into_iter().flat_map(|run| run.into_iter().chain([withdrawn(n)])).collect();
+            events.extend(last);
+            events.extend(is_taken_back.then(|| withdrawn(n)));
+            recorded(events)
+        },
+    )
+}
+
+/// A whole run: it starts, it works step by step, it may end, and completed work may be judged.
+fn run(n: u128) -> impl Strategy<Value = Vec<ExecutionEvent>> {
     let step = (
         0i64..1 << 40,
         0i64..1 << 40,
@@ -142,6 +159,6 @@ pub(super) fn history(n: u128) -> impl Strategy<Value = Vec<Recorded<ExecutionEv
             events.extend(uses.iter().map(|(tool, exit)| used(n, number, tool.as_deref(), *exit)));
         }
         events.extend(end);
-        recorded(events)
+        events
     })
 }

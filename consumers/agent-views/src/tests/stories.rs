@@ -213,3 +213,14 @@ fn a_cost_that_a_leaderboard_cannot_hold_exactly_is_refused_there_alone() {
     given::<ExecutionsRedis>(story.clone()).refused(id(1), "more than a leaderboard holds");
     given::<ExecutionsPostgres>(story).at_version(id(1), 2);
 }
+
+#[test]
+fn a_withdrawn_execution_has_no_view_until_it_is_started_anew() {
+    let story = recorded([start(), called(1, 1, Some(5)), completed(1, Some(9)), withdrawn(1)]);
+    given::<ExecutionsPostgres>(story.clone()).redelivered().then(id(1), None).at_version(id(1), 4);
+    given::<ExecutionsRedis>(story).redelivered().then(id(1), None).at_version(id(1), 4);
+    let story = recorded([start(), called(1, 1, Some(5)), withdrawn(1), start()]);
+    given::<ExecutionsPostgres>(story.clone()).redelivered().then(id(1), Some(fresh_row()));
+    given::<ExecutionsRedis>(story).redelivered().then(id(1), Some(fresh_live()));
+    refused([start(), withdrawn(1), called(1, 1, None)], "has not started");
+}

@@ -134,6 +134,7 @@ impl Aggregate for Execution {
 
     fn evolve(self, event: &ExecutionEvent) -> Self {
         match (self, event) {
+            (_, ExecutionEvent::Withdrawn(_)) => Self::NotStarted,
             (Self::NotStarted, ExecutionEvent::Started(started)) => Self::Running(Progress::new(started)),
             (Self::Running(progress), ExecutionEvent::ModelCalled(call)) => {
                 Self::Running(progress.called(call))

@@ -5,7 +5,7 @@ use events::execution::{
     ExecutionCancelled, ExecutionCompleted, ExecutionFailed, ExecutionJudged, ExecutionStarted, ModelCalled,
     ToolUsed, Verdict,
 };
-use events::{ExecutionEvent, ExecutionId, NanoUsd, Timestamp};
+use events::{DomainEvent, ExecutionEvent, ExecutionId, NanoUsd, Timestamp};
 use uuid::Uuid;
 
 use crate::{
@@ -288,4 +288,13 @@ fn progress_is_the_sum_of_the_calls() {
     let progress = state.progress().expect("it started");
     assert_eq!((progress.steps(), progress.tool_uses), (2, 1));
     assert_eq!((progress.prompt_tokens, progress.cost), (3_062, NanoUsd::new(10_588_000)));
+}
+
+#[test]
+fn an_execution_that_was_taken_back_may_be_started_anew() {
+    let withdrawn = || ExecutionEvent::withdrawn(RUN.into(), at(99), "imported by mistake".into());
+    let story = || given::<Execution>([started(), called(1), completed(), withdrawn()]);
+    story().when(call(2)).rejected(Rejection::NotStarted);
+    story().when(start()).then([started()]);
+    given::<Execution>([started(), withdrawn(), started()]).when(call(1)).then([called(1)]);
 }

@@ -1,4 +1,4 @@
-use events::{DomainEvent, ExecutionEvent};
+use events::{DomainEvent, each_event_set};
 
 use super::*;
 
@@ -28,13 +28,15 @@ fn refused(from: &str, to: &str) -> String {
 #[test]
 fn the_committed_manifest_declares_the_topics_of_the_events() {
     let manifest = Manifest::committed();
-    let topic = manifest.topic(ExecutionEvent::TOPIC).unwrap();
-    assert_eq!((topic.partitions, topic.key.as_deref()), (12, Some("aggregate id")));
-    for group in &topic.consumers {
-        let dead_letters = manifest.topic(&format!("{group}.dlq")).expect("every group has its dead letters");
-        let writer = manifest.users.iter().find(|user| user.name == "dead-letters").unwrap();
-        assert!(writer.writes.iter().any(|p| p.matches(&dead_letters.name)));
-    }
+    each_event_set!(E => {
+        let topic = manifest.topic(E::TOPIC).unwrap();
+        assert_eq!((topic.partitions, topic.key.as_deref()), (12, Some("aggregate id")));
+        for group in &topic.consumers {
+            let dead_letters = manifest.topic(&format!("{group}.dlq")).expect("every group has its dead letters");
+            let writer = manifest.users.iter().find(|user| user.name == "dead-letters").unwrap();
+            assert!(writer.writes.iter().any(|p| p.matches(&dead_letters.name)));
+        }
+    });
 }
 
 #[test]

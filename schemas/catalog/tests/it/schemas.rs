@@ -34,6 +34,7 @@ impl DomainEvent for Unpublished {
     const TOPIC: &'static str = "it.unpublished.events";
     const AGGREGATE_TYPE: &'static str = ExecutionEvent::AGGREGATE_TYPE;
     const TYPES: &'static [EventType] = ExecutionEvent::TYPES;
+    const WITHDRAWN: &'static str = ExecutionEvent::WITHDRAWN;
 
     fn event_type(&self) -> &'static str {
         self.0.event_type()
@@ -47,15 +48,24 @@ impl DomainEvent for Unpublished {
         self.0.occurred_at()
     }
 
+    fn personal(&mut self) -> Vec<(&'static str, &mut String)> {
+        self.0.personal()
+    }
+
+    fn withdrawn(aggregate_id: AggregateId, at: Timestamp, reason: String) -> Self {
+        Self(ExecutionEvent::withdrawn(aggregate_id, at, reason))
+    }
+
     fn serialize_record<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize_record(serializer)
     }
 
     fn deserialize_record<'de, D: Deserializer<'de>>(
         name: &str,
+        version: u32,
         deserializer: D,
     ) -> Option<Result<Self, D::Error>> {
-        ExecutionEvent::deserialize_record(name, deserializer).map(|read| read.map(Self))
+        ExecutionEvent::deserialize_record(name, version, deserializer).map(|read| read.map(Self))
     }
 }
 

@@ -1,13 +1,15 @@
 //! Committed examples and their committed bytes: `examples/<example>.json` beside the schema's versions, and
-//! `examples/<example>.<version>.hex`, the datum that the version makes of it. Bytes of old versions stay for ever.
+//! `examples/<example>.<version>.hex`, the datum that the version makes of it. Bytes of old versions stay for ever; where
+//! they mean something else than the newest version would, `examples/<example>.<version>.upcast.json` says what they
+//! read as today.
 
 use std::path::Path;
 
-use events::{DomainEvent, EventType, ExecutionEvent};
+use events::{DomainEvent, EventType, each_event_set};
 use serde_json::Value;
 
 use crate::differential::{apache, fast};
-use crate::files::{names, read, topic_folder};
+use crate::files::{avro, names, read};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.chunks(32).map(|line| line.iter().map(|b| format!("{b:02x}")).collect::<String>() + "\n").collect()
@@ -18,15 +20,19 @@ fn unhex(text: &str) -> Vec<u8> {
     digits.chunks(2).map(|b| u8::from_str_radix(&b.iter().collect::<String>(), 16).unwrap()).collect()
 }
 
-fn event(event_type: &EventType, json: &Value) -> ExecutionEvent {
-    ExecutionEvent::deserialize_record(event_type.name, json).unwrap().unwrap()
+fn json(event: &impl DomainEvent) -> Value {
+    event.serialize_record(serde_json::value::Serializer).unwrap()
 }
 
-fn each_example(check: impl Fn(&EventType, &str, &Path, &Value)) {
-    for event_type in ExecutionEvent::TYPES {
-        let folder = topic_folder().join(event_type.name).join("examples");
-        let examples: Vec<_> =
-            names(&folder).into_iter().filter_map(|n| n.strip_suffix(".json").map(str::to_owned)).collect();
+fn each_example<E: DomainEvent>(check: impl Fn(&'static EventType, &str, &Path, &Value)) {
+    for event_type in E::TYPES {
+        let folder = avro().join(E::TOPIC).join(event_type.name).join("examples");
+        let is_example = |name: &String| !name.ends_with(".upcast.json");
+        let examples: Vec<_> = names(&folder)
+            .into_iter()
+            .filter(is_example)
+            .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+            .collect();
         assert!(examples.len() >= 2, "{} needs two examples", event_type.name);
         for example in examples {
             let json = serde_json::from_str(&read(&folder.join(format!("{example}.json")))).unwrap();
@@ -37,60 +43,77 @@ fn each_example(check: impl Fn(&EventType, &str, &Path, &Value)) {
 
 #[test]
 fn examples_have_exactly_the_fields_of_the_schema() {
-    each_example(|event_type, example, _, json| {
-        let schema: Value = serde_json::from_str(event_type.schema).unwrap();
-        let mut fields: Vec<_> =
-            schema["fields"].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
-        fields.sort_unstable();
-        let mut given: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
-        given.sort_unstable();
-        assert_eq!(given, fields, "{} {example}", event_type.name);
+    each_event_set!(E => {
+        each_example::<E>(|event_type, example, _, json| {
+            let schema: Value = serde_json::from_str(event_type.schema).unwrap();
+            let mut fields: Vec<_> =
+                schema["fields"].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
+            fields.sort_unstable();
+            let mut given: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
+            given.sort_unstable();
+            assert_eq!(given, fields, "{} {example}", event_type.name);
+        })
     });
 }
 
 #[test]
 fn one_example_has_every_optional_field_and_one_has_none() {
-    each_example(|event_type, example, _, json| {
-        let absent = json.as_object().unwrap().values().filter(|v| v.is_null()).count();
-        let optional = event_type.schema.matches("[\"null\"").count();
-        match example {
-            "full" => assert_eq!(absent, 0, "{}", event_type.name),
-            "least" => assert_eq!(absent, optional, "{}", event_type.name),
-            _ => {}
-        }
+    each_event_set!(E => {
+        each_example::<E>(|event_type, example, _, json| {
+            let absent = json.as_object().unwrap().values().filter(|v| v.is_null()).count();
+            let optional = event_type.schema.matches("[\"null\"").count();
+            match example {
+                "full" => assert_eq!(absent, 0, "{}", event_type.name),
+                "least" => assert_eq!(absent, optional, "{}", event_type.name),
+                _ => {}
+            }
+        })
     });
+}
+
+fn is_the_same<E: DomainEvent>(event_type: &'static EventType, example: &str, folder: &Path, given: &Value) {
+    let event = E::deserialize_record(event_type.name, event_type.version, given).unwrap().unwrap();
+    assert_eq!(&json(&event), given);
+    let datum = fast::encode(&event);
+    let path = folder.join(format!("{example}.{}.hex", event_type.version));
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == hex(&datum),
+        "{} is not what {} {example} makes now:\n{}",
+        path.display(),
+        event_type.name,
+        hex(&datum)
+    );
+    assert_eq!(apache::encode(&event), datum);
+    assert_eq!(apache::decode::<E>(event_type, &datum), Some(event));
 }
 
 #[test]
 fn an_example_is_the_same_as_json_as_rust_and_as_committed_bytes() {
-    each_example(|event_type, example, folder, json| {
-        let event = event(event_type, json);
-        assert_eq!(&event.serialize_record(serde_json::value::Serializer).unwrap(), json);
-        let datum = fast::encode(&event);
-        let path = folder.join(format!("{example}.{}.hex", event_type.version));
-        let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            committed == hex(&datum),
-            "{} is not what {} {example} makes now:\n{}",
-            path.display(),
-            event_type.name,
-            hex(&datum)
-        );
-        assert_eq!(apache::encode(&event), datum);
-        assert_eq!(apache::decode(event_type.name, &datum), event);
-    });
+    each_event_set!(E => { each_example::<E>(is_the_same::<E>) });
+}
+
+/// What the bytes of every version read as today: the committed answer where the version is lifted, and something in
+/// any case.
+fn is_still_read<E: DomainEvent>(event_type: &'static EventType, example: &str, folder: &Path, _: &Value) {
+    for version in 1..=event_type.version {
+        let path = folder.join(format!("{example}.{version}.hex"));
+        if version < event_type.version && !path.exists() {
+            continue; // the example is younger than the version; frozen.sha256 tells whether it went missing
+        }
+        let event = fast::decode::<E>(event_type, version, &unhex(&read(&path)))
+            .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let upcast = folder.join(format!("{example}.{version}.upcast.json"));
+        if version <= event_type.lifted_through {
+            let committed: Value = serde_json::from_str(&read(&upcast)).unwrap();
+            assert_eq!(json(&event), committed, "{}", path.display());
+        } else {
+            assert!(!upcast.exists(), "{} is not lifted", upcast.display());
+        }
+    }
 }
 
 #[test]
-fn bytes_of_every_version_are_still_read() {
-    each_example(|event_type, example, folder, _| {
-        for (version, schema) in (1..).zip(event_type.history) {
-            let path = folder.join(format!("{example}.{version}.hex"));
-            if version < event_type.version && !path.exists() {
-                continue; // the example is younger than the version
-            }
-            fast::decode_as(schema, event_type.name, &unhex(&read(&path)))
-                .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        }
-    });
+fn bytes_of_every_version_are_still_read_as_what_they_meant() {
+    each_event_set!(E => { each_example::<E>(is_still_read::<E>) });
 }

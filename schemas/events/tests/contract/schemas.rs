@@ -2,11 +2,13 @@
 
 use apache_avro::Schema;
 use apache_avro::schema_compatibility::SchemaCompatibility;
-use events::{DomainEvent, EventType, ExecutionEvent};
+use events::{AggregateId, DomainEvent, EventType, Timestamp, each_event_set};
 use serde_json::{Value, json};
 
+use crate::files::{avro, read, types};
+
 fn each_field(check: impl Fn(&EventType, &str, &Value)) {
-    for event_type in ExecutionEvent::TYPES {
+    for (_, event_type) in types() {
         for text in event_type.history {
             let schema: Value = serde_json::from_str(text).unwrap();
             for field in schema["fields"].as_array().unwrap() {
@@ -22,14 +24,11 @@ fn is_sentence(doc: &Value) -> bool {
 
 #[test]
 fn records_are_named_after_their_type_in_the_namespace_of_the_topic() {
-    for event_type in ExecutionEvent::TYPES {
+    for (topic, event_type) in types() {
         let schema: Value = serde_json::from_str(event_type.schema).unwrap();
         assert_eq!(schema["type"], "record");
         assert_eq!(schema["name"], event_type.name);
-        assert_eq!(
-            Some(schema["namespace"].as_str().unwrap()),
-            ExecutionEvent::TOPIC.strip_suffix(".events")
-        );
+        assert_eq!(Some(schema["namespace"].as_str().unwrap()), topic.strip_suffix(".events"));
         assert!(is_sentence(&schema["doc"]), "{} needs a doc", event_type.name);
     }
 }
@@ -83,28 +82,80 @@ fn times_are_microseconds_and_ids_are_uuids() {
     });
 }
 
+fn marked(event_type: &EventType) -> Vec<String> {
+    let schema: Value = serde_json::from_str(event_type.schema).unwrap();
+    let fields = schema["fields"].as_array().unwrap().iter();
+    let personal = fields.filter(|field| field.get("personal").is_some_and(|mark| mark == true));
+    personal.map(|field| field["name"].as_str().unwrap().to_owned()).collect()
+}
+
 #[test]
-fn personal_fields_are_marked() {
-    let mut marked = Vec::new();
-    for event_type in ExecutionEvent::TYPES {
+fn personal_fields_are_marked_and_the_code_knows_them() {
+    for (_, event_type) in types() {
+        assert_eq!(event_type.personal, marked(event_type), "{}", event_type.name);
+        // Whoever adds a field whose words are a person's says so here.
         let schema: Value = serde_json::from_str(event_type.schema).unwrap();
         for field in schema["fields"].as_array().unwrap() {
-            if let Some(mark) = field.get("personal") {
-                assert_eq!(mark, true);
-                marked.push(format!("{}.{}", event_type.name, field["name"].as_str().unwrap()));
-            }
+            let doc = field["doc"].as_str().unwrap();
+            let about_people = ["The person who", "may name people", "may quote", "may repeat"];
+            let says_so = about_people.iter().any(|words| doc.contains(words));
+            assert_eq!(field.get("personal").is_some(), says_so, "{}.{}", event_type.name, field["name"]);
         }
     }
-    // Whoever adds a field about a person adds it here too.
-    assert_eq!(
-        marked,
-        [
-            "ExecutionStarted.requested_by",
-            "ExecutionFailed.message",
-            "ExecutionCancelled.reason",
-            "ExecutionCancelled.cancelled_by",
-        ]
-    );
+}
+
+fn personal_texts_are_found<E: DomainEvent>() {
+    for event_type in E::TYPES {
+        for (example, optional) in [("full", true), ("least", false)] {
+            let path = format!("{}/{}/examples/{example}.json", E::TOPIC, event_type.name);
+            let json: Value = serde_json::from_str(&read(&avro().join(path))).unwrap();
+            let mut event =
+                E::deserialize_record(event_type.name, event_type.version, &json).unwrap().unwrap();
+            let present = marked(event_type).into_iter().filter(|name| optional || !json[name].is_null());
+            let present: Vec<_> =
+                present.map(|name| (json[&name].as_str().unwrap().to_owned(), name)).collect();
+            let found = event.personal().into_iter().map(|(name, text)| (text.clone(), name.to_owned()));
+            assert_eq!(found.collect::<Vec<_>>(), present, "{} {example}", event_type.name);
+
+            event.personal().into_iter().for_each(|(_, text)| text.replace_range(.., "[erased]"));
+            let json = event.serialize_record(serde_json::value::Serializer).unwrap();
+            assert!(present.iter().all(|(_, name)| json[name] == "[erased]"), "{json}");
+        }
+    }
+}
+
+#[test]
+fn the_personal_texts_of_an_event_are_those_its_schema_marks() {
+    each_event_set!(E => { personal_texts_are_found::<E>() });
+}
+
+#[test]
+fn every_aggregate_can_be_taken_back() {
+    let id: AggregateId = "0197d3a0-5b1c-7e3d-8f42-9c0a1b2c3d4e".parse().unwrap();
+    each_event_set!(E => {
+        let event = E::withdrawn(id, Timestamp::from_micros(7), "imported by mistake".into());
+        assert_eq!((event.event_type(), event.aggregate_id()), (E::WITHDRAWN, id));
+        assert_eq!(event.occurred_at(), Timestamp::from_micros(7));
+        assert_eq!(E::TYPES.iter().filter(|t| t.name == E::WITHDRAWN).count(), 1);
+    });
+}
+
+/// A decoder tells the versions of a lifted type apart by their fields.
+#[test]
+fn versions_that_are_lifted_differ_in_their_fields() {
+    for (_, event_type) in types().into_iter().filter(|(_, t)| t.lifted_through > 0) {
+        assert!(event_type.lifted_through < event_type.version);
+        let mut fields: Vec<Vec<String>> = Vec::new();
+        for text in event_type.history {
+            let schema: Value = serde_json::from_str(text).unwrap();
+            let names = schema["fields"].as_array().unwrap().iter();
+            fields.push(names.map(|field| field["name"].to_string()).collect());
+            fields.last_mut().unwrap().sort();
+        }
+        fields.sort();
+        fields.dedup();
+        assert_eq!(fields.len(), event_type.history.len(), "{}", event_type.name);
+    }
 }
 
 #[test]
@@ -119,7 +170,7 @@ fn enums_have_a_default_for_symbols_to_come() {
 
 #[test]
 fn every_version_reads_and_is_read_by_every_other() {
-    for event_type in ExecutionEvent::TYPES {
+    for (_, event_type) in types() {
         let versions: Vec<_> =
             event_type.history.iter().map(|text| Schema::parse_str(text).unwrap()).collect();
         for (a, writer) in versions.iter().enumerate() {
