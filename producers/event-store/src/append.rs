@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use events::{AggregateId, EventId, Metadata, Timestamp};
 
-use crate::{AppendError, Invalid};
+use crate::{AppendError, IdempotencyKey, Invalid};
 
 /// 0001-01-01T00:00:00Z and the last microsecond of the year 9999: what every reader of a header can read.
 const OCCURRED_MICROS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
@@ -22,7 +22,7 @@ pub struct Append {
     pub aggregate_type: String,
     /// What the caller believes about its past.
     pub expected: Expected,
-    /// At least one, in order.
+    /// At least one, in order; none only under an idempotency key, for a command that changed nothing.
     pub events: Vec<NewEvent>,
 }
 
@@ -76,13 +76,16 @@ impl Expected {
     }
 }
 
-/// Everything was stored.
+/// Everything was stored: now, or by an earlier command of the same idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Appended {
-    /// Where, for each aggregate, in the order of the call.
+    /// Where, for each aggregate, in the order of the call that stored it.
     pub aggregates: Vec<AppendedTo>,
     /// When: one instant for all.
     pub recorded_at: Timestamp,
+    /// Whether this is the answer to an earlier command of the same key, and nothing was stored now. That command may be the
+    /// first try of this very call, when its answer was lost.
+    pub repeated: bool,
 }
 
 /// Where an aggregate's new events are.
@@ -90,22 +93,24 @@ pub struct Appended {
 pub struct AppendedTo {
     /// Whose.
     pub aggregate_id: AggregateId,
-    /// The version of the last of them, now the aggregate's.
+    /// The version of the last of them, then the aggregate's.
     pub version: u64,
-    /// Position of the first.
+    /// How many they are; none when a command changed nothing.
+    pub events: u64,
+    /// Position of the first; 0 where there is none.
     pub first_position: u64,
-    /// Position of the last.
+    /// Position of the last; 0 where there is none.
     pub last_position: u64,
 }
 
 /// Refuses what no store should be asked.
-pub(crate) fn check(appends: &[Append]) -> Result<(), AppendError> {
+pub(crate) fn check(appends: &[Append], key: Option<&IdempotencyKey>) -> Result<(), AppendError> {
     let (mut aggregates, mut ids, mut events) = (HashSet::new(), HashSet::new(), 0);
     for append in appends {
         if !aggregates.insert(append.aggregate_id) {
             return Err(Invalid::AggregateTwice(append.aggregate_id).into());
         }
-        if append.events.is_empty() {
+        if append.events.is_empty() && key.is_none() {
             return Err(Invalid::NoEvents(append.aggregate_id).into());
         }
         events += append.events.len();
@@ -120,8 +125,8 @@ pub(crate) fn check(appends: &[Append]) -> Result<(), AppendError> {
         }
     }
     match events {
-        0 => Err(Invalid::Nothing.into()),
-        1..=EVENTS_MAX => Ok(()),
+        _ if appends.is_empty() => Err(Invalid::Nothing.into()),
+        0..=EVENTS_MAX => Ok(()),
         _ => Err(Invalid::TooMany { events }.into()),
     }
 }

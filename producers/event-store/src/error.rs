@@ -16,6 +16,12 @@ pub enum AppendError {
         /// The event.
         event_id: EventId,
     },
+    /// The idempotency key belongs to another command. Nothing was written; a surrounding transaction goes on.
+    #[error("idempotency key {key:?} was used for another command")]
+    KeyReused {
+        /// The key.
+        key: String,
+    },
     /// The aggregate's id is taken by somebody else.
     #[error("an aggregate id of this append is taken")]
     Taken,
@@ -63,7 +69,7 @@ pub enum Invalid {
     /// It has no events at all.
     #[error("nothing is to be appended")]
     Nothing,
-    /// One of its aggregates has no events.
+    /// One of its aggregates has no events, and there is no idempotency key that could keep this as an answer.
     #[error("no events are given for aggregate {0}")]
     NoEvents(AggregateId),
     /// It names an aggregate twice.
@@ -126,6 +132,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the server ended the transaction in favour of another one: deadlock or serialisation. It is undone.
+    pub fn is_contention(&self) -> bool {
+        matches!(self, Self::Database { source: sqlx::Error::Database(e), .. } if e.code().is_some_and(|c| c.starts_with("40")))
+    }
+
     /// Whether the same call may succeed later with nobody changing anything.
     pub fn is_transient(&self) -> bool {
         let Self::Database { source, .. } = self else { return false };

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::append::check;
 use crate::{
-    Append, AppendError, Appended, AppendedTo, Conflict, EventLog, EventStore, Filter, Invalid, NewEvent,
-    Slice, StoreError, StoredEvent, Until, Wakeups,
+    Append, AppendError, Appended, AppendedTo, Conflict, EventLog, EventStore, Filter, IdempotencyKey,
+    Invalid, NewEvent, Slice, StoreError, StoredEvent, Until, Wakeups,
 };
 
 /// A store that lives as long as its value. The clock is the caller's.
@@ -27,6 +27,8 @@ struct State {
     aggregates: HashMap<AggregateId, Vec<usize>>,
     /// Place in `log` of each event.
     ids: HashMap<EventId, usize>,
+    /// Digest and answer of each command, by tenant and key.
+    commands: HashMap<(TenantId, String), ([u8; 32], Appended)>,
 }
 
 impl InMemoryEventStore {
@@ -42,15 +44,36 @@ impl InMemoryEventStore {
 }
 
 impl EventStore for InMemoryEventStore {
-    async fn append(&self, tenant: &TenantId, appends: &[Append]) -> Result<Appended, AppendError> {
-        check(appends)?;
+    async fn append_keyed(
+        &self,
+        tenant: &TenantId,
+        appends: &[Append],
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Appended, AppendError> {
+        check(appends, key)?;
         let mut state = self.state();
+        if let Some(answer) = key.map(|key| state.answered(tenant, key)).transpose()?.flatten() {
+            return Ok(answer);
+        }
         state.check(tenant, appends)?;
         let recorded_at = (self.clock)();
         let aggregates = appends.iter().map(|append| state.write(tenant, append, recorded_at)).collect();
+        let appended = Appended { aggregates, recorded_at, repeated: false };
+        if let Some(key) = key {
+            let name = (tenant.clone(), key.as_str().to_owned());
+            state.commands.insert(name, (*key.digest(), Appended { repeated: true, ..appended.clone() }));
+        }
         drop(state);
         self.appended.send_replace(());
-        Ok(Appended { aggregates, recorded_at })
+        Ok(appended)
+    }
+
+    async fn answered(
+        &self,
+        tenant: &TenantId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Appended>, AppendError> {
+        self.state().answered(tenant, key)
     }
 
     async fn load_until(
@@ -107,6 +130,14 @@ impl State {
         places.iter().map(|&place| &self.log[place]).filter(move |event| event.tenant == *tenant)
     }
 
+    fn answered(&self, tenant: &TenantId, key: &IdempotencyKey) -> Result<Option<Appended>, AppendError> {
+        match self.commands.get(&(tenant.clone(), key.as_str().to_owned())) {
+            Some((digest, answer)) if digest == key.digest() => Ok(Some(answer.clone())),
+            Some(_) => Err(AppendError::KeyReused { key: key.as_str().to_owned() }),
+            None => Ok(None),
+        }
+    }
+
     fn check(&self, tenant: &TenantId, appends: &[Append]) -> Result<(), AppendError> {
         let mut conflicts = vec![];
         for Append { aggregate_id, aggregate_type, expected, .. } in appends {
@@ -139,7 +170,8 @@ impl State {
             return Err(Invalid::Refused("an event id is taken".into()).into());
         }
         let taken = |append: &Append| {
-            self.aggregates.contains_key(&append.aggregate_id)
+            !append.events.is_empty()
+                && self.aggregates.contains_key(&append.aggregate_id)
                 && self.history(tenant, append.aggregate_id).next().is_none()
         };
         if appends.iter().any(taken) { Err(AppendError::Taken) } else { Ok(()) }
@@ -147,6 +179,11 @@ impl State {
 
     fn write(&mut self, tenant: &TenantId, append: &Append, recorded_at: Timestamp) -> AppendedTo {
         let first_position = self.log.len() as u64 + 1;
+        if append.events.is_empty() {
+            let version = self.history(tenant, append.aggregate_id).last().map_or(0, |last| last.version);
+            let aggregate_id = append.aggregate_id;
+            return AppendedTo { aggregate_id, version, events: 0, first_position: 0, last_position: 0 };
+        }
         let places = self.aggregates.entry(append.aggregate_id).or_default();
         for event in &append.events {
             let place = self.log.len();
@@ -171,6 +208,7 @@ impl State {
         AppendedTo {
             aggregate_id: append.aggregate_id,
             version,
+            events: append.events.len() as u64,
             first_position,
             last_position: self.log.len() as u64,
         }

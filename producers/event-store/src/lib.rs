@@ -7,6 +7,7 @@
 //! - versions of an aggregate are 1, 2, 3 … without a gap, whoever else appends at the same time;
 //! - a lost race is an answer ([`AppendError::Conflict`]) that carries the events in between;
 //! - an event id is stored once, so an append whose outcome is unknown can be repeated as it is;
+//! - a command that carries an [`IdempotencyKey`] is carried out once; its copies get the same answer;
 //! - a tenant sees its own events; another tenant's aggregate answers like an unknown one.
 //!
 //! [`Repository`] brings a domain to a store: the one way from a command to its events. The stores themselves know no
@@ -17,6 +18,7 @@ mod codec;
 mod config;
 mod error;
 mod filter;
+mod idempotency;
 mod in_memory;
 mod postgres;
 mod repository;
@@ -29,12 +31,13 @@ pub use codec::{Codec, CodecError};
 pub use config::{AuditConfig, Config};
 pub use error::{AppendError, Conflict, Invalid, StoreError};
 pub use filter::{Filter, Slice};
+pub use idempotency::{IdempotencyKey, InvalidKey};
 pub use in_memory::InMemoryEventStore;
 pub use postgres::{
     AppenderWatch, Checkpoint, CheckpointMoved, Connections, MigrateError, OpenAppender, PgEventLog,
-    PgEventStore, PgSubjectKeys, migrate,
+    PgEventStore, PgSubjectKeys, Usage, migrate,
 };
-pub use repository::{Context, ExecuteError, Executed, Repository, StateError};
+pub use repository::{Context, Draft, ExecuteError, Executed, Repository, StateError};
 pub use store::{EventLog, EventStore, Until};
 pub use stored_event::StoredEvent;
 pub use wakeups::{Wakeups, Woken};

@@ -7,7 +7,8 @@ use events::{AggregateId, DomainEvent, EventId, Metadata, TenantId};
 use wire::EncodeError;
 
 use crate::{
-    Append, AppendError, Codec, CodecError, Conflict, EventStore, Expected, StoreError, StoredEvent, Until,
+    Append, AppendError, Appended, Codec, CodecError, Conflict, EventStore, Expected, IdempotencyKey,
+    StoreError, StoredEvent, Until,
 };
 
 /// How often a decision is taken anew because somebody else changed the aggregate meanwhile.
@@ -29,12 +30,14 @@ pub struct Context<'a> {
     pub new_id: &'a (dyn Fn() -> EventId + Send + Sync),
     /// The version that the caller has seen. At any other the command is not decided: the conflict is the answer.
     pub expected: Option<u64>,
+    /// What the sender calls the command: its copies are answered, not carried out.
+    pub idempotency: Option<IdempotencyKey>,
 }
 
 impl<'a> Context<'a> {
     /// A command at whatever version the aggregate is.
     pub fn new(metadata: Metadata, new_id: &'a (dyn Fn() -> EventId + Send + Sync)) -> Self {
-        Self { metadata, new_id, expected: None }
+        Self { metadata, new_id, expected: None, idempotency: None }
     }
 }
 
@@ -43,6 +46,7 @@ impl fmt::Debug for Context<'_> {
         f.debug_struct("Context")
             .field("metadata", &self.metadata)
             .field("expected", &self.expected)
+            .field("idempotency", &self.idempotency)
             .finish_non_exhaustive()
     }
 }
@@ -52,8 +56,21 @@ impl fmt::Debug for Context<'_> {
 pub struct Executed<E> {
     /// The events it led to; none when it changed nothing.
     pub events: Vec<E>,
-    /// The aggregate's version now: the token for a read that must be as fresh.
+    /// The aggregate's version after them: the token for a read that must be as fresh.
     pub version: u64,
+    /// Whether this is the answer to an earlier command of the same idempotency key.
+    pub repeated: bool,
+}
+
+/// What commands would lead to, decided but not appended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft<E> {
+    /// The events they lead to; none when they change nothing.
+    pub events: Vec<E>,
+    /// The version they were decided at.
+    pub version: u64,
+    /// What to append; without events when they change nothing, which only a keyed append takes.
+    pub append: Append,
 }
 
 /// Why a command led to nothing.
@@ -122,7 +139,30 @@ where
 
     /// Loads the aggregate, lets it decide, appends what it decided. When somebody else appended in between, the
     /// decision is taken again on what is true now, a bounded number of times, unless the caller named the version.
+    ///
+    /// A command with an idempotency key that was carried out before gets that answer. A rejection, a conflict or a failure is
+    /// no answer to keep: the same command may succeed later.
     pub async fn execute(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        command: A::Command,
+        context: &Context<'_>,
+    ) -> Result<Executed<A::Event>, ExecuteError<A::Rejection>> {
+        match self.carry_out(tenant, aggregate_id, command, context).await {
+            Err(refused @ (ExecuteError::Rejected(_) | ExecuteError::Conflict(_))) => {
+                // The first copy may have made the very state that refuses this one.
+                let Some(key) = &context.idempotency else { return Err(refused) };
+                match self.store.answered(tenant, key).await.map_err(ExecuteError::Append)? {
+                    Some(answer) => self.repeated(tenant, &answer).await,
+                    None => Err(refused),
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    async fn carry_out(
         &self,
         tenant: &TenantId,
         aggregate_id: AggregateId,
@@ -131,19 +171,18 @@ where
     ) -> Result<Executed<A::Event>, ExecuteError<A::Rejection>> {
         let (mut state, mut version) = self.state(tenant, aggregate_id, Until::Now).await?;
         for _ in 0..ATTEMPTS_MAX {
-            if let Some(expected) = context.expected.filter(|expected| *expected != version) {
-                let conflict = self.conflict(tenant, aggregate_id, expected, version).await?;
-                return Err(ExecuteError::Conflict(conflict));
-            }
+            self.check_expected(tenant, aggregate_id, version, context).await?;
             let events = state.decide(command.clone()).map_err(ExecuteError::Rejected)?;
-            if events.is_empty() {
-                return Ok(Executed { events, version });
+            let key = context.idempotency.as_ref();
+            if events.is_empty() && key.is_none() {
+                return Ok(Executed { events, version, repeated: false });
             }
             let append = self.append(aggregate_id, version, &events, context)?;
-            match self.store.append(tenant, &[append]).await {
+            match self.store.append_keyed(tenant, &[append], key).await {
+                Ok(answer) if answer.repeated => return self.repeated(tenant, &answer).await,
                 Ok(appended) => {
                     let version = appended.aggregates.first().map_or(version, |to| to.version);
-                    return Ok(Executed { events, version });
+                    return Ok(Executed { events, version, repeated: false });
                 }
                 Err(AppendError::Conflict(conflicts)) => {
                     let missed = self.missed(tenant, aggregate_id, version, conflicts).await?;
@@ -153,6 +192,27 @@ where
             }
         }
         Err(ExecuteError::Contended { aggregate_id })
+    }
+
+    /// What commands of one aggregate lead to, each decided on the state after the one before. For callers who append
+    /// several aggregates' events at once; a conflict there means that the draft is to be made anew.
+    pub async fn draft(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        commands: Vec<A::Command>,
+        context: &Context<'_>,
+    ) -> Result<Draft<A::Event>, ExecuteError<A::Rejection>> {
+        let (mut state, version) = self.state(tenant, aggregate_id, Until::Now).await?;
+        self.check_expected(tenant, aggregate_id, version, context).await?;
+        let mut events = vec![];
+        for command in commands {
+            let decided = state.decide(command).map_err(ExecuteError::Rejected)?;
+            state = decided.iter().fold(state, A::evolve);
+            events.extend(decided);
+        }
+        let append = self.append(aggregate_id, version, &events, context)?;
+        Ok(Draft { events, version, append })
     }
 
     /// The aggregate as it was then, and at which version; version 0 is the state before the first event.
@@ -199,6 +259,36 @@ where
             expected: Expected::Exactly(version),
             events: events.iter().map(encode).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// What the first command of a key led to.
+    async fn repeated(
+        &self,
+        tenant: &TenantId,
+        answer: &Appended,
+    ) -> Result<Executed<A::Event>, ExecuteError<A::Rejection>> {
+        let to = answer.aggregates.first().expect("an answer is about an aggregate");
+        let (first, last) = (to.version - to.events, Until::Version(to.version));
+        let mut events = vec![];
+        if to.events > 0 {
+            let stored = self.store.load_until(tenant, to.aggregate_id, first, last).await;
+            for stored in stored.map_err(StateError::Load)? {
+                events.push(self.codec.recorded(stored).await.map_err(StateError::Decode)?.payload);
+            }
+        }
+        Ok(Executed { events, version: to.version, repeated: true })
+    }
+
+    /// Refuses a command whose sender has seen another version.
+    async fn check_expected(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        actual: u64,
+        context: &Context<'_>,
+    ) -> Result<(), ExecuteError<A::Rejection>> {
+        let Some(expected) = context.expected.filter(|expected| *expected != actual) else { return Ok(()) };
+        Err(ExecuteError::Conflict(self.conflict(tenant, aggregate_id, expected, actual).await?))
     }
 
     /// What a caller who has seen `expected` does not know, as an append would have told.

@@ -2,7 +2,7 @@
 
 use events::{AggregateId, TenantId, Timestamp};
 
-use crate::{Append, AppendError, Appended, Filter, Slice, StoreError, StoredEvent, Wakeups};
+use crate::{Append, AppendError, Appended, Filter, IdempotencyKey, Slice, StoreError, StoredEvent, Wakeups};
 
 /// How much of an aggregate's history is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,26 @@ pub trait EventStore: Send + Sync {
         &self,
         tenant: &TenantId,
         appends: &[Append],
+    ) -> impl Future<Output = Result<Appended, AppendError>> + Send {
+        self.append_keyed(tenant, appends, None)
+    }
+
+    /// The same as part of the command of this key. If the key has its answer already, that is the answer, whatever the
+    /// aggregates have become since; copies that come while the first is under way wait for it.
+    fn append_keyed(
+        &self,
+        tenant: &TenantId,
+        appends: &[Append],
+        key: Option<&IdempotencyKey>,
     ) -> impl Future<Output = Result<Appended, AppendError>> + Send;
+
+    /// The answer that the command of this key already has: to be asked before a command is refused for any other reason,
+    /// since the first copy may have made that reason.
+    fn answered(
+        &self,
+        tenant: &TenantId,
+        key: &IdempotencyKey,
+    ) -> impl Future<Output = Result<Option<Appended>, AppendError>> + Send;
 
     /// An aggregate's events with versions above `after_version`, in order.
     fn load(

@@ -1,7 +1,5 @@
 //! One append: one statement, one round trip.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use events::{AggregateId, EventId, TenantId, Timestamp};
 use sqlx::postgres::PgRow;
@@ -12,15 +10,18 @@ use super::faults::append_error;
 use super::row::{event_between, natural};
 use super::times::{datetime, timestamp};
 use crate::append::check;
-use crate::{Append, AppendError, Appended, AppendedTo, Conflict, Expected, NewEvent, StoredEvent};
+use crate::{
+    Append, AppendError, Appended, AppendedTo, Conflict, Expected, IdempotencyKey, NewEvent, StoredEvent,
+};
 
 /// Appends on this connection, in its transaction if there is one.
 pub(super) async fn append(
     connection: &mut PgConnection,
     tenant: &TenantId,
     appends: &[Append],
+    key: Option<&IdempotencyKey>,
 ) -> Result<Appended, AppendError> {
-    check(appends)?;
+    check(appends, key)?;
     let events = || appends.iter().flat_map(|append| &append.events);
     let place = |(index, append): (usize, &Append)| {
         let place = i32::try_from(index + 1).expect("an append has at most EVENTS_MAX aggregates");
@@ -38,10 +39,28 @@ pub(super) async fn append(
         .bind(events().map(|event| &event.data).map(Json).collect::<Vec<_>>())
         .bind(events().map(|event| Json(&event.metadata)).collect::<Vec<_>>())
         .bind(events().map(|event: &NewEvent| datetime(event.occurred_at)).collect::<Vec<_>>())
+        .bind(key.map(IdempotencyKey::as_str))
+        .bind(key.map(IdempotencyKey::digest))
         .fetch_all(connection)
         .await
         .map_err(append_error)?;
-    answer(&rows, tenant, appends)
+    answer(&rows, tenant, appends, key)
+}
+
+/// The answer that a key already has.
+pub(super) async fn answered(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    key: &IdempotencyKey,
+) -> Result<Option<Appended>, AppendError> {
+    let rows = sqlx::query(include_str!("../../queries/command_read.sql"))
+        .bind(tenant.as_str())
+        .bind(key.as_str())
+        .bind(key.digest())
+        .fetch_all(connection)
+        .await
+        .map_err(append_error)?;
+    if rows.is_empty() { Ok(None) } else { answer(&rows, tenant, &[], Some(key)).map(Some) }
 }
 
 /// The expected version as `append_events` takes it.
@@ -54,22 +73,35 @@ fn code(expected: Expected) -> i64 {
     }
 }
 
-fn answer(rows: &[PgRow], tenant: &TenantId, appends: &[Append]) -> Result<Appended, AppendError> {
-    let mut appended: HashMap<AggregateId, (AppendedTo, Timestamp)> = HashMap::new();
+fn answer(
+    rows: &[PgRow],
+    tenant: &TenantId,
+    appends: &[Append],
+    key: Option<&IdempotencyKey>,
+) -> Result<Appended, AppendError> {
+    let mut appended = Appended { aggregates: vec![], recorded_at: Timestamp::default(), repeated: false };
     let mut conflicts: Vec<Conflict> = vec![];
     for row in rows {
-        let aggregate_id = AggregateId(row.get::<Uuid, _>("aggregate_id"));
+        let aggregate_id = || AggregateId(row.get::<Uuid, _>("aggregate_id"));
         match row.get::<&str, _>("outcome") {
-            "appended" => {
-                let to = AppendedTo {
-                    aggregate_id,
+            outcome @ ("appended" | "answered") => {
+                let position = |column| row.get::<Option<i64>, _>(column).map_or(0, natural);
+                appended.aggregates.push(AppendedTo {
+                    aggregate_id: aggregate_id(),
                     version: natural(row.get("version")),
-                    first_position: natural(row.get("first_position")),
-                    last_position: natural(row.get("last_position")),
-                };
-                appended.insert(aggregate_id, (to, timestamp(row.get::<DateTime<Utc>, _>("recorded_at"))));
+                    events: natural(row.get::<i32, _>("event_count").into()),
+                    first_position: position("first_position"),
+                    last_position: position("last_position"),
+                });
+                appended.recorded_at = timestamp(row.get::<DateTime<Utc>, _>("recorded_at"));
+                appended.repeated = outcome == "answered";
+            }
+            "key_reused" => {
+                let key = key.expect("only a command with a key is told so").as_str().to_owned();
+                return Err(AppendError::KeyReused { key });
             }
             "conflict" => {
+                let aggregate_id = aggregate_id();
                 let append = appends.iter().find(|append| append.aggregate_id == aggregate_id);
                 let expected = append.map_or(Expected::Any, |append| append.expected);
                 let actual = natural(row.get("version"));
@@ -88,9 +120,7 @@ fn answer(rows: &[PgRow], tenant: &TenantId, appends: &[Append]) -> Result<Appen
     if !conflicts.is_empty() {
         return Err(AppendError::Conflict(conflicts));
     }
-    let to = |append: &Append| appended.get(&append.aggregate_id).expect("every aggregate got its events");
-    let (_, recorded_at) = *to(appends.first().expect("an append has aggregates"));
-    Ok(Appended { aggregates: appends.iter().map(|append| to(append).0).collect(), recorded_at })
+    Ok(appended)
 }
 
 /// Where an append's events lie among an aggregate's: all of them, side by side, in order.
@@ -102,6 +132,7 @@ pub(super) fn find(append: &Append, stored: &[StoredEvent]) -> Option<(AppendedT
     let to = AppendedTo {
         aggregate_id: append.aggregate_id,
         version: last.version,
+        events: run.len() as u64,
         first_position: first.position,
         last_position: last.position,
     };

@@ -16,8 +16,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub struct Connections {
     options: PgConnectOptions,
     acquire_max: Duration,
+    most: usize,
     permits: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<PgConnection>>>,
+}
+
+/// How many connections are in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// The bound.
+    pub most: usize,
+    /// Lent to callers now.
+    pub in_use: usize,
 }
 
 /// A connection that one caller has for now.
@@ -31,8 +41,18 @@ pub(super) struct Lent {
 impl Connections {
     /// At most `most` connections, opened as they are needed; whoever gets none within `acquire_max` is told so.
     pub fn new(options: PgConnectOptions, most: u32, acquire_max: Duration) -> Self {
-        let permits = Arc::new(Semaphore::new(most as usize));
-        Self { options, acquire_max, permits, idle: Arc::default() }
+        let most = most as usize;
+        Self { options, acquire_max, most, permits: Arc::new(Semaphore::new(most)), idle: Arc::default() }
+    }
+
+    /// Longest wait for a connection.
+    pub(super) fn acquire_max(&self) -> Duration {
+        self.acquire_max
+    }
+
+    /// How many connections there may be, and how many of them somebody has now.
+    pub fn usage(&self) -> Usage {
+        Usage { most: self.most, in_use: self.most - self.permits.available_permits() }
     }
 
     /// A connection that was used before, if there is one; whether it still lives will be seen.

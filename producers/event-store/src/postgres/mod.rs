@@ -13,7 +13,7 @@ mod wake;
 
 pub use appenders::{AppenderWatch, OpenAppender};
 pub use checkpoint::{Checkpoint, CheckpointMoved};
-pub use connections::Connections;
+pub use connections::{Connections, Usage};
 pub use log::PgEventLog;
 pub use subject_keys::PgSubjectKeys;
 
@@ -21,13 +21,21 @@ use std::time::Duration;
 
 use events::{AggregateId, TenantId};
 use sqlx::migrate::Migrator;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
-use crate::{Append, AppendError, Appended, EventStore, StoreError, StoredEvent, Until};
+use crate::{Append, AppendError, Appended, EventStore, IdempotencyKey, StoreError, StoredEvent, Until};
 use connections::Lent;
 use faults::{Doing, is_broken, load_error};
 use times::datetime;
 use wake::Waker;
+
+/// How long an append waits before it is tried again after the server ended it in favour of another transaction.
+const CONTENTION_BACKOFFS: [Duration; 4] = [
+    Duration::from_millis(2),
+    Duration::from_millis(8),
+    Duration::from_millis(32),
+    Duration::from_millis(128),
+];
 
 /// Events read from one aggregate per round trip.
 const SLICE: i32 = 1000;
@@ -79,29 +87,85 @@ impl PgEventStore {
         }
     }
 
+    /// How many of its connections are in use.
+    pub fn usage(&self) -> Usage {
+        self.app.usage()
+    }
+
+    /// Whether the store answers at all: one question, no longer than the longest wait for a connection.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let mut lent = self.app.any().await.doing("connect to the event store")?;
+        let answer = tokio::time::timeout(self.app.acquire_max(), lent.connection.ping()).await;
+        answer.unwrap_or(Err(sqlx::Error::PoolTimedOut)).doing("ask the event store whether it lives")?;
+        lent.give_back();
+        Ok(())
+    }
+
     /// [`EventStore::append`] inside the caller's own transaction, which must be read committed: the events are there
-    /// if and when it commits. A conflict or duplicate leaves the transaction usable; any other error ends it.
+    /// if and when it commits. A conflict, duplicate or refused key leaves the transaction usable; any other error ends it.
     /// Several appends in one transaction may deadlock with another's; name all aggregates in one append instead.
     pub async fn append_within(
         transaction: &mut PgConnection,
         tenant: &TenantId,
         appends: &[Append],
     ) -> Result<Appended, AppendError> {
-        append::append(transaction, tenant, appends).await
+        append::append(transaction, tenant, appends, None).await
+    }
+
+    /// [`EventStore::append_keyed`] inside the caller's own transaction, on the terms of [`Self::append_within`]. The key is
+    /// the caller's if and when its transaction commits; until then copies of the command wait.
+    pub async fn append_keyed_within(
+        transaction: &mut PgConnection,
+        tenant: &TenantId,
+        appends: &[Append],
+        key: &IdempotencyKey,
+    ) -> Result<Appended, AppendError> {
+        append::append(transaction, tenant, appends, Some(key)).await
     }
 }
 
 impl EventStore for PgEventStore {
-    async fn append(&self, tenant: &TenantId, appends: &[Append]) -> Result<Appended, AppendError> {
-        let lent = self.app.any().await.doing("connect to append events").map_err(AppendError::Store)?;
-        let answer = match append_once(lent, tenant, appends).await {
-            Err(AppendError::Unknown(_)) => self.append_again(tenant, appends).await,
-            answer => answer,
+    async fn append_keyed(
+        &self,
+        tenant: &TenantId,
+        appends: &[Append],
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Appended, AppendError> {
+        let mut backoffs = CONTENTION_BACKOFFS.into_iter();
+        let answer = loop {
+            match (self.append_certainly(tenant, appends, key).await, backoffs.next()) {
+                // The transaction was this append alone and is undone, so the same again is safe.
+                (Err(AppendError::Store(error)), Some(backoff)) if error.is_contention() => {
+                    tokio::time::sleep(backoff).await;
+                }
+                (answer, _) => break answer,
+            }
         };
         if answer.is_ok() {
             self.tell();
         }
         answer
+    }
+
+    async fn answered(
+        &self,
+        tenant: &TenantId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Appended>, AppendError> {
+        const WHAT: &str = "look for the answer to a command";
+        let ask = async |mut lent: Lent| {
+            let answer = append::answered(&mut lent.connection, tenant, key).await;
+            if !matches!(answer, Err(AppendError::Unknown(_))) {
+                lent.give_back();
+            }
+            answer
+        };
+        match ask(self.app.any().await.doing(WHAT).map_err(AppendError::Store)?).await {
+            Err(AppendError::Unknown(_)) => {
+                ask(self.app.fresh().await.doing(WHAT).map_err(AppendError::Store)?).await
+            }
+            answer => answer,
+        }
     }
 
     async fn load_until(
@@ -133,12 +197,30 @@ impl EventStore for PgEventStore {
 }
 
 impl PgEventStore {
+    async fn append_certainly(
+        &self,
+        tenant: &TenantId,
+        appends: &[Append],
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Appended, AppendError> {
+        let lent = self.app.any().await.doing("connect to append events").map_err(AppendError::Store)?;
+        match append_once(lent, tenant, appends, key).await {
+            Err(AppendError::Unknown(_)) => self.append_again(tenant, appends, key).await,
+            answer => answer,
+        }
+    }
+
     /// The connection broke, so nobody knows what happened to the append. Asking for the same again tells: either it is
     /// done now, or the store answers that it has exactly these events.
-    async fn append_again(&self, tenant: &TenantId, appends: &[Append]) -> Result<Appended, AppendError> {
+    async fn append_again(
+        &self,
+        tenant: &TenantId,
+        appends: &[Append],
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Appended, AppendError> {
         let lent = self.app.fresh().await.doing("connect to append events").map_err(AppendError::Unknown)?;
-        match append_once(lent, tenant, appends).await {
-            Err(answer @ (AppendError::Conflict(_) | AppendError::Duplicate { .. })) => {
+        match append_once(lent, tenant, appends, key).await {
+            Err(answer @ (AppendError::Conflict(_) | AppendError::Duplicate { .. })) if key.is_none() => {
                 let stored = self.stored_before(tenant, appends).await.map_err(AppendError::Unknown)?;
                 stored.ok_or(answer)
             }
@@ -159,7 +241,8 @@ impl PgEventStore {
             stored.push(found);
         }
         let recorded_at = stored.first().map(|(_, recorded_at)| *recorded_at).unwrap_or_default();
-        Ok(Some(Appended { aggregates: stored.into_iter().map(|(to, _)| to).collect(), recorded_at }))
+        let aggregates = stored.into_iter().map(|(to, _)| to).collect();
+        Ok(Some(Appended { aggregates, recorded_at, repeated: false }))
     }
 
     async fn load_slice(
@@ -201,8 +284,13 @@ impl PgEventStore {
 }
 
 /// Appends and gives the connection back, unless it may be broken.
-async fn append_once(mut lent: Lent, tenant: &TenantId, appends: &[Append]) -> Result<Appended, AppendError> {
-    let answer = append::append(&mut lent.connection, tenant, appends).await;
+async fn append_once(
+    mut lent: Lent,
+    tenant: &TenantId,
+    appends: &[Append],
+    key: Option<&IdempotencyKey>,
+) -> Result<Appended, AppendError> {
+    let answer = append::append(&mut lent.connection, tenant, appends, key).await;
     if !matches!(answer, Err(AppendError::Unknown(_))) {
         lent.give_back();
     }

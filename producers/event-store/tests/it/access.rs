@@ -103,7 +103,7 @@ async fn a_tenant_sees_its_own_rows_and_nobody_sees_rows_without_naming_one() {
     assert_eq!(
         refusal(
             &mut auditor,
-            "select * from append_events('acme', null, null, null, null, null, null, null, null, null, null)"
+            "select * from append_events('acme', null, null, null, null, null, null, null, null, null, null, null, null)"
         )
         .await,
         "42501"

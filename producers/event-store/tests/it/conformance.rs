@@ -5,30 +5,7 @@ use event_store::{
 };
 use events::{AggregateId, EventId, Timestamp};
 
-use crate::fixture::{Events, aggregate, append, event, in_memory, tenant};
-
-/// Runs each promise on a store of its own.
-macro_rules! promises {
-    ($($promise:ident)+) => {
-        mod in_memory_store {
-            $(#[tokio::test]
-            async fn $promise() {
-                let store = super::in_memory();
-                super::$promise(&store, &store).await;
-            })+
-        }
-
-        mod postgres_store {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $promise() {
-                let events = super::Events::new().await;
-                super::$promise(&events.store().await, &events.log().await).await;
-            })+
-        }
-    };
-}
-
-pub(crate) use promises;
+use crate::fixture::{Events, aggregate, append, event, in_memory, join, promises, tenant};
 
 promises! {
     what_is_appended_is_read_back_as_it_was
@@ -342,25 +319,4 @@ async fn crossing_batches_never_deadlock(store: &impl EventStore, _: &impl Event
     for id in ids {
         assert_eq!(versions(&store.load(&acme, id, 0).await.unwrap()), (1..=60).collect::<Vec<_>>());
     }
-}
-
-/// Runs futures side by side on this task until all are done.
-async fn join<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut running: Vec<_> = futures.into_iter().map(|future| (Some(Box::pin(future)), None)).collect();
-    std::future::poll_fn(|context| {
-        for (future, output) in &mut running {
-            if let Some(pending) = future
-                && let std::task::Poll::Ready(done) = pending.as_mut().poll(context)
-            {
-                (*future, *output) = (None, Some(done));
-            }
-        }
-        if running.iter().all(|(future, _)| future.is_none()) {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    running.into_iter().map(|(_, output)| output.expect("all are done")).collect()
 }

@@ -86,3 +86,47 @@ pub(crate) fn append(aggregate_id: AggregateId, expected: Expected, count: i64) 
         events: (1..=count).map(event).collect(),
     }
 }
+
+/// Runs each promise on a store of its own.
+macro_rules! promises {
+    ($($promise:ident)+) => {
+        mod in_memory_store {
+            $(#[tokio::test]
+            async fn $promise() {
+                let store = super::in_memory();
+                super::$promise(&store, &store).await;
+            })+
+        }
+
+        mod postgres_store {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let events = super::Events::new().await;
+                super::$promise(&events.store().await, &events.log().await).await;
+            })+
+        }
+    };
+}
+
+pub(crate) use promises;
+
+/// Runs futures side by side on this task until all are done.
+pub(crate) async fn join<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.into_iter().map(|future| (Some(Box::pin(future)), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in &mut running {
+            if let Some(pending) = future
+                && let std::task::Poll::Ready(done) = pending.as_mut().poll(context)
+            {
+                (*future, *output) = (None, Some(done));
+            }
+        }
+        if running.iter().all(|(future, _)| future.is_none()) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    running.into_iter().map(|(_, output)| output.expect("all are done")).collect()
+}

@@ -6,8 +6,7 @@ use event_store::{Append, EventLog, EventStore, Expected, Filter, PgEventLog, Pg
 use events::{AggregateId, Timestamp};
 use sqlx::Executor;
 
-use crate::conformance::promises;
-use crate::fixture::{Events, aggregate, append, connections, in_memory, pool, tenant};
+use crate::fixture::{Events, aggregate, append, connections, in_memory, pool, promises, tenant};
 
 promises! {
     the_log_is_read_by_tenant_type_and_time

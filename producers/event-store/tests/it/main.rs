@@ -5,6 +5,7 @@
 mod access;
 mod conformance;
 mod fixture;
+mod idempotency;
 mod log;
 mod partitions;
 mod proxy;

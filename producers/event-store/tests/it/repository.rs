@@ -5,7 +5,9 @@ use std::sync::Arc;
 use agents::{
     CompleteExecution, Ended, Execution, ExecutionCommand, RecordModelCall, Rejection, StartExecution,
 };
-use event_store::{Codec, Context, EventStore, ExecuteError, Repository, Until};
+use event_store::{
+    AppendError, Codec, Context, EventStore, ExecuteError, Executed, IdempotencyKey, Repository, Until,
+};
 use events::{EventId, ExecutionEvent, ExecutionId, Metadata, Timestamp};
 use uuid::Uuid;
 
@@ -188,4 +190,81 @@ async fn of_sixteen_who_saw_the_same_version_one_wins() {
         });
     }
     assert_eq!(callers.join_all().await.into_iter().sum::<usize>(), 1);
+}
+
+async fn copies_of_a_command(store: impl EventStore) {
+    let executions = executions(store);
+    let (acme, id) = (tenant("acme"), ExecutionId(Uuid::now_v7()));
+    let ask = async |command: ExecutionCommand, name: &str, body: &str, expected| {
+        let idempotency = Some(IdempotencyKey::new(name, body.as_bytes()).unwrap());
+        executions.execute(&acme, id.into(), command, &Context { expected, idempotency, ..context() }).await
+    };
+    let started = ask(start(id), "start", "s", Some(0)).await.unwrap();
+    let called = ask(call(id, 1), "call", "c", None).await.unwrap();
+    ask(call(id, 2), "call-2", "c2", Some(2)).await.unwrap();
+
+    // The rules would refuse it, the version is another: the answer is the first one's, events included.
+    let again = ask(start(id), "start", "s", Some(0)).await.unwrap();
+    assert_eq!(again, Executed { repeated: true, ..started });
+    // The rules would let it pass as something that is done already.
+    assert_eq!(ask(call(id, 1), "call", "c", None).await.unwrap(), Executed { repeated: true, ..called });
+
+    let reused = ask(start(id), "call", "s", None).await;
+    assert!(
+        matches!(&reused, Err(ExecuteError::Append(AppendError::KeyReused { key })) if key == "call"),
+        "{reused:?}"
+    );
+    let nothing = ask(call(id, 2), "nothing", "c2", None).await.unwrap();
+    assert_eq!((nothing.events.len(), nothing.version, nothing.repeated), (0, 3, false));
+    ask(complete(id), "complete", "e", None).await.unwrap();
+    let again = ask(call(id, 2), "nothing", "c2", None).await.unwrap();
+    assert_eq!(again, Executed { repeated: true, ..nothing });
+
+    // A rejection is no answer to keep.
+    for _ in 0..2 {
+        let refused = ask(call(id, 3), "late", "l", None).await;
+        assert!(matches!(refused, Err(ExecuteError::Rejected(_))), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn copies_of_a_command_are_answered_and_not_decided_again_in_memory() {
+    copies_of_a_command(in_memory()).await;
+}
+
+#[tokio::test]
+async fn copies_of_a_command_are_answered_and_not_decided_again_in_postgres() {
+    copies_of_a_command(Events::new().await.store().await).await;
+}
+
+/// Some of them load before the first has committed, some after: the rules then refuse to start twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_two_copies_of_a_command_at_once_get_one_answer() {
+    let (events, id) = (Events::new().await, ExecutionId(Uuid::now_v7()));
+    let executions = Arc::new(executions(events.store().await));
+    let mut copies = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let executions = executions.clone();
+        copies.spawn(async move {
+            let idempotency = Some(IdempotencyKey::new("k", b"body").unwrap());
+            let context = Context { idempotency, ..context() };
+            executions.execute(&tenant("acme"), id.into(), start(id), &context).await.unwrap()
+        });
+    }
+    let answers = copies.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| !answer.repeated).count(), 1);
+    assert!(answers.iter().all(|answer| (answer.version, answer.events.len()) == (1, 1)));
+}
+
+#[tokio::test]
+async fn a_draft_is_decided_command_by_command_and_appended_by_the_caller() {
+    let (executions, acme, id) = (executions(in_memory()), tenant("acme"), ExecutionId(Uuid::now_v7()));
+    let commands = vec![start(id), call(id, 1), call(id, 2)];
+    let draft = executions.draft(&acme, id.into(), commands, &context()).await.unwrap();
+    assert_eq!((draft.version, draft.events.len(), draft.append.events.len()), (0, 3, 3));
+    assert_eq!(executions.state(&acme, id.into(), Until::Now).await.unwrap().1, 0, "nothing is stored yet");
+    executions.store().append(&acme, &[draft.append]).await.unwrap();
+    assert_eq!(executions.state(&acme, id.into(), Until::Now).await.unwrap().1, 3);
+    let refused = executions.draft(&acme, id.into(), vec![call(id, 3), call(id, 5)], &context()).await;
+    assert!(matches!(refused, Err(ExecuteError::Rejected(_))), "{refused:?}");
 }
