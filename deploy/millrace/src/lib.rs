@@ -11,6 +11,7 @@ mod demo;
 mod events;
 mod exit;
 mod import;
+mod janitor;
 mod migrate;
 mod parked;
 mod print_config;

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
+use crate::janitor::JanitorArgs;
 use crate::projections::{Registered, Surroundings};
 
 /// Which role to play until told to stop (SIGTERM or Ctrl-C: drain; twice: at once).
@@ -22,6 +23,8 @@ pub(crate) enum RunCommand {
     Projector(Box<ProjectorArgs>),
     /// Copy parked records to the dead-letter topics
     Relay(RelayArgs),
+    /// Keep the events' database in order: days of the outbox, expired keys, and what else comes round
+    Janitor(JanitorArgs),
 }
 
 /// The health endpoint of a role.
@@ -69,6 +72,7 @@ impl RunCommand {
         match self {
             Self::Projector(args) => args.run(stop).await,
             Self::Relay(args) => args.run(stop).await,
+            Self::Janitor(args) => args.run(stop).await,
         }
     }
 }
@@ -77,7 +81,17 @@ impl HealthArgs {
     /// Serves health and metrics for as long as the process lives. A role that cannot go on ends, and whoever supervises it
     /// starts it again: so one that answers is ready.
     async fn serve(&self, metrics: prometheus::Registry, stop: &CancellationToken) -> anyhow::Result<()> {
-        let health = Health::bind(self.health_address, metrics, Arc::new(|| Ok(()))).await?;
+        self.serve_while(Arc::new(|| Ok(())), metrics, stop).await
+    }
+
+    /// The same for a role that can be there and not be ready.
+    pub(crate) async fn serve_while(
+        &self,
+        ready: service::Probe,
+        metrics: prometheus::Registry,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let health = Health::bind(self.health_address, metrics, ready).await?;
         tracing::info!(address = %health.address()?, "health and metrics are served");
         tokio::spawn(health.serve(stop.clone()));
         Ok(())

@@ -35,7 +35,7 @@ pub use idempotency::{IdempotencyKey, InvalidKey};
 pub use in_memory::InMemoryEventStore;
 pub use postgres::{
     AppenderWatch, Checkpoint, CheckpointMoved, Connections, MigrateError, OpenAppender, PgEventLog,
-    PgEventStore, PgSubjectKeys, Usage, migrate,
+    PgEventStore, PgSubjectKeys, Usage, expire_commands, migrate,
 };
 pub use repository::{Context, Draft, ExecuteError, Executed, Repository, StateError};
 pub use store::{EventLog, EventStore, Until};

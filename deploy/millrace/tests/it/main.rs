@@ -11,5 +11,6 @@ mod cli;
 mod crash;
 mod harness;
 mod import;
+mod janitor;
 mod poison;
 mod zombie;

@@ -3,6 +3,7 @@
 mod append;
 mod appenders;
 mod checkpoint;
+mod commands;
 mod connections;
 mod faults;
 mod log;
@@ -13,6 +14,7 @@ mod wake;
 
 pub use appenders::{AppenderWatch, OpenAppender};
 pub use checkpoint::{Checkpoint, CheckpointMoved};
+pub use commands::expire_commands;
 pub use connections::{Connections, Usage};
 pub use log::PgEventLog;
 pub use subject_keys::PgSubjectKeys;

@@ -83,11 +83,16 @@ impl Role {
 
     /// The sum of a metric over its labels; none before the role serves any.
     pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
-        let metrics = get(&self.address()?, "/metrics").await?;
+        let metrics = self.get("/metrics").await?;
         let values = metrics
             .lines()
             .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
         Some(values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+
+    /// What it answers to a GET, status line and all; none before it serves.
+    pub(crate) async fn get(&self, path: &str) -> Option<String> {
+        get(&self.address()?, path).await
     }
 
     fn address(&self) -> Option<String> {

@@ -1,0 +1,48 @@
+//! Which of several janitors works.
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+/// A lock of the database that one session holds for as long as it lives. The server lets go of it when the session's
+/// process dies, and so another janitor takes over.
+#[derive(Debug)]
+pub(crate) struct Leadership {
+    options: PgConnectOptions,
+    held: Option<PgConnection>,
+}
+
+impl Leadership {
+    pub(crate) fn new(options: PgConnectOptions) -> Self {
+        Self { options: options.application_name("millrace-janitor"), held: None }
+    }
+
+    /// Whether this janitor is the one: takes the lock if it is free, and looks whether the session that holds it still lives.
+    /// Asked before every chore.
+    pub(crate) async fn hold(&mut self) -> bool {
+        if let Some(session) = &mut self.held {
+            if session.ping().await.is_ok() {
+                return true;
+            }
+            tracing::warn!("the session that held the janitor's lock is gone");
+            self.held = None;
+        }
+        match self.take().await {
+            Ok(taken) => self.held = taken,
+            Err(error) => tracing::warn!(%error, "the janitor's lock cannot be asked for"),
+        }
+        self.held.is_some()
+    }
+
+    async fn take(&self) -> Result<Option<PgConnection>, sqlx::Error> {
+        let mut session = self.options.connect().await?;
+        let taken =
+            sqlx::query_scalar("select pg_try_advisory_lock(hashtextextended('millrace janitor', 0))")
+                .fetch_one(&mut session)
+                .await?;
+        if taken {
+            return Ok(Some(session));
+        }
+        session.close().await?;
+        Ok(None)
+    }
+}
