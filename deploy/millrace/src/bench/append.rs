@@ -1,22 +1,29 @@
-//! How long an append takes.
+//! How long an append takes, and how many there can be.
 
 use std::time::Duration;
 
+use super::closed::Closed;
 use super::report::{Aim, Figure, percentiles_ms};
 use super::workload::{self, Load};
-use super::{Output, WriteSide, rate_figures};
+use super::{Output, WriteSide, contention, rate_figures, trigger};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct AppendArgs {
-    /// Appends a second
+    /// Appends a second in the open loop
     #[arg(long, default_value_t = 1_000)]
     rate: u32,
-    /// Seconds that are measured, after a tenth of that as warm-up
+    /// Seconds of the open loop that are measured, after a tenth of that as warm-up
     #[arg(long, default_value_t = 30)]
     seconds: u64,
-    /// Connections that append
+    /// Connections that append in the open loop
     #[arg(long, default_value_t = 4)]
     writers: u32,
+    /// Seconds of each closed loop: single events, batches of a hundred, many writers on few aggregates
+    #[arg(long, default_value_t = 10)]
+    closed_seconds: u64,
+    /// Connections that append in the closed loops
+    #[arg(long, default_value_t = 16)]
+    closed_writers: u32,
     #[command(flatten)]
     pub(super) output: Output,
 }
@@ -36,5 +43,13 @@ pub(super) async fn figures(args: &AppendArgs, stack: &str) -> anyhow::Result<Ve
     let aims = [Aim::None, Aim::AtMost(1.0), Aim::None];
     let mut figures = percentiles_ms("append", &loaded.append_us, aims);
     figures.extend(rate_figures("append", &loaded, args.rate));
+
+    let many = WriteSide::connect(stack, args.closed_writers).await?;
+    let duration = Duration::from_secs(args.closed_seconds);
+    let closed = |events_per_append| Closed { writers: args.closed_writers, events_per_append, duration };
+    figures.extend(closed(1).figures("append.single", &many, Aim::AtLeast(8_000.0)).await?);
+    figures.extend(closed(100).figures("append.batch_100", &many, Aim::AtLeast(80_000.0)).await?);
+    figures.extend(contention::figures(&many, duration).await?);
+    figures.extend(trigger::figures(stack, &side).await?);
     Ok(figures)
 }

@@ -2,12 +2,15 @@
 
 mod append;
 mod calibration;
+mod closed;
+mod contention;
 mod drain;
 mod latency;
 mod metronome;
 mod probe;
 mod report;
 mod throughput;
+mod trigger;
 mod watched;
 mod workload;
 
@@ -25,7 +28,7 @@ use crate::stack_defaults::settings;
 /// What to measure. Raises the stack if it is not up; real servers, full durability.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// From due time to acknowledgement of single-event appends, open loop
+    /// From due time to acknowledgement of single-event appends, open loop; the most there can be, closed loops; the trigger's cost
     Append(append::AppendArgs),
     /// From acknowledgement to visibility in Postgres and in Redis, single-event appends, open loop
     Latency(latency::LatencyArgs),

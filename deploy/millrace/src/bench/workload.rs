@@ -47,8 +47,8 @@ pub(crate) struct Loaded {
     pub(crate) append_us: Histogram<u64>,
 }
 
-/// Model calls of one synthetic execution; then the next begins.
-const STEPS_MAX: i32 = 60;
+/// Events of one synthetic execution, about; then the next begins.
+const VERSIONS_MAX: u64 = 60;
 
 /// Runs a load; `watcher` always has the newest acknowledgement.
 pub(crate) async fn run(
@@ -111,16 +111,22 @@ async fn write(
 pub(crate) struct Synthetic {
     id: ExecutionId,
     version: u64,
+    versions_max: u64,
 }
 
 impl Synthetic {
     pub(crate) fn new() -> Self {
-        Self { id: ExecutionId(Uuid::now_v7()), version: 0 }
+        Self { id: ExecutionId(Uuid::now_v7()), version: 0, versions_max: VERSIONS_MAX }
+    }
+
+    /// One that is there already, and goes on for ever.
+    pub(crate) fn at(id: AggregateId, version: u64) -> Self {
+        Self { id: ExecutionId(id.0), version, versions_max: u64::MAX }
     }
 
     /// The next append of `count` events.
     pub(crate) fn next(&mut self, count: u32, codec: &Codec<ExecutionEvent>) -> anyhow::Result<Append> {
-        if self.version > STEPS_MAX.unsigned_abs().into() {
+        if self.version > self.versions_max {
             *self = Self::new();
         }
         let expected = Expected::Exactly(self.version);

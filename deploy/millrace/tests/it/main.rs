@@ -13,4 +13,5 @@ mod harness;
 mod import;
 mod janitor;
 mod poison;
+mod tenancy;
 mod zombie;

@@ -24,6 +24,7 @@ promises! {
     the_log_is_read_in_pages_over_all_tenants
     sixteen_appenders_of_one_aggregate_leave_no_gap
     crossing_batches_never_deadlock
+    ten_and_sixty_four_threads_leave_no_gap
 }
 
 fn conflict(error: AppendError) -> Conflict {
@@ -319,4 +320,26 @@ async fn crossing_batches_never_deadlock(store: &impl EventStore, _: &impl Event
     for id in ids {
         assert_eq!(versions(&store.load(&acme, id, 0).await.unwrap()), (1..=60).collect::<Vec<_>>());
     }
+}
+
+async fn ten_and_sixty_four_threads_leave_no_gap(store: &impl EventStore, log: &impl EventLog) {
+    let (acme, runtime, mut all) = (tenant("acme"), tokio::runtime::Handle::current(), 0);
+    for threads in [10, 64] {
+        let id = aggregate();
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    for _ in 0..3 {
+                        runtime.block_on(store.append(&acme, &[append(id, Expected::Any, 2)])).unwrap();
+                    }
+                });
+            }
+        });
+        all += threads as usize * 6;
+        let found = versions(&store.load(&acme, id, 0).await.unwrap());
+        assert_eq!(found, (1..=threads * 6).collect::<Vec<_>>());
+    }
+    let seen = log.read_all(0, 1000).await.unwrap();
+    assert!(seen.windows(2).all(|pair| pair[0].position < pair[1].position));
+    assert_eq!(seen.len(), all);
 }

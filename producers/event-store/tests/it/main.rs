@@ -13,9 +13,6 @@ mod pruned;
 mod repository;
 mod round_trips;
 mod settled;
-<<<<<<< HEAD
 mod subject_keys;
-=======
 mod tenancy;
->>>>>>> 5d3be53 (wip janitor)
 mod transactions;
