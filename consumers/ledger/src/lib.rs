@@ -3,7 +3,9 @@
 //! The store is the truth. A [`Ledger`] is fed the events of the store, then the records of the topic, and compares
 //! them by event id and payload. A [`Sink`] is fed what a sink has, then the same events of the store, folds them with
 //! the projection itself and compares each row by version and digest, and the totals and leaderboards with the rows.
-//! What is absent because a key is parked or a person decided so is listed as explained, never passed over.
+//! What is absent because a key is parked or a person decided so is listed as explained, never passed over. What left the
+//! store on purpose ([`Pruned`]) is a counted set of its own: the store lacks exactly that, and the topic has it still,
+//! with the sum that it had when it left.
 //!
 //! It promises to find, and to name with tenant, aggregate, version, event id, partition and offset where there are
 //! such, the first event or record that is missing, foreign, doubled, reordered, diverging or scattered over partitions
@@ -25,6 +27,7 @@ mod digest;
 mod exceptions;
 mod finding;
 mod reconcile;
+mod pruned;
 mod report;
 mod sink;
 mod store;
@@ -37,6 +40,7 @@ mod tests;
 pub use exceptions::{Decided, Exceptions, Parked};
 pub use finding::{Explained, Finding, Kind, Stage};
 pub use reconcile::{Reconciled, Reconciliation, TopicEvent, Unpublished};
+pub use pruned::{Pruned, PrunedCounts};
 pub use report::{Counts, Report, SinkCounts, StoreCounts, TopicCounts, Verdict};
 pub use sink::Sink;
 pub use store::StoreRecord;
@@ -48,7 +52,8 @@ use sink::Outcome;
 use store::Store;
 use topic::Topic;
 
-/// What is compared. Feed the whole store, then the whole topic, then each sink, then [`finish`](Self::finish).
+/// What is compared. Feed what was pruned, then the whole store, then the whole topic, then each sink, then
+/// [`finish`](Self::finish).
 #[derive(Debug, Default)]
 pub struct Ledger {
     store: Store,
@@ -63,6 +68,11 @@ impl Ledger {
         Self::default()
     }
 
+    /// Versions that left the store on purpose.
+    pub fn pruned(&mut self, pruned: Pruned) {
+        self.store.pruned.add(pruned);
+    }
+
     /// The next event of the store, in the order of its positions.
     pub fn store(&mut self, record: &StoreRecord<'_>) {
         self.store.add(record, &mut self.findings);
@@ -70,7 +80,7 @@ impl Ledger {
 
     /// The next record of the topic, partition by partition or mixed, but in the order of offsets within each.
     pub fn topic(&mut self, record: &TopicRecord<'_>) {
-        self.topic.add(record, &self.store, &mut self.findings);
+        self.topic.add(record, &mut self.store, &mut self.findings);
     }
 
     /// What was found at a sink.
@@ -90,7 +100,9 @@ impl Ledger {
             explained.extend(sink.explained);
             sinks.push(sink.counts);
         }
-        let counts = Counts { store: self.store.counts(), topic, sinks };
+        let mut store = self.store.counts();
+        store.pruned = self.store.pruned.judge(&mut self.findings);
+        let counts = Counts { store, topic, sinks };
         let (findings, found) = self.findings.take();
         Report { counts, found, findings, explained }
     }

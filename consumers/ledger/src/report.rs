@@ -7,6 +7,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::finding::{Explained, Finding, Kind, Stage};
+use crate::pruned::PrunedCounts;
 
 /// The comparison's result.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +56,8 @@ pub struct StoreCounts {
     pub tenants: usize,
     /// Sum over the events.
     pub sum: Sum,
+    /// What left it on purpose.
+    pub pruned: Vec<PrunedCounts>,
 }
 
 /// What the topic has.
@@ -66,7 +69,9 @@ pub struct TopicCounts {
     pub partitions: usize,
     /// Records of events that came before; allowed, since consumers skip them by version.
     pub duplicates: usize,
-    /// Records that are no events of the store.
+    /// Records of events that left the store on purpose.
+    pub pruned: usize,
+    /// Records that are no events of the store, and never were.
     pub foreign: usize,
     /// Sum over the events of the store, each where it came first.
     pub sum: Sum,
@@ -87,6 +92,8 @@ pub struct SinkCounts {
     pub ranks: usize,
     /// Events absent for a known reason.
     pub explained: usize,
+    /// Rows whose events left the store, at least some: only their version is compared.
+    pub pruned: usize,
 }
 
 impl Report {
@@ -115,19 +122,31 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Counts { store, topic, sinks } = &self.counts;
-        let StoreCounts { events, aggregates, tenants, sum } = store;
+        let StoreCounts { events, aggregates, tenants, sum, pruned } = store;
         writeln!(f, "store: {events} events of {aggregates} aggregates, {tenants} tenants, sum {sum}")?;
-        let TopicCounts { records, partitions, duplicates, foreign, sum } = topic;
+        for PrunedCounts { reason, ranges, events } in pruned {
+            writeln!(f, "{reason}: {events} events in {ranges} ranges left the store")?;
+        }
+        let TopicCounts { records, partitions, duplicates, foreign, sum, pruned } = topic;
+        if *pruned > 0 {
+            writeln!(f, "topic: {pruned} records of events that left the store")?;
+        }
         writeln!(
             f,
             "topic: {records} records in {partitions} partitions, {duplicates} duplicates, {foreign} foreign, sum {sum}"
         )?;
-        for SinkCounts { projection, rows, events, totals, ranks, explained } in sinks {
+        for SinkCounts { projection, rows, events, totals, ranks, explained, pruned } in sinks {
             writeln!(
                 f,
                 "{projection}: {rows} rows = fold of {events} events, {totals} totals, {ranks} ranks, \
                  {explained} explained absences"
             )?;
+            if *pruned > 0 {
+                writeln!(
+                    f,
+                    "{projection}: {pruned} rows have events that left the store; compared by version"
+                )?;
+            }
         }
         for explained in &self.explained {
             writeln!(f, "explained: {explained}")?;

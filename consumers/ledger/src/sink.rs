@@ -9,6 +9,7 @@ use projection::{Projection, Row, Step, step};
 use crate::digest::view_digest;
 use crate::exceptions::Exceptions;
 use crate::finding::{Explained, Finding, Findings, Kind, Stage};
+use crate::pruned::Pruned;
 use crate::report::SinkCounts;
 use crate::store::StoreRecord;
 use crate::sums::Sums;
@@ -20,6 +21,8 @@ use crate::sums::Sums;
 pub struct Sink<P: Projection> {
     exceptions: Exceptions,
     rows: HashMap<AggregateId, Compared<P::View>>,
+    /// Aggregates with versions that left the store: up to which, and whether all of the tenant did.
+    pruned: HashMap<AggregateId, (u64, bool)>,
     sums: Sums,
     findings: Findings,
     explained: Vec<Explained>,
@@ -53,11 +56,20 @@ impl<P: Projection> Sink<P> {
         Self {
             exceptions,
             rows: HashMap::new(),
+            pruned: HashMap::new(),
             sums: Sums::default(),
             findings: Findings::default(),
             explained: Vec::new(),
             counts: SinkCounts { projection: P::NAME, ..SinkCounts::default() },
         }
+    }
+
+    /// Versions that left the store on purpose. A fold of what is left would be another one, so the rows of such aggregates
+    /// are compared by version alone; those of a removed tenant must have no view any more.
+    pub fn pruned(&mut self, pruned: &Pruned) {
+        let (through, is_removed) = self.pruned.entry(pruned.aggregate_id).or_default();
+        *through = (*through).max(pruned.to_version);
+        *is_removed |= pruned.reason == "tenant-removed";
     }
 
     /// A row that the sink has. `view` is `None` where the view was deleted or every event so far was decided away.
@@ -122,6 +134,10 @@ impl<P: Projection> Sink<P> {
             row.broken = true;
             let detail = format!("the sink has its row under tenant {}", row.tenant);
             return self.findings.add(of_event(Kind::Diverged, detail));
+        }
+        if self.pruned.contains_key(&aggregate_id) {
+            row.fold.version = version;
+            return;
         }
         if let Some(reason) = self.exceptions.decided(aggregate_id, version) {
             let finding = of_event(Kind::Missing, "it has no effect".into());
@@ -190,7 +206,23 @@ impl<P: Projection> Sink<P> {
         Finding::new(Stage::Sink(P::NAME), kind, detail)
     }
 
+    /// Rows whose events left the store: as far as those went, they are where they should be.
+    fn settle_pruned(&mut self) {
+        for (aggregate, row) in &mut self.rows {
+            let Some((through, is_removed)) = self.pruned.get(aggregate) else { continue };
+            self.counts.pruned += 1;
+            row.fold.version = row.fold.version.max(*through);
+            if *is_removed && row.digest.is_some() {
+                row.broken = true;
+                let finding =
+                    Self::finding(Kind::Foreign, "its tenant was removed, but the sink has a view of it");
+                self.findings.add(finding.of(&row.tenant, *aggregate, row.version));
+            }
+        }
+    }
+
     pub(crate) fn finish(mut self) -> Outcome {
+        self.settle_pruned();
         let mut ahead: Vec<_> =
             self.rows.into_iter().filter(|(_, row)| !row.broken && row.fold.version < row.version).collect();
         ahead.sort_by_key(|(aggregate, _)| *aggregate);

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use events::{AggregateId, Digest, EventId, Sum, TenantId, Timestamp};
 
 use crate::finding::{Finding, Findings, Kind, Stage};
+use crate::pruned::Ranges;
 use crate::report::StoreCounts;
 
 /// One event as the store has it.
@@ -47,6 +48,7 @@ pub(crate) struct Aggregate {
 pub(crate) struct Store {
     pub(crate) entries: Vec<Entry>,
     pub(crate) aggregates: Vec<Aggregate>,
+    pub(crate) pruned: Ranges,
     by_event: HashMap<EventId, usize>,
     by_aggregate: HashMap<AggregateId, usize>,
     sum: Sum,
@@ -61,12 +63,16 @@ impl Store {
             );
         };
         let aggregate = *self.by_aggregate.entry(aggregate_id).or_insert_with(|| {
-            self.aggregates.push(Aggregate { id: aggregate_id, tenant: tenant.clone(), newest: 0 });
+            let newest = self.pruned.through(aggregate_id);
+            self.aggregates.push(Aggregate { id: aggregate_id, tenant: tenant.clone(), newest });
             self.aggregates.len() - 1
         });
         let known = &mut self.aggregates[aggregate];
         if known.tenant != *tenant {
             found(Kind::Diverged, format!("the aggregate belongs to tenant {}", known.tenant));
+        }
+        if version <= self.pruned.through(aggregate_id) {
+            found(Kind::Diverged, "it is said to have left the store, but it is there".into());
         }
         match version.checked_sub(known.newest) {
             Some(1) => known.newest = version,
@@ -102,6 +108,7 @@ impl Store {
             aggregates: self.aggregates.len(),
             tenants: tenants.len(),
             sum: self.sum,
+            pruned: vec![],
         }
     }
 }

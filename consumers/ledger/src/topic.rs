@@ -51,7 +51,7 @@ pub(crate) struct Topic {
 }
 
 impl Topic {
-    pub(crate) fn add(&mut self, record: &TopicRecord<'_>, store: &Store, findings: &mut Findings) {
+    pub(crate) fn add(&mut self, record: &TopicRecord<'_>, store: &mut Store, findings: &mut Findings) {
         let (partition, offset) = (record.partition, record.offset);
         let next = self.offsets.insert(partition, offset + 1);
         assert!(
@@ -60,6 +60,10 @@ impl Topic {
         );
         self.counts.records += 1;
         let Some((place, event_id)) = record.event_id.and_then(|id| Some((store.place(id)?, id))) else {
+            if store.pruned.topic(record) {
+                self.counts.pruned += 1;
+                return;
+            }
             return self.foreign(record);
         };
         let entry = &store.entries[place];

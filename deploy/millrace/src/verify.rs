@@ -4,11 +4,11 @@ use agent_views::{EXECUTION_TABLE, ExecutionRow, ExecutionsPostgres, ExecutionsR
 use anyhow::Context;
 use clap::Args;
 use dead_letters::Operator;
-use event_store::{EventLog, PgEventLog, StoredEvent};
+use event_store::{EventLog, PgEventLog, PrunedRange, StoredEvent};
 use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, TenantId};
 use futures::StreamExt;
 use kafka::Record;
-use ledger::{Decided, Exceptions, Ledger, Parked, Report, Sink, StoreRecord, TopicRecord};
+use ledger::{Decided, Exceptions, Ledger, Parked, Pruned, Report, Sink, StoreRecord, TopicRecord};
 use projection::Projection;
 use sqlx::PgPool;
 use wire::Decoder;
@@ -62,7 +62,9 @@ impl Stages {
     async fn compare(&self) -> anyhow::Result<Report> {
         let log = PgEventLog::new(self.chain.store.connect().await?);
         let views = self.chain.views().await?;
+        let pruned: Vec<_> = log.pruned().await?.into_iter().map(pruned).collect();
         let mut ledger = Ledger::new();
+        pruned.iter().cloned().for_each(|range| ledger.pruned(range));
         let mut position = 0;
         while let Some(page) = page(&log, &mut position).await? {
             page.iter().for_each(|event| ledger.store(&stored(event)));
@@ -79,6 +81,10 @@ impl Stages {
             Sink::<ExecutionsPostgres>::new(exceptions(&views, ExecutionsPostgres::NAME).await?);
         postgres_rows(&views, &mut postgres).await?;
         let mut redis = Sink::<ExecutionsRedis>::new(exceptions(&views, ExecutionsRedis::NAME).await?);
+        for range in &pruned {
+            postgres.pruned(range);
+            redis.pruned(range);
+        }
         let mut reader = self.chain.redis(partitions)?;
         reader
             .rows(|view| redis.row(&view.tenant, view.aggregate_id, view.row.version, view.row.view.as_ref()))
@@ -108,6 +114,11 @@ async fn page(log: &PgEventLog, position: &mut u64) -> anyhow::Result<Option<Vec
     let Some(last) = page.last() else { return Ok(None) };
     *position = last.position;
     Ok(Some(page))
+}
+
+fn pruned(range: PrunedRange) -> Pruned {
+    let PrunedRange { tenant, aggregate_id, from_version, to_version, reason, digest, .. } = range;
+    Pruned { tenant, aggregate_id, from_version, to_version, reason, digest }
 }
 
 fn stored(event: &StoredEvent) -> StoreRecord<'_> {

@@ -129,6 +129,14 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A range of `pruned` is not what this program would have written.
+    #[error("what was pruned of aggregate {aggregate_id} is unreadable: {reason}")]
+    UnreadableRange {
+        /// Whose.
+        aggregate_id: AggregateId,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 impl StoreError {

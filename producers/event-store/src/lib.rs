@@ -21,6 +21,7 @@ mod filter;
 mod idempotency;
 mod in_memory;
 mod postgres;
+mod pruned;
 mod repository;
 mod store;
 mod stored_event;
@@ -37,6 +38,7 @@ pub use postgres::{
     AppenderWatch, Checkpoint, CheckpointMoved, Connections, MigrateError, OpenAppender, PgEventLog,
     PgEventStore, PgSubjectKeys, Usage, expire_commands, migrate,
 };
+pub use pruned::PrunedRange;
 pub use repository::{Context, Draft, ExecuteError, Executed, Repository, StateError};
 pub use store::{EventLog, EventStore, Until};
 pub use stored_event::StoredEvent;

@@ -58,6 +58,8 @@ pub trait EventStore: Send + Sync {
     }
 
     /// An aggregate's events with versions above `after_version` up to a version or a moment, in order.
+    /// Where the aggregate was withdrawn and what it had before was pruned, they begin with the withdrawal, which takes
+    /// the state back to the beginning.
     fn load_until(
         &self,
         tenant: &TenantId,

@@ -8,7 +8,7 @@ use projection::{Contribution, Projection, Rank, Refusal};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Exceptions, Ledger, Report, Sink, StoreRecord, TopicRecord};
+use crate::{Exceptions, Ledger, Pruned, Report, Sink, StoreRecord, TopicRecord};
 
 /// Sums the output of tools. Its events are eight bytes: the length of one output.
 #[derive(Debug)]
@@ -86,6 +86,7 @@ pub(super) struct History {
     pub(super) totals: Vec<(TenantId, String, i64, i64)>,
     pub(super) ranks: Vec<(TenantId, AggregateId, i64)>,
     pub(super) exceptions: Exceptions,
+    pub(super) pruned: Vec<Pruned>,
     /// Partition and offset of a record that is no event, behind all others.
     pub(super) poison: Option<(i32, i64)>,
 }
@@ -166,6 +167,10 @@ impl History {
         }
         for (tenant, aggregate_id, score) in &self.ranks {
             sink.rank(tenant, "bytes", *aggregate_id, *score);
+        }
+        for pruned in &self.pruned {
+            ledger.pruned(pruned.clone());
+            sink.pruned(pruned);
         }
         for stored in &self.store {
             let record = StoreRecord {

@@ -2,4 +2,5 @@
 
 mod histories;
 mod mutants;
+mod pruned;
 mod stories;

@@ -3,10 +3,10 @@
 use sqlx::PgPool;
 
 use super::faults::Doing;
-use super::row::{natural, stored_event};
+use super::row::{natural, pruned_range, stored_event};
 use super::times::datetime;
 use super::wake::listen;
-use crate::{EventLog, Filter, Slice, StoreError, StoredEvent, Wakeups};
+use crate::{EventLog, Filter, PrunedRange, Slice, StoreError, StoredEvent, Wakeups};
 
 /// Positions that one statement looks at for each event it may answer, where a filter leaves some out: a rare event is
 /// looked for in several statements rather than in one that takes minutes.
@@ -31,6 +31,14 @@ impl PgEventLog {
     pub fn listening(auditor: PgPool) -> Self {
         let wakeups = listen(auditor.clone());
         Self { auditor, wakeups }
+    }
+}
+
+impl PgEventLog {
+    /// What left the store, of all tenants, by aggregate and version.
+    pub async fn pruned(&self) -> Result<Vec<PrunedRange>, StoreError> {
+        let rows = sqlx::query(include_str!("../../queries/pruned_list.sql")).fetch_all(&self.auditor).await;
+        rows.doing("list what left the event store")?.iter().map(pruned_range).collect()
     }
 }
 

@@ -1,13 +1,13 @@
 //! From rows to events.
 
 use chrono::{DateTime, Utc};
-use events::{AggregateId, EventId, TenantId};
+use events::{AggregateId, EventId, InvalidSum, TenantId};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{Row, types::Uuid};
 
 use super::times::timestamp;
-use crate::{StoreError, StoredEvent};
+use crate::{PrunedRange, StoreError, StoredEvent};
 
 /// A number that the database keeps from being negative.
 pub(super) fn natural(number: i64) -> u64 {
@@ -40,5 +40,21 @@ fn read(row: &PgRow, position: i64, tenant: String) -> Result<StoredEvent, Store
         occurred_at: timestamp(row.get::<DateTime<Utc>, _>("occurred_at")),
         recorded_at: timestamp(row.get::<DateTime<Utc>, _>("recorded_at")),
         transaction_id: natural(row.get("transaction_id")),
+    })
+}
+
+/// Reads a row of `pruned`.
+pub(super) fn pruned_range(row: &PgRow) -> Result<PrunedRange, StoreError> {
+    let aggregate_id = AggregateId(row.get::<Uuid, _>("aggregate_id"));
+    let unreadable = |reason: String| StoreError::UnreadableRange { aggregate_id, reason };
+    Ok(PrunedRange {
+        tenant: TenantId::try_from(row.get::<String, _>("tenant_id"))
+            .map_err(|e| unreadable(e.to_string()))?,
+        aggregate_id,
+        aggregate_type: row.get("aggregate_type"),
+        from_version: natural(row.get("from_version")),
+        to_version: natural(row.get("to_version")),
+        reason: row.get("reason"),
+        digest: row.get::<&str, _>("digest").parse().map_err(|e: InvalidSum| unreadable(e.to_string()))?,
     })
 }
