@@ -26,8 +26,8 @@
 mod digest;
 mod exceptions;
 mod finding;
-mod reconcile;
 mod pruned;
+mod reconcile;
 mod report;
 mod sink;
 mod store;
@@ -39,8 +39,8 @@ mod tests;
 
 pub use exceptions::{Decided, Exceptions, Parked};
 pub use finding::{Explained, Finding, Kind, Stage};
-pub use reconcile::{Reconciled, Reconciliation, TopicEvent, Unpublished};
 pub use pruned::{Pruned, PrunedCounts};
+pub use reconcile::{Reconciled, Reconciliation, TopicEvent, Unpublished};
 pub use report::{Counts, Report, SinkCounts, StoreCounts, TopicCounts, Verdict};
 pub use sink::Sink;
 pub use store::StoreRecord;

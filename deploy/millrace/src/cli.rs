@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::exit::Exit;
 use crate::{
     bench, connector, demo, events, import, migrate, parked, run, schema, settings, stack, stack_defaults,
-    topics, up, verify, with,
+    store, topics, up, verify, with,
 };
 
 /// Events out of Postgres, through Kafka, into projections; with proof
@@ -72,6 +72,9 @@ enum Command {
     /// Look at what was stored
     #[command(subcommand)]
     Events(events::EventsCommand),
+    /// Keep the store in order: statistics, erasure, keys, retention, notes
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Migrate both databases and make the replication slot
     Migrate(migrate::MigrateArgs),
     /// Print every setting with its variable, flag and default, as Markdown
@@ -105,6 +108,7 @@ impl Cli {
             Command::Demo(args) => args.run(&self.name).await,
             Command::Bench(bench) => bench.run(&self.name).await,
             Command::Events(command) => command.run().await,
+            Command::Store(command) => command.run().await,
             Command::Migrate(args) => args.run().await,
             Command::Settings => Ok(settings::run(&Self::command())),
             Command::With(args) => args.run(&self.name).await,

@@ -23,6 +23,7 @@ mod schema;
 mod settings;
 mod stack;
 mod stack_defaults;
+mod store;
 mod topics;
 mod up;
 mod verify;

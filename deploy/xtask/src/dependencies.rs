@@ -44,6 +44,7 @@ const KEEPERS: [(&str, &[&str]); 3] = [
         &[
             "outbox",
             "event-store",
+            "life-cycle",
             "import",
             "archive",
             "ownership",

@@ -239,3 +239,13 @@ async fn an_audit_and_a_range_are_never_changed_and_only_their_tenant_and_the_au
         app.execute("select prune_events('acme', 'archived', 'me', 'why', '{}', '{}')").await.unwrap_err();
     assert!(denied.to_string().contains("permission denied"), "{denied}");
 }
+
+#[tokio::test]
+async fn the_history_of_a_withdrawn_aggregate_begins_with_its_withdrawal() {
+    let mut p = pruning().await;
+    p.prune(2, "archived", None).await.unwrap();
+    p.prune(4, "withdrawn", None).await.unwrap();
+    let load = async |until| p.store.load_until(&tenant("acme"), p.acme, 0, until).await.unwrap().len();
+    assert_eq!(load(Until::Now).await, 1, "what was archived before it does not count either");
+    assert_eq!(load(Until::Version(3)).await, 0);
+}

@@ -1,0 +1,140 @@
+//! Erasing a data subject: its key is destroyed, and what the key sealed is unreadable everywhere.
+//!
+//! Copies of the database made before, and pages that Postgres has not written over yet, still have the wrapped key; the
+//! former are worth as much as the backup's own retention, the latter are vacuumed here.
+
+use events::{AggregateId, TenantId};
+use personal_data::{KeyId, SubjectId};
+use serde::Serialize;
+use sqlx::types::{Json, Uuid};
+use sqlx::{FromRow, PgConnection, Row};
+
+use crate::error::Doing;
+use crate::{Deed, Error, Steward};
+
+/// What an erasure does, or did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Erasure {
+    /// Whose data subject.
+    pub tenant: TenantId,
+    /// Who is erased.
+    pub subject: String,
+    /// The keys that sealed the subject's fields.
+    pub keys: Vec<String>,
+    /// Whether these had been destroyed before.
+    pub was_erased: bool,
+    /// What cannot be read without them, by aggregate.
+    pub unreadable: Vec<Unreadable>,
+    /// Events of the tenant that are in archives: sealed with the same keys, but not looked into here.
+    pub archived_events: i64,
+}
+
+/// Events of one aggregate that have unreadable fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub struct Unreadable {
+    /// Whose.
+    pub aggregate_id: Uuid,
+    /// Its type.
+    pub aggregate_type: String,
+    /// How many events.
+    pub events: i64,
+    /// The first of them.
+    #[sqlx(rename = "first")]
+    pub first_version: i64,
+    /// The last of them.
+    #[sqlx(rename = "last")]
+    pub last_version: i64,
+    /// Which fields.
+    pub fields: Vec<String>,
+    /// How many texts in all.
+    pub texts: i64,
+}
+
+impl Erasure {
+    /// The aggregates it concerns; what is derived from their events (snapshots, say) must go, too.
+    pub fn aggregates(&self) -> Vec<AggregateId> {
+        self.unreadable.iter().map(|unreadable| AggregateId(unreadable.aggregate_id)).collect()
+    }
+}
+
+impl Steward {
+    /// What erasing the subject would make unreadable.
+    pub async fn preview_erasure(&self, tenant: &TenantId, subject: &SubjectId) -> Result<Erasure, Error> {
+        let mut transaction = self.owner.begin().await.doing("begin to look at a data subject")?;
+        survey(&mut transaction, tenant, subject).await
+    }
+
+    /// Destroys the subject's key. The second time it finds it destroyed and says what that made unreadable.
+    pub async fn erase_subject(
+        &self,
+        tenant: &TenantId,
+        subject: &SubjectId,
+        deed: &Deed,
+    ) -> Result<Erasure, Error> {
+        let mut transaction = self.owner.begin().await.doing("begin to erase a data subject")?;
+        let erasure = survey(&mut transaction, tenant, subject).await?;
+        let events: i64 = erasure.unreadable.iter().map(|unreadable| unreadable.events).sum();
+        let details = serde_json::json!({
+            "events": events, "aggregates": erasure.unreadable.len(), "archived_events": erasure.archived_events,
+        });
+        sqlx::query(include_str!("../queries/subject_key_destroy.sql"))
+            .bind(tenant.as_str())
+            .bind(Some(subject.as_str()))
+            .bind("erase-subject")
+            .bind(&deed.actor)
+            .bind(&deed.reason)
+            .bind(Json(details))
+            .execute(&mut *transaction)
+            .await
+            .doing("destroy a data subject's key")?;
+        transaction.commit().await.doing("commit an erasure")?;
+        // The update left the wrapped key behind as a dead row.
+        sqlx::query("vacuum subject_key").execute(&self.owner).await.doing("vacuum the keys")?;
+        Ok(erasure)
+    }
+}
+
+async fn survey(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    subject: &SubjectId,
+) -> Result<Erasure, Error> {
+    const WHAT: &str = "find what a data subject's key sealed";
+    set_tenant(connection, tenant).await?;
+    let rows = sqlx::query(include_str!("../queries/subject_key_list.sql"))
+        .bind(tenant.as_str())
+        .bind(subject.as_str())
+        .fetch_all(&mut *connection)
+        .await
+        .doing(WHAT)?;
+    let keys: Vec<_> = rows.iter().map(|row| KeyId(row.get("key_id")).to_string()).collect();
+    let unreadable = if keys.is_empty() {
+        vec![]
+    } else {
+        sqlx::query_as(include_str!("../queries/event_sealed_list.sql"))
+            .bind(tenant.as_str())
+            .bind(format!("enc:v1:({}):", keys.join("|")))
+            .fetch_all(&mut *connection)
+            .await
+            .doing(WHAT)?
+    };
+    let archived = sqlx::query_scalar(include_str!("../queries/pruned_archived_count.sql"));
+    Ok(Erasure {
+        tenant: tenant.clone(),
+        subject: subject.to_string(),
+        was_erased: rows.iter().any(|row| row.get("destroyed")),
+        keys,
+        unreadable,
+        archived_events: archived.bind(tenant.as_str()).fetch_one(connection).await.doing(WHAT)?,
+    })
+}
+
+/// The rest of the transaction is about this tenant's rows.
+pub(crate) async fn set_tenant(connection: &mut PgConnection, tenant: &TenantId) -> Result<(), Error> {
+    sqlx::query(include_str!("../queries/tenant_set.sql"))
+        .bind(tenant.as_str())
+        .execute(connection)
+        .await
+        .map(drop)
+        .doing("name the tenant")
+}

@@ -1,0 +1,11 @@
+//! The steward at work on a real Postgres.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod check;
+mod erasure;
+mod fixture;
+mod metadata;
+mod removal;
+mod retention;
+mod rotation;
