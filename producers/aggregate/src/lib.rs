@@ -51,6 +51,8 @@ mod story;
 pub use story::{Decided, Given, given};
 
 use events::DomainEvent;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// The rules of one kind of thing that changes.
 ///
@@ -78,4 +80,11 @@ pub trait Aggregate: Default {
     {
         history.into_iter().fold(Self::default(), Self::evolve)
     }
+}
+
+/// An aggregate whose state can be kept, so that not its whole history has to be folded.
+pub trait Snapshot: Aggregate + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Raised whenever a state that was kept would be wrong: a field changed, or `evolve` means something else by an
+    /// event. States of other shapes are folded anew.
+    const SHAPE: u32;
 }

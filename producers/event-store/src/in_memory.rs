@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use events::{AggregateId, EventId, TenantId, Timestamp};
+use snapshots::Sealed;
 use tokio::sync::watch;
 
 use crate::append::check;
 use crate::{
-    Append, AppendError, Appended, AppendedTo, Conflict, EventLog, EventStore, Filter, IdempotencyKey,
-    Invalid, NewEvent, Slice, StoreError, StoredEvent, Until, Wakeups,
+    Append, AppendError, Appended, AppendedTo, Conflict, EventLog, EventStore, Filter, FromSnapshot,
+    IdempotencyKey, Invalid, NewEvent, Slice, StoreError, StoredEvent, Until, Wakeups,
 };
 
 /// A store that lives as long as its value. The clock is the caller's.
@@ -29,6 +30,8 @@ struct State {
     ids: HashMap<EventId, usize>,
     /// Digest and answer of each command, by tenant and key.
     commands: HashMap<(TenantId, String), ([u8; 32], Appended)>,
+    /// The snapshots of each aggregate, by version.
+    snapshots: HashMap<(TenantId, AggregateId), Vec<Sealed>>,
 }
 
 impl InMemoryEventStore {
@@ -99,6 +102,48 @@ impl EventStore for InMemoryEventStore {
             }
         };
         Ok(history().filter(|e| e.version > after_version && e.version <= last).cloned().collect())
+    }
+
+    async fn load_from_snapshot(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        shape: u32,
+    ) -> Result<FromSnapshot, StoreError> {
+        let state = self.state();
+        let kept = state.snapshots.get(&(tenant.clone(), aggregate_id)).map_or(&[][..], Vec::as_slice);
+        let own = kept.iter().rfind(|snapshot| snapshot.shape == shape);
+        let known = own.map_or(0, |snapshot| snapshot.version);
+        let events = state.history(tenant, aggregate_id).filter(|event| event.version > known);
+        Ok(FromSnapshot { snapshot: own.or(kept.last()).cloned(), events: events.cloned().collect() })
+    }
+
+    async fn put_snapshot(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        aggregate_type: &str,
+        snapshot: &Sealed,
+        keep: u16,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let (version, event_id) = (snapshot.version, snapshot.event_id);
+        let is_its_event = |event: &StoredEvent| (event.version, event.event_id) == (version, event_id);
+        let mut history = state.history(tenant, aggregate_id);
+        if !history.any(|event| is_its_event(event) && event.aggregate_type == aggregate_type) {
+            return Ok(false);
+        }
+        drop(history);
+        let kept = state.snapshots.entry((tenant.clone(), aggregate_id)).or_default();
+        let (mut own, mut others): (Vec<_>, Vec<_>) =
+            kept.drain(..).partition(|known| known.shape == snapshot.shape);
+        own.retain(|known| known.version != version);
+        own.push(snapshot.clone());
+        own.sort_by_key(|known| known.version);
+        let first = own.len().saturating_sub(usize::from(keep.max(1)));
+        others.extend(own.drain(first..));
+        *kept = others;
+        Ok(true)
     }
 }
 

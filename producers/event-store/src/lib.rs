@@ -23,6 +23,7 @@ mod in_memory;
 mod postgres;
 mod pruned;
 mod repository;
+mod snapshot;
 mod store;
 mod stored_event;
 mod wakeups;
@@ -36,10 +37,12 @@ pub use idempotency::{IdempotencyKey, InvalidKey};
 pub use in_memory::InMemoryEventStore;
 pub use postgres::{
     AppenderWatch, Checkpoint, CheckpointMoved, Connections, MigrateError, OpenAppender, PgEventLog,
-    PgEventStore, PgSubjectKeys, Usage, expire_commands, migrate,
+    PgEventStore, PgSubjectKeys, SnapshotKeeper, Usage, expire_commands, migrate,
 };
 pub use pruned::PrunedRange;
-pub use repository::{Context, Draft, ExecuteError, Executed, Repository, StateError};
+pub use repository::{Context, Draft, ExecuteError, Executed, Repository, SnapshotError, StateError};
+pub use snapshot::{FromSnapshot, SnapshotConfig, SnapshotFacts, SnapshotTotals};
+pub use snapshots::{Ignored, Metrics as SnapshotMetrics, Policy as SnapshotPolicy, Sealed};
 pub use store::{EventLog, EventStore, Until};
 pub use stored_event::StoredEvent;
 pub use wakeups::{Wakeups, Woken};

@@ -1,14 +1,17 @@
 //! From a command to stored events: load, decide, append, and again when somebody was faster.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
-use aggregate::Aggregate;
+use aggregate::{Aggregate, Snapshot};
 use events::{AggregateId, DomainEvent, EventId, Metadata, TenantId};
+use snapshots::{SealError, Sealed};
 use wire::EncodeError;
 
+use crate::snapshot::{Current, Keep, Kept};
 use crate::{
-    Append, AppendError, Appended, Codec, CodecError, Conflict, EventStore, Expected, IdempotencyKey,
-    StoreError, StoredEvent, Until,
+    Append, AppendError, Appended, Codec, CodecError, Conflict, EventStore, Expected, FromSnapshot,
+    IdempotencyKey, SnapshotConfig, SnapshotMetrics, StoreError, StoredEvent, Until,
 };
 
 /// How often a decision is taken anew because somebody else changed the aggregate meanwhile.
@@ -19,6 +22,7 @@ const ATTEMPTS_MAX: u32 = 20;
 pub struct Repository<A: Aggregate, S> {
     store: S,
     codec: Codec<A::Event>,
+    snapshots: Option<Box<dyn Keep<A>>>,
 }
 
 /// What surrounds a command: everything that a pure decision must not find by itself.
@@ -118,13 +122,39 @@ pub enum StateError {
     Decode(#[from] CodecError),
 }
 
+/// Why no snapshot was taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The state is not known.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The state cannot become a snapshot.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// It was not kept.
+    #[error("the snapshot was not kept")]
+    Store(#[source] StoreError),
+}
+
 impl<A: Aggregate, S: EventStore> Repository<A, S>
 where
     A::Rejection: 'static,
 {
     /// The aggregates that this store keeps, their events written by this codec.
     pub fn new(store: S, codec: Codec<A::Event>) -> Self {
-        Self { store, codec }
+        Self { store, codec, snapshots: None }
+    }
+
+    /// The same, with snapshots: states are kept in memory for a while, and written to the store when the policy says so.
+    /// A snapshot is written after its command was answered, in a task of its own; none ever makes a command fail.
+    #[must_use]
+    pub fn with_snapshots(self, config: &SnapshotConfig, metrics: SnapshotMetrics) -> Self
+    where
+        A: Snapshot + fmt::Debug,
+        S: Clone + fmt::Debug + 'static,
+    {
+        let kept = Kept::new(self.store.clone(), config, metrics);
+        Self { snapshots: Some(Box::new(kept)), ..self }
     }
 
     /// The store behind it.
@@ -169,24 +199,31 @@ where
         command: A::Command,
         context: &Context<'_>,
     ) -> Result<Executed<A::Event>, ExecuteError<A::Rejection>> {
-        let (mut state, mut version) = self.state(tenant, aggregate_id, Until::Now).await?;
+        let mut current = self.current(tenant, aggregate_id).await?;
         for _ in 0..ATTEMPTS_MAX {
+            let version = current.version;
             self.check_expected(tenant, aggregate_id, version, context).await?;
-            let events = state.decide(command.clone()).map_err(ExecuteError::Rejected)?;
+            let events = current.state.decide(command.clone()).map_err(ExecuteError::Rejected)?;
             let key = context.idempotency.as_ref();
             if events.is_empty() && key.is_none() {
                 return Ok(Executed { events, version, repeated: false });
             }
             let append = self.append(aggregate_id, version, &events, context)?;
-            match self.store.append_keyed(tenant, &[append], key).await {
+            match self.store.append_keyed(tenant, std::slice::from_ref(&append), key).await {
                 Ok(answer) if answer.repeated => return self.repeated(tenant, &answer).await,
                 Ok(appended) => {
                     let version = appended.aggregates.first().map_or(version, |to| to.version);
+                    self.appended(tenant, current, &append, &events, version);
                     return Ok(Executed { events, version, repeated: false });
                 }
                 Err(AppendError::Conflict(conflicts)) => {
-                    let missed = self.missed(tenant, aggregate_id, version, conflicts).await?;
-                    (state, version) = self.fold(state, version, missed).await?;
+                    current = if conflicts.iter().any(|conflict| conflict.actual < version) {
+                        // What was in memory is of a history that is no longer there.
+                        self.from_snapshot(tenant, aggregate_id).await?
+                    } else {
+                        let missed = self.missed(tenant, aggregate_id, version, conflicts).await?;
+                        self.fold(current, missed).await?
+                    };
                 }
                 Err(error) => return Err(ExecuteError::Append(error)),
             }
@@ -222,21 +259,126 @@ where
         aggregate_id: AggregateId,
         until: Until,
     ) -> Result<(A, u64), StateError> {
+        if until == Until::Now {
+            let Current { state, version, .. } = self.current(tenant, aggregate_id).await?;
+            return Ok((state, version));
+        }
         let past = self.store.load_until(tenant, aggregate_id, 0, until).await.map_err(StateError::Load)?;
-        self.fold(A::default(), 0, past).await
+        let Current { state, version, .. } = self.fold(Current::default(), past).await?;
+        Ok((state, version))
+    }
+
+    /// The aggregate as it is now, from where it was seen last.
+    async fn current(&self, tenant: &TenantId, aggregate_id: AggregateId) -> Result<Current<A>, StateError> {
+        let begun = Instant::now();
+        let mut current = match self.from_memory(tenant, aggregate_id).await? {
+            Some(current) => current,
+            None => self.from_snapshot(tenant, aggregate_id).await?,
+        };
+        if let Some(kept) = &self.snapshots {
+            kept.remember(tenant, aggregate_id, &mut current, begun.elapsed());
+        }
+        Ok(current)
+    }
+
+    /// What is in memory, with what came after it. It counts only while its last event is still where it was: that one
+    /// is loaded again, so that no state outlives its history.
+    async fn from_memory(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+    ) -> Result<Option<Current<A>>, StateError> {
+        let Some(kept) = &self.snapshots else { return Ok(None) };
+        let Some(current) = kept.cached(tenant, aggregate_id) else { return Ok(None) };
+        let mut events = match self.store.load(tenant, aggregate_id, current.version - 1).await {
+            Ok(events) => events.into_iter(),
+            Err(StoreError::Archived { .. }) => vec![].into_iter(),
+            Err(error) => return Err(StateError::Load(error)),
+        };
+        let last = events.next().map(|event| (event.version, Some(event.event_id)));
+        if last == Some((current.version, current.event_id)) {
+            return Ok(Some(self.fold(current, events.collect()).await?));
+        }
+        kept.forget(tenant, aggregate_id);
+        Ok(None)
+    }
+
+    /// The newest snapshot that counts, or the state before the first event, with what came after it.
+    async fn from_snapshot(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+    ) -> Result<Current<A>, StateError> {
+        let load = async || self.store.load(tenant, aggregate_id, 0).await.map_err(StateError::Load);
+        let Some(kept) = &self.snapshots else { return self.fold(Current::default(), load().await?).await };
+        let found = self.store.load_from_snapshot(tenant, aggregate_id, kept.shape()).await;
+        let FromSnapshot { snapshot, events } = found.map_err(StateError::Load)?;
+        let Some(sealed) = snapshot else { return self.fold(Current::default(), events).await };
+        match kept.open(&sealed) {
+            Some(state) => {
+                let (version, event_id) = (sealed.version, Some(sealed.event_id));
+                let current = Current { state, version, event_id, snapshot_version: version, bytes: 0 };
+                self.fold(current, events).await
+            }
+            // Of another shape: then these are all events.
+            None if sealed.shape != kept.shape() => self.fold(Current::default(), events).await,
+            None => self.fold(Current::default(), load().await?).await,
+        }
+    }
+
+    /// Keeps the state that these events led to.
+    fn appended(
+        &self,
+        tenant: &TenantId,
+        current: Current<A>,
+        append: &Append,
+        events: &[A::Event],
+        version: u64,
+    ) {
+        let Some(kept) = &self.snapshots else { return };
+        let Some(last) = append.events.last() else { return };
+        let bytes: usize = append.events.iter().map(|event| event.payload.len()).sum();
+        let mut current = Current {
+            state: events.iter().fold(current.state, A::evolve),
+            version,
+            event_id: Some(last.event_id),
+            snapshot_version: current.snapshot_version,
+            bytes: current.bytes + bytes as u64,
+        };
+        kept.remember(tenant, append.aggregate_id, &mut current, Duration::ZERO);
+    }
+
+    /// Takes a snapshot of the aggregate as it is now and waits until it is kept, with the newest `keep` of its shape.
+    /// `None`: nothing has happened to it, or the store keeps no snapshots.
+    pub async fn take_snapshot(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        keep: u16,
+    ) -> Result<Option<Sealed>, SnapshotError>
+    where
+        A: Snapshot,
+    {
+        let Current { state, version, event_id, .. } = self.current(tenant, aggregate_id).await?;
+        let Some(event_id) = event_id else { return Ok(None) };
+        let sealed = Sealed::seal(&state, version, event_id)?;
+        let kind = A::Event::AGGREGATE_TYPE;
+        let kept = self.store.put_snapshot(tenant, aggregate_id, kind, &sealed, keep).await;
+        Ok(kept.map_err(SnapshotError::Store)?.then_some(sealed))
     }
 
     async fn fold(
         &self,
-        mut state: A,
-        mut version: u64,
+        mut current: Current<A>,
         events: Vec<StoredEvent>,
-    ) -> Result<(A, u64), StateError> {
+    ) -> Result<Current<A>, StateError> {
         for stored in events {
+            current.bytes += stored.payload.len() as u64;
             let recorded = self.codec.recorded(stored).await?;
-            (state, version) = (state.evolve(&recorded.payload), recorded.version);
+            current.state = current.state.evolve(&recorded.payload);
+            (current.version, current.event_id) = (recorded.version, Some(recorded.event_id));
         }
-        Ok((state, version))
+        Ok(current)
     }
 
     fn append(

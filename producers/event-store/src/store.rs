@@ -1,8 +1,14 @@
 //! What a store of events can do.
 
-use events::{AggregateId, TenantId, Timestamp};
+use std::sync::Arc;
 
-use crate::{Append, AppendError, Appended, Filter, IdempotencyKey, Slice, StoreError, StoredEvent, Wakeups};
+use events::{AggregateId, TenantId, Timestamp};
+use snapshots::Sealed;
+
+use crate::{
+    Append, AppendError, Appended, Filter, FromSnapshot, IdempotencyKey, Slice, StoreError, StoredEvent,
+    Wakeups,
+};
 
 /// How much of an aggregate's history is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +73,78 @@ pub trait EventStore: Send + Sync {
         after_version: u64,
         until: Until,
     ) -> impl Future<Output = Result<Vec<StoredEvent>, StoreError>> + Send;
+
+    /// An aggregate's newest snapshot of this shape and the events after it. A store that keeps no snapshots answers all
+    /// events.
+    fn load_from_snapshot(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        _shape: u32,
+    ) -> impl Future<Output = Result<FromSnapshot, StoreError>> + Send {
+        async move { Ok(FromSnapshot { snapshot: None, events: self.load(tenant, aggregate_id, 0).await? }) }
+    }
+
+    /// Keeps a snapshot, and the newest `keep` of its shape. `false`: it keeps none, or has no such event.
+    fn put_snapshot(
+        &self,
+        _tenant: &TenantId,
+        _aggregate_id: AggregateId,
+        _aggregate_type: &str,
+        _snapshot: &Sealed,
+        _keep: u16,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        std::future::ready(Ok(false))
+    }
+}
+
+impl<S: EventStore> EventStore for Arc<S> {
+    async fn append_keyed(
+        &self,
+        tenant: &TenantId,
+        appends: &[Append],
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Appended, AppendError> {
+        S::append_keyed(self, tenant, appends, key).await
+    }
+
+    async fn answered(
+        &self,
+        tenant: &TenantId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Appended>, AppendError> {
+        S::answered(self, tenant, key).await
+    }
+
+    async fn load_until(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        after_version: u64,
+        until: Until,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        S::load_until(self, tenant, aggregate_id, after_version, until).await
+    }
+
+    async fn load_from_snapshot(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        shape: u32,
+    ) -> Result<FromSnapshot, StoreError> {
+        S::load_from_snapshot(self, tenant, aggregate_id, shape).await
+    }
+
+    async fn put_snapshot(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        aggregate_type: &str,
+        snapshot: &Sealed,
+        keep: u16,
+    ) -> Result<bool, StoreError> {
+        S::put_snapshot(self, tenant, aggregate_id, aggregate_type, snapshot, keep).await
+    }
 }
 
 /// The whole store across tenants, for those who rebuild, verify and archive.
@@ -98,6 +176,20 @@ pub trait EventLog: Send + Sync {
 }
 
 impl<L: EventLog> EventLog for &L {
+    async fn settled_position(&self) -> Result<u64, StoreError> {
+        L::settled_position(self).await
+    }
+
+    async fn read(&self, filter: &Filter, after_position: u64, limit: u32) -> Result<Slice, StoreError> {
+        L::read(self, filter, after_position, limit).await
+    }
+
+    fn wakeups(&self) -> Wakeups {
+        L::wakeups(self)
+    }
+}
+
+impl<L: EventLog> EventLog for Arc<L> {
     async fn settled_position(&self) -> Result<u64, StoreError> {
         L::settled_position(self).await
     }

@@ -11,7 +11,7 @@ mod properties;
 #[cfg(test)]
 mod stories;
 
-use aggregate::Aggregate;
+use aggregate::{Aggregate, Snapshot};
 use events::execution::{
     ExecutionCancelled, ExecutionCompleted, ExecutionFailed, ExecutionJudged, ExecutionStarted, ModelCalled,
 };
@@ -165,6 +165,10 @@ impl Aggregate for Execution {
             ) => state,
         }
     }
+}
+
+impl Snapshot for Execution {
+    const SHAPE: u32 = 1;
 }
 
 impl Execution {

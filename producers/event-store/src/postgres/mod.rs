@@ -8,6 +8,7 @@ mod connections;
 mod faults;
 mod log;
 mod row;
+mod snapshot;
 mod subject_keys;
 mod times;
 mod wake;
@@ -17,15 +18,19 @@ pub use checkpoint::{Checkpoint, CheckpointMoved};
 pub use commands::expire_commands;
 pub use connections::{Connections, Usage};
 pub use log::PgEventLog;
+pub use snapshot::SnapshotKeeper;
 pub use subject_keys::PgSubjectKeys;
 
 use std::time::Duration;
 
 use events::{AggregateId, TenantId};
+use snapshots::Sealed;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection, PgPool};
 
-use crate::{Append, AppendError, Appended, EventStore, IdempotencyKey, StoreError, StoredEvent, Until};
+use crate::{
+    Append, AppendError, Appended, EventStore, FromSnapshot, IdempotencyKey, StoreError, StoredEvent, Until,
+};
 use connections::Lent;
 use faults::{Doing, is_broken, load_error};
 use times::datetime;
@@ -195,6 +200,50 @@ impl EventStore for PgEventStore {
                 return Ok(events);
             }
         }
+    }
+
+    async fn load_from_snapshot(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        shape: u32,
+    ) -> Result<FromSnapshot, StoreError> {
+        const WHAT: &str = "load an aggregate's snapshot and events";
+        let read = async |mut lent: Lent| {
+            let rows = snapshot::load(&mut lent.connection, tenant, aggregate_id, shape, SLICE).await?;
+            lent.give_back();
+            Ok(rows)
+        };
+        let rows = match read(self.app.any().await.doing(WHAT)?).await {
+            Err(error) if is_broken(&error) => read(self.app.fresh().await.doing(WHAT)?).await,
+            answer => answer,
+        };
+        let rows = rows.map_err(|error| load_error(aggregate_id, WHAT, error))?;
+        let mut found = snapshot::read(&rows)?;
+        if let Some(last) = found.events.last()
+            && found.events.len() == SLICE as usize
+        {
+            found.events.extend(self.load(tenant, aggregate_id, last.version).await?);
+        }
+        Ok(found)
+    }
+
+    async fn put_snapshot(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        aggregate_type: &str,
+        snapshot: &Sealed,
+        keep: u16,
+    ) -> Result<bool, StoreError> {
+        const WHAT: &str = "keep a snapshot";
+        let mut lent = self.app.any().await.doing(WHAT)?;
+        let put =
+            snapshot::put(&mut lent.connection, tenant, aggregate_id, aggregate_type, snapshot, keep).await;
+        if put.as_ref().err().is_none_or(|error| !is_broken(error)) {
+            lent.give_back();
+        }
+        put.doing(WHAT)
     }
 }
 

@@ -13,6 +13,7 @@ mod pruned;
 mod repository;
 mod round_trips;
 mod settled;
+mod snapshots;
 mod subject_keys;
 mod tenancy;
 mod transactions;

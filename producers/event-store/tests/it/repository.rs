@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::fixture::{Events, in_memory, tenant};
 
-fn start(execution_id: ExecutionId) -> ExecutionCommand {
+pub(crate) fn start(execution_id: ExecutionId) -> ExecutionCommand {
     StartExecution {
         execution_id,
         occurred_at: Timestamp::from_micros(0),
@@ -31,7 +31,7 @@ fn start(execution_id: ExecutionId) -> ExecutionCommand {
     .into()
 }
 
-fn call(execution_id: ExecutionId, step: i32) -> ExecutionCommand {
+pub(crate) fn call(execution_id: ExecutionId, step: i32) -> ExecutionCommand {
     RecordModelCall {
         execution_id,
         occurred_at: Timestamp::from_micros(step.into()),
@@ -47,7 +47,7 @@ fn call(execution_id: ExecutionId, step: i32) -> ExecutionCommand {
     .into()
 }
 
-fn complete(execution_id: ExecutionId) -> ExecutionCommand {
+pub(crate) fn complete(execution_id: ExecutionId) -> ExecutionCommand {
     CompleteExecution {
         execution_id,
         occurred_at: Timestamp::from_micros(99),
@@ -59,11 +59,11 @@ fn complete(execution_id: ExecutionId) -> ExecutionCommand {
     .into()
 }
 
-fn context() -> Context<'static> {
+pub(crate) fn context() -> Context<'static> {
     Context::new(Metadata::default(), &|| EventId(Uuid::now_v7()))
 }
 
-fn executions<S: EventStore>(store: S) -> Repository<Execution, S> {
+pub(crate) fn executions<S: EventStore>(store: S) -> Repository<Execution, S> {
     Repository::new(store, Codec::<ExecutionEvent>::with_ids(1).unwrap())
 }
 
