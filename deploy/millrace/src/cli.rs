@@ -4,8 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::{
-    bench, connector, demo, events, import, migrate, parked, run, schema, settings, stack, stack_defaults,
-    store, topics, up, verify, with,
+    bench, connector, demo, events, import, migrate, parked, run, schema, settings, snapshots, stack,
+    stack_defaults, store, topics, up, verify, with,
 };
 
 /// Events out of Postgres, through Kafka, into projections; with proof
@@ -75,6 +75,9 @@ enum Command {
     /// Keep the store in order: statistics, erasure, keys, retention, notes
     #[command(subcommand)]
     Store(store::StoreCommand),
+    /// States kept so that not whole histories have to be folded
+    #[command(subcommand)]
+    Snapshots(snapshots::SnapshotsCommand),
     /// Migrate both databases and make the replication slot
     Migrate(migrate::MigrateArgs),
     /// Print every setting with its variable, flag and default, as Markdown
@@ -109,6 +112,7 @@ impl Cli {
             Command::Bench(bench) => bench.run(&self.name).await,
             Command::Events(command) => command.run().await,
             Command::Store(command) => command.run().await,
+            Command::Snapshots(command) => command.run().await,
             Command::Migrate(args) => args.run().await,
             Command::Settings => Ok(settings::run(&Self::command())),
             Command::With(args) => args.run(&self.name).await,

@@ -21,6 +21,7 @@ mod role;
 mod run;
 mod schema;
 mod settings;
+mod snapshots;
 mod stack;
 mod stack_defaults;
 mod store;

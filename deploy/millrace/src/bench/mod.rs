@@ -9,6 +9,7 @@ mod latency;
 mod metronome;
 mod probe;
 mod report;
+mod state;
 mod throughput;
 mod trigger;
 mod watched;
@@ -34,6 +35,8 @@ pub(crate) enum Bench {
     Latency(latency::LatencyArgs),
     /// A rate held for a time, in transactions of ten events, with the lag it causes
     Throughput(throughput::ThroughputArgs),
+    /// From the store, from a snapshot and from memory to an aggregate's state; and how fast the log is read
+    State(state::StateArgs),
     /// A backlog of outbox rows, from the start of the connector to the last record in Kafka
     Drain(drain::DrainArgs),
 }
@@ -55,6 +58,7 @@ impl Bench {
             Self::Append(args) => (append::figures(&args, stack).await?, args.output),
             Self::Latency(args) => (latency::figures(&args, stack).await?, args.output),
             Self::Throughput(args) => (throughput::figures(&args, stack).await?, args.output),
+            Self::State(args) => (state::figures(&args, stack).await?, args.output),
             Self::Drain(args) => (drain::figures(&args, stack).await?, args.output),
         };
         Report { calibration, figures }.publish(output.json.as_deref())?;

@@ -132,6 +132,29 @@ async fn a_history_is_shown_as_of_any_version_and_moment() {
         assert!(shown.stdout.starts_with(&format!("version {version}\n")), "{more:?}: {shown:?}");
         assert!(shown.stdout.contains("Running"), "{more:?}: {shown:?}");
     }
+    let position = whole[1]["position"].to_string();
+    for (more, types) in [
+        (["--position", position.as_str()], 2),
+        (["--recorded-at", whole[0]["recorded_at"].as_str().unwrap()], 1),
+    ] {
+        assert_eq!(timeline(&world, &agent, &tenant.parse().unwrap(), &more).await, whole[..types]);
+    }
+    let shown =
+        world.program.done(&["events", "show", &id, "--tenant", tenant, "--version", "2", "--json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), whole[1]);
+    let shown = world.program.done(&["events", "show", &id, "--tenant", tenant, "--version", "2"]).await;
+    assert!(
+        shown.contains("ModelCalled") && shown.contains("correlation") && !shown.contains('\x1b'),
+        "{shown}"
+    );
+    let nothing = world.program.run(&["events", "show", &id, "--tenant", tenant, "--version", "4"]).await;
+    assert_eq!((nothing.code, nothing.stdout.as_str()), (4, ""), "{nothing:?}");
+    let diff = ["events", "diff", &id, "--tenant", tenant, "--from", "2", "--json"];
+    let changed = world.program.done(&diff).await;
+    let changed: Vec<Value> = changed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let paths: Vec<_> = changed.iter().map(|change| change["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["Running.tool_uses"]);
+    assert_eq!((&changed[0]["before"], &changed[0]["after"]), (&0.into(), &1.into()));
     let before = state(&["--at", "2001-01-01T00:00:00Z"]).await;
     assert_eq!((before.code, before.stdout.as_str()), (4, ""), "it had not begun: {before:?}");
     let stranger = world.program.run(&["events", "timeline", &id, "--tenant", "somebody-else"]).await;

@@ -1,0 +1,73 @@
+//! The kinds of aggregates that this program can read, and what it makes of their events.
+
+use std::fmt::Debug;
+
+use agents::Execution;
+use anyhow::{Context, bail};
+use event_store::{Codec, StoredEvent};
+use events::{DomainEvent, Recorded};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A state as people and as programs read it.
+pub(super) struct State {
+    pub(super) text: String,
+    pub(super) json: Value,
+}
+
+/// Declares the kinds: aggregates of the domain, found by the type that the store gives their events.
+macro_rules! kinds {
+    ($($aggregate:ty),+ $(,)?) => {
+        /// The payloads, read with the schemas they were written with.
+        pub(super) async fn payloads(
+            events: &[StoredEvent],
+            registry: &wire::Registry,
+        ) -> anyhow::Result<Vec<Value>> {
+            let Some(first) = events.first() else { return Ok(vec![]) };
+            $(if first.aggregate_type == <$aggregate as aggregate::Aggregate>::Event::AGGREGATE_TYPE {
+                let recorded = recorded::<$aggregate>(events.to_vec(), registry).await?;
+                return recorded.iter().map(|event| json(&event.payload)).collect();
+            })+
+            bail!("this program knows no aggregates of type {:?}", first.aggregate_type)
+        }
+
+        /// The state that these events lead to.
+        pub(super) async fn state(
+            kind: &str,
+            events: Vec<StoredEvent>,
+            registry: &wire::Registry,
+        ) -> anyhow::Result<State> {
+            $(if kind == <$aggregate as aggregate::Aggregate>::Event::AGGREGATE_TYPE {
+                return fold::<$aggregate>(events, registry).await;
+            })+
+            bail!("this program knows no aggregates of type {kind:?}")
+        }
+    };
+}
+
+kinds!(Execution);
+
+async fn recorded<A: aggregate::Aggregate>(
+    events: Vec<StoredEvent>,
+    registry: &wire::Registry,
+) -> anyhow::Result<Vec<Recorded<A::Event>>> {
+    let codec = Codec::<A::Event>::prepare(registry).await.context("failed to prepare reading events")?;
+    let mut recorded = Vec::with_capacity(events.len());
+    for event in events {
+        recorded.push(codec.recorded(event).await?);
+    }
+    Ok(recorded)
+}
+
+async fn fold<A: aggregate::Aggregate + Serialize + Debug>(
+    events: Vec<StoredEvent>,
+    registry: &wire::Registry,
+) -> anyhow::Result<State> {
+    let recorded = recorded::<A>(events, registry).await?;
+    let state = A::replay(recorded.iter().map(|event| &event.payload));
+    Ok(State { text: format!("{state:#?}"), json: serde_json::to_value(&state)? })
+}
+
+fn json(payload: &impl DomainEvent) -> anyhow::Result<Value> {
+    Ok(payload.serialize_record(serde_json::value::Serializer)?)
+}
