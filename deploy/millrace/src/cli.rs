@@ -4,8 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::{
-    bench, connector, demo, events, import, migrate, parked, run, schema, settings, snapshots, stack,
-    stack_defaults, store, topics, up, verify, with,
+    archive_command, backup, bench, connector, demo, events, import, migrate, parked, reconcile, restore,
+    run, schema, settings, snapshots, stack, stack_defaults, store, topics, up, verify, with,
 };
 
 /// Events out of Postgres, through Kafka, into projections; with proof
@@ -69,6 +69,16 @@ enum Command {
     /// Measure
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Write the event store to files
+    Backup(backup::BackupArgs),
+    /// Fill an empty events' database from a backup
+    Restore(restore::RestoreArgs),
+    /// Give the store what only the topic has, or the topic what only the store has
+    #[command(subcommand)]
+    Reconcile(reconcile::ReconcileCommand),
+    /// Streams that leave the store for a file, and come back
+    #[command(subcommand)]
+    Archive(archive_command::ArchiveCommand),
     /// Look at what was stored
     #[command(subcommand)]
     Events(events::EventsCommand),
@@ -110,6 +120,10 @@ impl Cli {
             Command::Verify(args) => args.run().await,
             Command::Demo(args) => args.run(&self.name).await,
             Command::Bench(bench) => bench.run(&self.name).await,
+            Command::Backup(args) => args.run().await,
+            Command::Restore(args) => args.run().await,
+            Command::Reconcile(command) => command.run().await,
+            Command::Archive(command) => command.run().await,
             Command::Events(command) => command.run().await,
             Command::Store(command) => command.run().await,
             Command::Snapshots(command) => command.run().await,

@@ -3,10 +3,13 @@
 //! Here the parts are put together and nothing else is done: configuration is read, adapters are connected, answers are
 //! printed. Data goes to stdout, everything else to stderr; the exit status says what happened (`millrace help exit`).
 
+mod archive_command;
+mod backup;
 mod bench;
 mod chain;
 mod cli;
 mod connector;
+mod deed;
 mod demo;
 mod events;
 mod exit;
@@ -17,6 +20,8 @@ mod parked;
 mod print_config;
 mod progress;
 mod projections;
+mod reconcile;
+mod restore;
 mod role;
 mod run;
 mod schema;

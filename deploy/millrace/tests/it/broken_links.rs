@@ -3,46 +3,12 @@
 //! On a stack of its own, since what is broken here is broken for everybody. Each break is mended before the next, and
 //! the stages are proved again, so that each finding is seen alone.
 
-use std::process::Command;
-
 use events::TenantId;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
 
-use crate::harness::{Agent, PATIENCE, Program, Role, Runs, World, eventually, new_event_id, tenant};
-
-/// A stack that goes with this, also when the test fails.
-struct OwnStack(World);
-
-impl OwnStack {
-    async fn raise() -> Self {
-        let name = format!("links-{}", std::process::id());
-        // Whatever comes of raising it, it is removed.
-        let purge = Purge(name.clone());
-        Program::on(&name).done(&["up"]).await;
-        std::mem::forget(purge);
-        Self(World::named(&name))
-    }
-}
-
-impl Drop for OwnStack {
-    fn drop(&mut self) {
-        drop(Purge(self.0.stack.name().to_owned()));
-    }
-}
-
-struct Purge(String);
-
-impl Drop for Purge {
-    fn drop(&mut self) {
-        let millrace = env!("CARGO_BIN_EXE_millrace");
-        let ended = Command::new(millrace).args(["down", "--purge", "--name", &self.0]).output().unwrap();
-        if !ended.status.success() {
-            eprintln!("the stack {} stays: {ended:?}", self.0);
-        }
-    }
-}
+use crate::harness::{Agent, OwnStack, PATIENCE, Role, Runs, World, eventually, new_event_id, tenant};
 
 /// What verify says that is wrong; it has to be something.
 async fn refuted(world: &World) -> Vec<Value> {
@@ -67,8 +33,8 @@ fn assert_names(finding: &Value, stage: Value, kind: &str, agent: &Agent, versio
 
 #[tokio::test]
 async fn the_proof_fails_when_a_link_is_broken_and_names_what_is_wrong() {
-    let own = OwnStack::raise().await;
-    let (world, tenant) = (&own.0, tenant("links"));
+    let own = OwnStack::raise("links").await;
+    let (world, tenant) = (&own.world, tenant("links"));
     let projector = Role::projector(world).await;
     world.import(&Runs::sample(20), &tenant).await;
     world.drained(&tenant).await;

@@ -13,5 +13,6 @@ mod harness;
 mod import;
 mod janitor;
 mod poison;
+mod restore;
 mod tenancy;
 mod zombie;

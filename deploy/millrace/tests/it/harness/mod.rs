@@ -2,6 +2,7 @@
 
 mod agent;
 mod chain;
+mod own_stack;
 mod program;
 mod role;
 mod runs;
@@ -9,6 +10,7 @@ mod world;
 
 pub(crate) use agent::{Agent, metadata, new_event_id};
 pub(crate) use chain::Standing;
+pub(crate) use own_stack::OwnStack;
 pub(crate) use program::{Program, Ran, finish};
 pub(crate) use role::Role;
 pub(crate) use runs::{Runs, sample};

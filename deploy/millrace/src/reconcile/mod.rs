@@ -1,0 +1,89 @@
+//! `millrace reconcile`: gives the store what only the topic has, or the topic what only the store has.
+
+mod compare;
+mod store_to_topic;
+mod topic_to_store;
+
+use clap::{Args, Subcommand};
+use kafka::{BrokerConfig, Password, TopicReader};
+use sqlx::{Connection, PgConnection};
+
+use crate::exit::Exit;
+
+/// Which of the two is made whole.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReconcileCommand {
+    /// Bring events back that the topic has and the store lost, as after a restore; status 10 when a dry run finds some
+    TopicToStore(ReconcileArgs),
+    /// Publish events again that the store has and the topic lost, as after a lost slot; status 10 when a dry run finds some
+    StoreToTopic(store_to_topic::StoreToTopicArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReconcileArgs {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Who does it, for the audit
+    #[arg(long, value_name = "NAME", required_unless_present = "dry_run")]
+    actor: Option<String>,
+
+    /// Why, for the audit
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    reason: Option<String>,
+
+    /// The events' database as the role `owner`
+    #[arg(long, env = "MILLRACE_EVENTS_OWNER_URL", hide_env_values = true, value_name = "URL")]
+    events_owner_url: String,
+
+    #[command(flatten)]
+    store: event_store::AuditConfig,
+
+    #[command(flatten)]
+    broker: BrokerConfig,
+
+    /// User that may read every topic
+    #[arg(long, env = "MILLRACE_KAFKA_AUDITOR_USER", default_value = "auditor")]
+    auditor_user: String,
+
+    /// Its password
+    #[arg(long, env = "MILLRACE_KAFKA_AUDITOR_PASSWORD", hide_env_values = true)]
+    auditor_password: Option<Password>,
+
+    #[command(flatten)]
+    registry: wire::RegistryConfig,
+}
+
+impl ReconcileCommand {
+    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        match self {
+            Self::TopicToStore(args) => topic_to_store::run(&args).await,
+            Self::StoreToTopic(args) => args.run().await,
+        }
+    }
+}
+
+impl ReconcileArgs {
+    fn deed(&self) -> archive::Deed {
+        let given = |text: &Option<String>| text.clone().unwrap_or_default();
+        archive::Deed { actor: given(&self.actor), reason: given(&self.reason) }
+    }
+
+    async fn owner(&self) -> anyhow::Result<PgConnection> {
+        use anyhow::Context;
+        PgConnection::connect(&self.events_owner_url)
+            .await
+            .context("failed to connect to the events' database")
+    }
+
+    /// A reader of topics; its group is its own and commits nothing.
+    fn topic_reader(&self) -> anyhow::Result<TopicReader> {
+        let group = format!("verify-{}", uuid::Uuid::now_v7().simple());
+        Ok(TopicReader::new(&self.broker, &self.auditor_user, self.auditor_password.as_ref(), &group)?)
+    }
+}

@@ -1,0 +1,31 @@
+use std::process::Command;
+
+use super::{Program, World};
+
+/// A stack that goes with this, also when the test fails.
+pub(crate) struct OwnStack {
+    pub(crate) world: World,
+    _purge: Purge,
+}
+
+impl OwnStack {
+    pub(crate) async fn raise(purpose: &str) -> Self {
+        let name = format!("{purpose}-{}", std::process::id());
+        // Whatever comes of raising it, it is removed.
+        let purge = Purge(name.clone());
+        Program::on(&name).done(&["up"]).await;
+        Self { world: World::named(&name), _purge: purge }
+    }
+}
+
+struct Purge(String);
+
+impl Drop for Purge {
+    fn drop(&mut self) {
+        let millrace = env!("CARGO_BIN_EXE_millrace");
+        let ended = Command::new(millrace).args(["down", "--purge", "--name", &self.0]).output().unwrap();
+        if !ended.status.success() {
+            eprintln!("the stack {} stays: {ended:?}", self.0);
+        }
+    }
+}
