@@ -75,6 +75,20 @@ pub enum Error {
     /// A stored event cannot be read.
     #[error(transparent)]
     Decode(#[from] CodecError),
+    /// Somebody ended the run, or rolls it back.
+    #[error("run {run} is not running any more")]
+    NotRunning {
+        /// Which.
+        run: uuid::Uuid,
+    },
+    /// An aggregate cannot be withdrawn.
+    #[error("aggregate {aggregate_id} cannot be withdrawn: {reason}")]
+    Withdraw {
+        /// Which.
+        aggregate_id: AggregateId,
+        /// Why not.
+        reason: String,
+    },
     /// A task of the run panicked.
     #[error("a part of the run broke off")]
     Broken(#[source] tokio::task::JoinError),

@@ -24,20 +24,24 @@
 //! ```
 
 mod append;
+mod bookkeeping;
 mod error;
 mod plan;
 mod postgres;
 mod progress;
 mod report;
+mod rollback;
 mod run;
 mod source;
 mod target;
 mod verify;
 
+pub use bookkeeping::{Bookkeeping, Run, State};
 pub use error::Error;
 pub use plan::{Planned, Planner, Rejected};
 pub use progress::Progress;
-pub use report::{Counts, Report, SumFound, Verified};
-pub use run::{Importer, OnRejected};
+pub use report::{Counts, Report, SumFound, Total, Verified};
+pub use rollback::{Kept, Rollback, RolledBack};
+pub use run::Importer;
 pub use source::{Origin, Place, Rows};
 pub use target::{Rules, Target};

@@ -6,6 +6,7 @@ use std::fmt;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::Error;
+use crate::bookkeeping::failed;
 
 /// Rows of one fetch.
 const FETCH: u32 = 500;
@@ -59,6 +60,16 @@ impl Cursor {
     }
 }
 
-fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Error {
-    move |source| Error::Database { what, source }
+/// How many rows a query has.
+pub(crate) async fn count(url: &str, query: &str) -> Result<u64, Error> {
+    let mut connection =
+        PgConnection::connect(url).await.map_err(failed("connect to the source's database"))?;
+    let mut reading =
+        connection.begin_with("begin read only").await.map_err(failed("begin to read the source"))?;
+    let count = format!("select count(*) from ({query}) as source_row");
+    let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count)) // as above
+        .fetch_one(&mut *reading)
+        .await
+        .map_err(failed("count the rows of the mapping's query"))?;
+    Ok(rows.unsigned_abs())
 }

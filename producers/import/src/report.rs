@@ -1,9 +1,10 @@
 //! What an import did, in numbers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use mapping::Mapping;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::Planned;
 
@@ -23,7 +24,7 @@ pub struct Counts {
     /// Commands of applied rows by type.
     pub commands: BTreeMap<String, u64>,
     /// Sums over applied rows by name.
-    pub sums: BTreeMap<String, i128>,
+    pub sums: BTreeMap<String, Total>,
 }
 
 impl Counts {
@@ -34,7 +35,27 @@ impl Counts {
             *self.commands.entry(command.clone()).or_default() += count;
         }
         for (sum, value) in mapping.sums.iter().zip(&row.sums) {
-            *self.sums.entry(sum.name.clone()).or_default() += value;
+            self.sums.entry(sum.name.clone()).or_default().0 += value;
+        }
+    }
+}
+
+/// A sum over very many rows: larger than one number of a row can be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Total(pub i128);
+
+impl fmt::Display for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A number, or a text where JSON's readers would round it.
+impl Serialize for Total {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match i64::try_from(self.0) {
+            Ok(number) => serializer.serialize_i64(number),
+            Err(_) => serializer.collect_str(&self.0),
         }
     }
 }
@@ -53,9 +74,9 @@ pub struct Report {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SumFound {
     /// Over the column of the rows.
-    pub source: i128,
+    pub source: Total,
     /// Over the field of the stored events.
-    pub store: i128,
+    pub store: Total,
 }
 
 /// How source and store compare.

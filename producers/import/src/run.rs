@@ -16,15 +16,6 @@ const BATCH_ROWS: usize = 100;
 /// … while it stays small enough for whoever waits behind it.
 const BATCH_EVENTS: usize = 400;
 
-/// What a rejected row means for the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnRejected {
-    /// All rows are validated first, and nothing is written unless all are good.
-    Stop,
-    /// It is reported, the others are imported.
-    Continue,
-}
-
 /// Imports rows for one tenant.
 pub struct Importer<S> {
     store: Arc<S>,

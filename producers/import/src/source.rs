@@ -88,6 +88,32 @@ impl Rows {
         Ok(Self { name: origin.name(), line: 0, kind })
     }
 
+    /// How many rows there are, or lines of a file where rows are not counted without being read.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub async fn expected(mapping: &Mapping, origin: &Origin) -> Result<u64, Error> {
+        match (&mapping.source, origin) {
+            (Source::Postgres { query }, Origin::Database(url)) => crate::postgres::count(url, query).await,
+            (_, Origin::Database(_)) => Err(Error::WantsFile),
+            (_, Origin::File(path)) => {
+                let (mut reader, mut lines) = (file(path)?, 0);
+                loop {
+                    let read = |source| Error::Open { path: path.clone(), source };
+                    let (newlines, bytes) = {
+                        let some = reader.fill_buf().map_err(read)?;
+                        (some.iter().filter(|byte| **byte == b'\n').count(), some.len())
+                    };
+                    if bytes == 0 {
+                        return Ok(lines);
+                    }
+                    lines += newlines as u64;
+                    reader.consume(bytes);
+                }
+            }
+        }
+    }
+
     /// The next row, or why it cannot be read; `None` after the last.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::fmt;
 
 use aggregate::Aggregate;
 use event_store::{Codec, CodecError, NewEvent, StoredEvent};
-use events::{AggregateId, DomainEvent, EventId, Metadata};
+use events::{AggregateId, DomainEvent, EventId, Metadata, Timestamp};
 use futures::future::BoxFuture;
 use mapping::{Command, Refused};
 use serde::de::DeserializeOwned;
@@ -29,6 +29,19 @@ pub trait Target: Send + Sync {
 
     /// Whether an event of this type ends a life of the aggregate, so that it may start anew.
     fn is_withdrawal(&self, event_type: &str) -> bool;
+
+    /// The event that ends a life of the aggregate.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    fn withdraw(
+        &self,
+        id: AggregateId,
+        event_id: EventId,
+        at: Timestamp,
+        reason: &str,
+        why: Metadata,
+    ) -> Result<NewEvent, Refused>;
 
     /// Whether a stored event says what a planned one says, whichever versions of a schema they are written in.
     fn is_same<'a>(
@@ -97,7 +110,20 @@ where
     }
 
     fn is_withdrawal(&self, event_type: &str) -> bool {
-        event_type.ends_with("Withdrawn")
+        event_type == A::Event::WITHDRAWN
+    }
+
+    fn withdraw(
+        &self,
+        id: AggregateId,
+        event_id: EventId,
+        at: Timestamp,
+        reason: &str,
+        why: Metadata,
+    ) -> Result<NewEvent, Refused> {
+        let event = A::Event::withdrawn(id, at, reason.to_owned());
+        let encoded = self.codec.new_event(&event, event_id, why);
+        encoded.map_err(|error| Refused { field: "reason".to_owned(), reason: error.to_string() })
     }
 
     fn is_same<'a>(

@@ -111,8 +111,8 @@ impl Verified {
         let mut differences = Vec::new();
         for ((sum, source), store) in mapping.sums.iter().zip(&planned.sums).zip(totals) {
             let Some(found) = self.sums.get_mut(&sum.name) else { continue };
-            found.source += source;
-            found.store += store.unwrap_or_default();
+            found.source.0 += source;
+            found.store.0 += store.unwrap_or_default();
             if store.is_none() {
                 differences.push(format!("{} has no whole number {:?}", sum.event, sum.field));
             }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod fixture;
+mod postgres;
+mod rollback;
 mod rows;
 mod runs;
 mod sample;

@@ -89,7 +89,7 @@ async fn a_csv_file_is_imported_and_every_bad_row_is_told_with_place_key_field_a
     assert_eq!(told.len(), 6);
     let verified = import.verify(&mapping, &origin).await;
     assert!(verified.holds(), "{verified:?}");
-    assert_eq!(verified.sums["dollars"].store, 100_000_000);
+    assert_eq!(verified.sums["dollars"].store.0, 100_000_000);
 }
 
 #[tokio::test]
