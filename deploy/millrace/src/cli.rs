@@ -55,7 +55,7 @@ enum Command {
     Schema(schema::SchemaCommand),
     /// Bring existing data in
     #[command(subcommand)]
-    Import(Import),
+    Import(import::ImportCommand),
     /// Play a long-running role
     #[command(subcommand)]
     Run(run::RunCommand),
@@ -96,12 +96,6 @@ enum Command {
     With(with::WithArgs),
 }
 
-#[derive(Debug, Subcommand)]
-enum Import {
-    /// Published runs of AI agents, one JSON object a line
-    AgentRuns(import::AgentRunsArgs),
-}
-
 impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
         match self.command {
@@ -114,7 +108,7 @@ impl Cli {
             Command::Connect(command) => command.run().await,
             Command::Topics(command) => command.run().await,
             Command::Schema(command) => command.run().await,
-            Command::Import(Import::AgentRuns(args)) => args.run().await,
+            Command::Import(command) => command.run().await,
             Command::Run(command) => command.run().await,
             Command::Parked(command) => command.run().await,
             Command::Verify(args) => args.run().await,

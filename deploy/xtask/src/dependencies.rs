@@ -16,8 +16,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
 const TESTKIT: &str = "testkit";
 
 /// Functions of values, all the way down.
-const PURE: [&str; 7] =
-    ["events", "aggregate", "agents", "agent-runs", "mapping", "projection", "agent-views"];
+const PURE: [&str; 6] = ["events", "aggregate", "agents", "mapping", "projection", "agent-views"];
 
 /// What no pure crate has in its tree: runtimes, drivers, clocks, random sources.
 const IMPURE: [&str; 13] = [

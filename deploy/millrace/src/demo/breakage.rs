@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use events::TenantId;
+use import::Progress;
 use local::Component;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{World, watch};
 use crate::chain::projector;
-use crate::import::Progress;
 use crate::role::Role;
 
 /// Imports the runs, which lead to `total` events, for another tenant and kills, each with -9 and at least a third of the events in flight: Connect, while
@@ -37,7 +37,7 @@ pub(crate) async fn run(
     };
     let both = async { tokio::try_join!(import, kill_connect).map(|(imported, ())| imported) };
     let imported = watch::while_running(&world.chain, both).await?;
-    println!("  {} runs imported for tenant {tenant}: {} events", imported.runs, imported.events_appended);
+    println!("  {} runs imported for tenant {tenant}: {} events", imported.rows, imported.events_appended);
 
     crate::up::up(&crate::up::named(&world.stack)).await.context("failed to raise Connect again")?;
     let consumer = projector(&world.stack, &[])?;

@@ -28,11 +28,15 @@ pub(crate) struct DemoArgs {
     /// The runs to import
     #[arg(long, default_value = "producers/agents/samples/agent-runs.jsonl.gz", value_name = "FILE")]
     file: PathBuf,
+
+    /// How they become commands
+    #[arg(long, default_value = "producers/agents/samples/agent-runs.yaml", value_name = "FILE")]
+    mapping: PathBuf,
 }
 
 impl DemoArgs {
     pub(crate) async fn run(self, stack: &str) -> anyhow::Result<Exit> {
-        let shown = show(stack, self.file).await;
+        let shown = show(stack, self.file, self.mapping).await;
         if self.down {
             crate::up::down(stack, false).await?;
             println!("\nThe stack is down; its data are kept.");
@@ -48,12 +52,12 @@ impl DemoArgs {
     }
 }
 
-async fn show(stack: &str, file: PathBuf) -> anyhow::Result<()> {
+async fn show(stack: &str, file: PathBuf, mapping: PathBuf) -> anyhow::Result<()> {
     let truth = truth::of_file(&file)?;
 
     heading("The stack");
     println!("{}", crate::up::up(&crate::up::named(stack)).await?);
-    let world = World::connect(stack, file).await?;
+    let world = World::connect(stack, file, mapping).await?;
     let mut projector = projector(stack, &[])?;
     let relay = relay(stack)?;
     // New tenants each time, so that the demo can be run again on the same stack.

@@ -1,14 +1,14 @@
 //! Everything the demo is connected to.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use agent_views::ExecutionsRedis;
 use agents::Execution;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use event_store::{Codec, PgEventStore, Repository};
 use events::{EventId, ExecutionEvent, TenantId};
+use import::{Counts, Progress, Rejected};
 use projection_redis::Reader;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{FromRow, PgPool};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::watch;
 use crate::chain::{Chain, ChainArgs};
-use crate::import::{Imported, Importer, OnError, Progress};
+use crate::import::TaskArgs;
 use crate::stack_defaults::settings;
 
 /// The demo's stack, seen from every side.
@@ -24,9 +24,9 @@ use crate::stack_defaults::settings;
 pub(crate) struct World {
     pub(crate) stack: String,
     pub(crate) file: PathBuf,
+    mapping: PathBuf,
     pub(crate) chain: Chain,
     pub(crate) executions: Repository<Execution, PgEventStore>,
-    registry: wire::Registry,
     dashboard: PgPool,
     chain_args: ChainArgs,
     partitions: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Total {
 }
 
 impl World {
-    pub(crate) async fn connect(stack: &str, file: PathBuf) -> anyhow::Result<Self> {
+    pub(crate) async fn connect(stack: &str, file: PathBuf, mapping: PathBuf) -> anyhow::Result<Self> {
         let registry = wire::Registry::new(&settings(stack)?)?;
         let store: event_store::Config = settings(stack)?;
         let dashboard: Dashboard = settings(stack)?;
@@ -64,12 +64,12 @@ impl World {
         Ok(Self {
             stack: stack.to_owned(),
             file,
+            mapping,
             chain: Chain::connect(stack).await?,
             executions: Repository::new(
                 PgEventStore::new(store.connect().await?),
                 Codec::prepare(&registry).await?,
             ),
-            registry,
             dashboard: PgPoolOptions::new()
                 .max_connections(1)
                 .connect(&dashboard.views_dashboard_url)
@@ -80,32 +80,38 @@ impl World {
         })
     }
 
-    /// Imports the file for a tenant with the live line shown.
-    pub(crate) async fn import(&self, tenant: &TenantId, progress: &Progress) -> anyhow::Result<Imported> {
-        let store: event_store::Config = settings(&self.stack)?;
-        let importer = Importer {
-            store: PgEventStore::new(store.connect().await?),
-            codec: Codec::prepare(&self.registry).await?,
-            tenant: tenant.clone(),
-            on_error: OnError::Stop,
+    /// Imports the file for a tenant.
+    pub(crate) async fn import(&self, tenant: &TenantId, progress: &Progress) -> anyhow::Result<Counts> {
+        let task = TaskArgs {
+            mapping: self.mapping.clone(),
+            file: Some(self.file.clone()),
+            source_url: None,
+            tenant: Some(tenant.clone()),
             concurrency: 8,
+            store: settings(&self.stack)?,
+            registry: settings(&self.stack)?,
         };
-        importer.file(&self.file, progress).await
+        let mut refused = Vec::new();
+        let tell = |rejected: &Rejected| refused.push(rejected.to_string());
+        let report = task.task().await?.run("demo", progress, |_| {}, tell).await?;
+        if let Some(first) = refused.first() {
+            bail!("{} rows were refused; {first}", refused.len());
+        }
+        Ok(report.counts)
     }
 
-    /// The same, shown; returns the number of events.
+    /// The same with the live line shown; returns the number of events.
     pub(crate) async fn import_shown(&self, tenant: &TenantId) -> anyhow::Result<u64> {
         let progress = Progress::default();
         let begun = std::time::Instant::now();
-        let imported = watch::while_running(&self.chain, self.import(tenant, &progress)).await?;
+        let Counts { rows, events_appended, .. } =
+            watch::while_running(&self.chain, self.import(tenant, &progress)).await?;
         let seconds = begun.elapsed().as_secs_f64();
-        let appended = progress.appended.load(Ordering::Relaxed);
         println!(
-            "  {} runs of tenant {tenant} imported in {seconds:.1} s: {appended} events, {:.0} events/s",
-            imported.runs,
-            appended as f64 / seconds
+            "  {rows} runs of tenant {tenant} imported in {seconds:.1} s: {events_appended} events, {:.0} events/s",
+            events_appended as f64 / seconds
         );
-        Ok(appended)
+        Ok(events_appended)
     }
 
     /// What a dashboard of this tenant reads, as the role `dashboard`, which sees no other tenant.

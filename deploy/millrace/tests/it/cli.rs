@@ -76,7 +76,7 @@ async fn what_is_unknown_is_named_and_ends_with_its_status() {
     for (arguments, code, named) in [
         (&["frobnicate"][..], 2, "frobnicate"),
         (&["status", "--frobnicate"], 2, "--frobnicate"),
-        (&["import", "agent-runs", "file"], 2, "--tenant"),
+        (&["import", "run"], 2, "<MAPPING>"),
         (&["run", "projector", "no-projection"], 2, "no-projection"),
         (&["status", "--name", "no-such-stack"], 1, "no-such-stack"),
         (&["verify", "--name", "no-such-stack"], 2, "--events-auditor-url"),

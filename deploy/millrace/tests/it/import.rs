@@ -1,6 +1,6 @@
 //! An import can be killed, repeated, and given bad lines.
 
-use crate::harness::{PATIENCE, Role, Runs, World, eventually, import, sample, tenant};
+use crate::harness::{MAPPING, PATIENCE, Ran, Role, Runs, World, eventually, import, sample, tenant};
 
 #[tokio::test]
 async fn an_import_that_is_killed_half_way_and_run_again_stores_no_event_twice() {
@@ -15,7 +15,7 @@ async fn an_import_that_is_killed_half_way_and_run_again_stores_no_event_twice()
     assert!(0 < stored && stored < runs.events, "{stored} of {} is not half-way", runs.events);
 
     let again = world.import(&runs, &tenant).await;
-    assert_eq!((&again["runs"], &again["events_present"]), (&60.into(), &stored.into()));
+    assert_eq!((&again["rows_applied"], &again["events_present"]), (&60.into(), &stored.into()));
     assert_eq!(again["events_appended"], runs.events - stored);
     let once_more = world.import(&runs, &tenant).await;
     assert_eq!(
@@ -31,29 +31,39 @@ async fn an_import_that_is_killed_half_way_and_run_again_stores_no_event_twice()
 }
 
 #[tokio::test]
-async fn a_bad_line_is_reported_by_number_and_field_and_the_import_stops_or_goes_on_as_asked() {
+async fn bad_lines_are_listed_with_line_key_and_field_and_the_import_stops_or_goes_on_as_asked() {
     let (world, tenant) = (World::shared(), tenant("import-bad"));
     let mut lines = sample(5);
     lines[1] = lines[1].replacen("\"prompt_tokens\":", "\"prompt_tokens\":-", 1);
     lines[3] = "{\"run_id\":".to_owned();
     let runs = Runs::of(&lines);
-    let stop = [&import(&runs, &tenant)[..], &["--concurrency", "1"]].concat();
-    let stopped = world.program.run(&stop).await;
-    assert_eq!(stopped.code, 1, "{stopped:?}");
-    assert_eq!(stopped.json()["runs"], 1, "the line before the bad one");
-    assert!(stopped.stderr.contains("line 2: field steps[0].prompt_tokens: "), "{stopped:?}");
-    assert!(
-        !stopped.stderr.contains("line 4"),
-        "nothing is read behind the line that stopped it: {stopped:?}"
-    );
+    let refused = |ran: &Ran| {
+        let printed = ran.lines();
+        let rejected = printed.iter().filter(|it| it["kind"] == "rejected");
+        rejected.map(|it| (it["line"].as_u64().unwrap(), it["field"].to_string())).collect::<Vec<_>>()
+    };
+    let told = vec![(2, "\"steps[0].prompt_tokens\"".to_owned()), (4, "\".\"".to_owned())];
+    for command in ["validate", "run"] {
+        let ran = world.program.run(&[&["import", command], &import(&runs, &tenant)[2..]].concat()).await;
+        assert_eq!((ran.code, refused(&ran)), (1, told.clone()), "{ran:?}");
+        assert_eq!(world.appended(&tenant).await, 0, "nothing is written unless all are good");
+    }
 
     let go_on = [&import(&runs, &tenant)[..], &["--on-error", "continue"]].concat();
     let went_on = world.program.run(&go_on).await;
-    assert_eq!(went_on.code, 3, "{went_on:?}");
-    assert_eq!(went_on.json()["runs"], 3);
-    assert!(went_on.stderr.contains("line 2: field steps[0].prompt_tokens: "), "{went_on:?}");
-    assert!(went_on.stderr.contains("line 4: field "), "{went_on:?}");
+    assert_eq!((went_on.code, refused(&went_on)), (3, told), "{went_on:?}");
+    let last = went_on.lines().pop().unwrap();
+    assert_eq!(
+        (&last["kind"], &last["rows_applied"], &last["rows_rejected"]),
+        (&"imported".into(), &3.into(), &2.into())
+    );
     assert_eq!(world.appended(&tenant).await, runs.events);
+
+    let verify = [&["import", "verify"], &import(&runs, &tenant)[2..]].concat();
+    let verified = world.program.run(&verify).await;
+    assert_eq!((verified.code, &verified.json()["verified"]["rows_equal"]), (0, &3.into()), "{verified:?}");
+    let listed = world.program.done(&["import", "status", "--tenant", tenant.as_str()]).await;
+    assert!(listed.contains("agent-runs") && listed.contains("done"), "{listed}");
 
     let projector = Role::projector(&world).await;
     world.drained(&tenant).await;
@@ -65,9 +75,9 @@ async fn a_bad_line_is_reported_by_number_and_field_and_the_import_stops_or_goes
 async fn a_file_without_lines_is_imported_and_a_missing_one_is_named() {
     let (world, tenant, none) = (World::shared(), tenant("import-none"), Runs::of(&[]));
     let imported = world.import(&none, &tenant).await;
-    assert_eq!((&imported["runs"], &imported["events_appended"]), (&0.into(), &0.into()));
+    assert_eq!((&imported["rows"], &imported["events_appended"]), (&0.into(), &0.into()));
 
-    let missing = ["import", "agent-runs", "/no/such/file", "--tenant", tenant.as_str()];
+    let missing = ["import", "run", MAPPING, "/no/such/file", "--tenant", tenant.as_str()];
     let missing = world.program.run(&missing).await;
     assert_eq!((missing.code, missing.stdout.as_str()), (1, ""), "{missing:?}");
     assert!(missing.stderr.contains("/no/such/file"), "{missing:?}");
@@ -77,7 +87,7 @@ async fn a_file_without_lines_is_imported_and_a_missing_one_is_named() {
 async fn a_text_that_is_no_tenant_is_a_usage_error() {
     let (world, runs) = (World::shared(), Runs::of(&[]));
     for no_tenant in ["", "Acme", "acme corp", "1st"] {
-        let ran = world.program.run(&["import", "agent-runs", runs.path(), "--tenant", no_tenant]).await;
+        let ran = world.program.run(&["import", "run", MAPPING, runs.path(), "--tenant", no_tenant]).await;
         assert_eq!(ran.code, 2, "{no_tenant:?}: {ran:?}");
         assert!(ran.stderr.contains("--tenant"), "{no_tenant:?}: {ran:?}");
     }

@@ -13,7 +13,7 @@ pub(crate) use chain::Standing;
 pub(crate) use own_stack::OwnStack;
 pub(crate) use program::{Program, Ran, finish};
 pub(crate) use role::Role;
-pub(crate) use runs::{Runs, sample};
+pub(crate) use runs::{MAPPING, Runs, sample};
 pub(crate) use testkit::{eventually, unique};
 pub(crate) use world::{World, import};
 

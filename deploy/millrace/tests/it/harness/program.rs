@@ -63,6 +63,12 @@ pub(crate) async fn finish(child: Child, arguments: &[&str]) -> Ran {
 }
 
 impl Ran {
+    /// What it printed, as JSON, one object a line.
+    pub(crate) fn lines(&self) -> Vec<serde_json::Value> {
+        let read = |line: &str| serde_json::from_str(line);
+        self.stdout.lines().map(|line| read(line).unwrap_or_else(|_| panic!("no JSON: {self:?}"))).collect()
+    }
+
     /// What it printed, as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON, {error}: {self:?}"))

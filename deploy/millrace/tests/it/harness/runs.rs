@@ -3,10 +3,15 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
+use mapping::{Mapping, Raw};
 use tempfile::NamedTempFile;
 
 const SAMPLE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../producers/agents/samples/agent-runs.jsonl.gz");
+
+/// How its lines become commands.
+pub(crate) const MAPPING: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../producers/agents/samples/agent-runs.yaml");
 
 /// A file of runs.
 #[derive(Debug)]
@@ -32,7 +37,8 @@ impl Runs {
     pub(crate) fn of(lines: &[String]) -> Self {
         let mut file = NamedTempFile::new().unwrap();
         lines.iter().for_each(|line| writeln!(file, "{line}").unwrap());
-        let events = lines.iter().map(|line| events(line)).sum();
+        let mapping = Mapping::parse(&std::fs::read_to_string(MAPPING).unwrap()).unwrap();
+        let events = lines.iter().map(|line| events(&mapping, line)).sum();
         Self { file, events }
     }
 
@@ -45,8 +51,8 @@ fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-fn events(line: &str) -> u64 {
-    let Ok(run) = agent_runs::parse(line) else { return 0 };
-    let anybody = agent_runs::execution_id(&"anybody".parse().unwrap(), &run);
-    agent_runs::commands(&run, anybody).len() as u64
+fn events(mapping: &Mapping, line: &str) -> u64 {
+    let row = Raw::from_json(line);
+    let mapped = row.and_then(|row| mapping.map(&"anybody".parse().unwrap(), &row));
+    mapped.map_or(0, |mapped| mapped.commands.len() as u64)
 }

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
-use super::{PATIENCE, Program, Ran, Runs};
+use super::{MAPPING, PATIENCE, Program, Ran, Runs};
 
 /// A stack that is up, and the program on it.
 #[derive(Debug)]
@@ -91,6 +91,6 @@ impl World {
 }
 
 /// The arguments that import runs for a tenant.
-pub(crate) fn import<'a>(runs: &'a Runs, tenant: &'a TenantId) -> [&'a str; 6] {
-    ["import", "agent-runs", runs.path(), "--tenant", tenant.as_str(), "--json"]
+pub(crate) fn import<'a>(runs: &'a Runs, tenant: &'a TenantId) -> [&'a str; 7] {
+    ["import", "run", MAPPING, runs.path(), "--tenant", tenant.as_str(), "--json"]
 }
