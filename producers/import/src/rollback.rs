@@ -93,10 +93,17 @@ impl Made {
     /// Why it must stay, if it must.
     fn kept(&self, target: &dyn Target, cause: &str) -> Option<String> {
         if let Some(before) = self.before_type.as_deref().filter(|before| !target.is_withdrawal(before)) {
-            return Some(format!("others began it: the run's first event, version {}, follows their {before}", self.from_version));
+            return Some(format!(
+                "others began it: the run's first event, version {}, follows their {before}",
+                self.from_version
+            ));
         }
         if self.last_version != self.to_version && !self.is_withdrawn(cause) {
-            return Some(format!("others have appended to it: versions {} to {}", self.to_version + 1, self.last_version));
+            return Some(format!(
+                "others have appended to it: versions {} to {}",
+                self.to_version + 1,
+                self.last_version
+            ));
         }
         None
     }
@@ -114,7 +121,12 @@ impl<S: EventStore> Rollback<S> {
         owner_url: &str,
     ) -> Result<Self, Error> {
         let owner = PgPoolOptions::new().max_connections(1).connect(owner_url).await;
-        Ok(Self { store, target, books, owner: owner.map_err(failed("connect to the events' database as owner"))? })
+        Ok(Self {
+            store,
+            target,
+            books,
+            owner: owner.map_err(failed("connect to the events' database as owner"))?,
+        })
     }
 
     /// What a roll-back would do. Changes nothing.
@@ -153,7 +165,12 @@ impl<S: EventStore> Rollback<S> {
     ) -> Result<RolledBack, Error> {
         let planned = self.plan(run).await?;
         if run.state == State::RolledBack || (planned.kept_count > 0 && !keep) {
-            return Ok(RolledBack { withdrawn: 0, events_pruned: 0, ended: run.state == State::RolledBack, ..planned });
+            return Ok(RolledBack {
+                withdrawn: 0,
+                events_pruned: 0,
+                ended: run.state == State::RolledBack,
+                ..planned
+            });
         }
         self.note(run, false, actor, why, 0).await?;
         let (made, cause) = (self.made(run).await?, cause(run));
@@ -194,7 +211,8 @@ impl<S: EventStore> Rollback<S> {
         done: &mut RolledBack,
     ) -> Result<Vec<&'a Made>, Error> {
         let cause = said.cause;
-        let (mut withdrawn, mut left): (Vec<_>, Vec<_>) = some.iter().partition(|one| one.is_withdrawn(cause));
+        let (mut withdrawn, mut left): (Vec<_>, Vec<_>) =
+            some.iter().partition(|one| one.is_withdrawn(cause));
         left.retain(|one| match one.kept(&*self.target, cause) {
             Some(reason) => {
                 done.keep(one, reason);
@@ -230,7 +248,13 @@ impl<S: EventStore> Rollback<S> {
             ..Metadata::default()
         };
         let version = one.to_version.unsigned_abs();
-        let event = self.target.withdraw(aggregate_id, event_id(aggregate_id, version + 1), said.at, said.why, because);
+        let event = self.target.withdraw(
+            aggregate_id,
+            event_id(aggregate_id, version + 1),
+            said.at,
+            said.why,
+            because,
+        );
         let event = event.map_err(|refused| Error::Withdraw { aggregate_id, reason: refused.to_string() })?;
         Ok(Append {
             aggregate_id,

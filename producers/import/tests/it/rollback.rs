@@ -71,7 +71,12 @@ impl Imported {
             metadata: events::Metadata::default(),
             occurred_at: last.occurred_at,
         };
-        let append = Append { aggregate_id: id, aggregate_type: "execution".into(), expected: Expected::Exists, events: vec![event] };
+        let append = Append {
+            aggregate_id: id,
+            aggregate_type: "execution".into(),
+            expected: Expected::Exists,
+            events: vec![event],
+        };
         self.events.store.append(&tenant("acme"), &[append]).await.unwrap();
         id
     }
@@ -85,7 +90,10 @@ async fn a_run_is_taken_back_whole_and_the_same_data_may_come_again() {
     theirs.run(&it.mapping, &it.origin, "theirs", &Progress::default(), |_| {}).await.unwrap();
 
     let planned = it.rollback().await.plan(&it.run).await.unwrap();
-    assert_eq!((planned.aggregates, planned.withdrawn, planned.events_pruned, planned.kept_count), (400, 400, 33_708, 0));
+    assert_eq!(
+        (planned.aggregates, planned.withdrawn, planned.events_pruned, planned.kept_count),
+        (400, 400, 33_708, 0)
+    );
     assert_eq!(it.events.stored().await.0, 2 * 33_708, "a plan changes nothing");
 
     let did = it.roll_back(false).await;
@@ -97,14 +105,19 @@ async fn a_run_is_taken_back_whole_and_the_same_data_may_come_again() {
     assert_eq!((verified.rows_missing, verified.events_found), (400, 0));
     let untouched = theirs.verify(&it.mapping, &it.origin, &Progress::default()).await.unwrap();
     assert!(untouched.holds());
-    let audited: i64 = sqlx::query_scalar("select count(*) from store_audit where action like 'import-roll%'")
-        .fetch_one(&mut it.events.as_role("auditor").await)
-        .await
-        .unwrap();
+    let audited: i64 =
+        sqlx::query_scalar("select count(*) from store_audit where action like 'import-roll%'")
+            .fetch_one(&mut it.events.as_role("auditor").await)
+            .await
+            .unwrap();
     assert_eq!(audited, 2, "begun and ended");
 
     let again = it.roll_back(false).await;
-    assert_eq!((again.withdrawn, again.events_pruned, again.ended), (0, 0, true), "there is nothing left to take back");
+    assert_eq!(
+        (again.withdrawn, again.events_pruned, again.ended),
+        (0, 0, true),
+        "there is nothing left to take back"
+    );
 
     it.run = it.books.begin("m", "the mapping", "a source", "somebody").await.unwrap();
     let fresh = it.import().await;
@@ -140,7 +153,11 @@ async fn a_roll_back_that_was_killed_goes_on() {
     let killed = std::sync::Arc::new(tokio::sync::Notify::new());
     let (told, run) = (killed.clone(), it.run.clone());
     let running = tokio::spawn(async move {
-        let seen = |withdrawn| if withdrawn >= 100 { told.notify_one() };
+        let seen = |withdrawn| {
+            if withdrawn >= 100 {
+                told.notify_one()
+            }
+        };
         rollback.run(&run, "somebody", "a mistake", false, AT, seen).await
     });
     killed.notified().await;

@@ -1,0 +1,287 @@
+//! The routes, and what every one of them asks first: who, may they, is there room.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use event_store::{Context, EventStore, Repository, Until};
+use events::{AggregateId, Metadata, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use uuid::Uuid;
+
+use crate::auth::{Caller, Role, Verifier};
+use crate::backend::Backend;
+use crate::body::receive;
+use crate::command::aggregate_id;
+use crate::edge::{Trace, surround};
+use crate::face::{Ask, Exposed, Face, Kept, new_event_id};
+use crate::headers::{self, CORRELATION_ID, TOKEN, TRACEPARENT, Token};
+use crate::metrics::Metrics;
+use crate::problem::{self, Kind, Problem};
+use crate::rate::Rate;
+use crate::{ApiConfig, batch};
+
+/// The API of one store, to be filled with aggregates.
+pub struct Api<S> {
+    pub(crate) store: S,
+    pub(crate) faces: BTreeMap<&'static str, Arc<dyn Face>>,
+    pub(crate) backend: Backend,
+    pub(crate) config: ApiConfig,
+    verifier: Verifier,
+    rate: Rate,
+    metrics: Metrics,
+}
+
+impl<S> std::fmt::Debug for Api<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").field("aggregates", &self.faces.keys()).finish_non_exhaustive()
+    }
+}
+
+/// What a command led to.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Answer {
+    /// Where its events are, or how things stood when it changed nothing.
+    pub(crate) token: Token,
+}
+
+impl<S: EventStore + Clone + 'static> Api<S> {
+    /// An API without aggregates yet.
+    pub fn new(store: S, verifier: Verifier, config: &ApiConfig, metrics: Metrics) -> Self {
+        Self {
+            store,
+            faces: BTreeMap::new(),
+            backend: Backend::new(config),
+            verifier,
+            rate: Rate::new(config.api_rate, config.api_burst),
+            metrics,
+            config: config.clone(),
+        }
+    }
+
+    /// Serves one more kind of aggregate under `/v1/<collection>`. Its commands name its id in `id_field`.
+    #[must_use]
+    pub fn aggregate<A: Exposed>(
+        mut self,
+        collection: &'static str,
+        id_field: &'static str,
+        repository: Repository<A, S>,
+    ) -> Self {
+        self.faces.insert(collection, Arc::new(Kept { repository, id_field }));
+        self
+    }
+
+    /// Whether commands can be taken just now, and if not, why not: asked of the store every so often until `stop`, with the
+    /// question that each command begins with, about an aggregate that does not exist.
+    pub fn readiness(
+        &self,
+        every: Duration,
+        stop: CancellationToken,
+    ) -> impl Fn() -> Result<(), String> + Send + Sync + use<S> {
+        let (tell, told) = watch::channel(Err("the store was not asked yet".to_owned()));
+        let (store, stopped) = (self.store.clone(), stop.clone());
+        let nobody: TenantId = "readiness".parse().expect("it is a tenant's name");
+        let ask =
+            async move || match tokio::time::timeout(every, store.load(&nobody, AggregateId(Uuid::nil()), 0))
+                .await
+            {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(format!("the store does not answer: {error}")),
+                Err(_) => {
+                    Err("the store does not answer in time, or all connections to it are in use".to_owned())
+                }
+            };
+        tokio::spawn(async move {
+            loop {
+                drop(tell.send_replace(ask().await));
+                tokio::select! {
+                    () = tokio::time::sleep(every) => (),
+                    () = stopped.cancelled() => break,
+                }
+            }
+        });
+        move || if stop.is_cancelled() { Err("shutting down".to_owned()) } else { told.borrow().clone() }
+    }
+
+    /// All routes.
+    pub fn routes(self) -> Router {
+        let metrics = self.metrics.clone();
+        let cors = cors(&self.config.api_origins);
+        let api = Arc::new(self);
+        Router::new()
+            .route("/v1/{aggregates}/{id}/commands", post(command::<S>))
+            .route("/v1/{aggregates}/{id}", get(state::<S>))
+            .route("/v1/batches", post(batch::execute::<S>))
+            .route("/problems", get(problems))
+            .route("/problems/{kind}", get(problems))
+            .fallback(async || Problem::new(Kind::NotFound, "there is nothing at this path"))
+            .method_not_allowed_fallback(async || {
+                Problem::new(Kind::MethodNotAllowed, "the path does not know this method")
+            })
+            .with_state(api)
+            .layer(from_fn_with_state(metrics, surround))
+            .layer(cors)
+    }
+
+    /// Who asks, if they may, and have not asked too much.
+    pub(crate) async fn admit(&self, headers: &HeaderMap, needed: Role) -> Result<Caller, Problem> {
+        let mut given = headers.get_all(header::AUTHORIZATION).iter();
+        let authorization = match (given.next(), given.next()) {
+            (Some(one), None) => one.to_str().ok(),
+            _ => None,
+        };
+        let caller = self.verifier.caller(authorization).await.map_err(|refused| {
+            self.metrics.token_refused(refused);
+            Problem::new(Kind::Unauthenticated, "a valid bearer token is needed")
+        })?;
+        if caller.role < needed {
+            return Err(Problem::new(Kind::Forbidden, "the token's role does not allow this"));
+        }
+        self.charge(&caller, 1)?;
+        Ok(caller)
+    }
+
+    /// Takes `requests` from what the caller's tenant may ask.
+    pub(crate) fn charge(&self, caller: &Caller, requests: usize) -> Result<(), Problem> {
+        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        self.rate.take(&caller.tenant, requests, Instant::now()).map_err(|pause| {
+            Problem::new(Kind::TooManyRequests, "the tenant asks too much at once").retry_after(pause)
+        })
+    }
+
+    pub(crate) fn face(&self, collection: &str) -> Result<&Arc<dyn Face>, Problem> {
+        self.faces
+            .get(collection)
+            .ok_or_else(|| Problem::new(Kind::NotFound, "there are no aggregates of this name"))
+    }
+}
+
+/// What the events of a request will say about it.
+pub(crate) fn metadata(caller: &Caller, trace: Trace) -> Metadata {
+    Metadata {
+        correlation_id: Some(trace.correlation_id),
+        causation_id: None,
+        actor: Some(caller.actor.clone()),
+        traceparent: trace.traceparent,
+    }
+}
+
+type Target = Result<Path<(String, String)>, PathRejection>;
+
+fn target(path: Target) -> Result<(String, AggregateId), Problem> {
+    let unreadable =
+        |_| Problem::new(Kind::InvalidParameter, "the path cannot be read").with("parameter", "id");
+    let Path((collection, id)) = path.map_err(unreadable)?;
+    Ok((collection, aggregate_id(&id)?))
+}
+
+async fn command<S: EventStore + Clone + 'static>(
+    State(api): State<Arc<Api<S>>>,
+    Extension(trace): Extension<Trace>,
+    path: Target,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let caller = api.admit(request.headers(), Role::Writer).await?;
+    let (collection, id) = target(path)?;
+    let face = api.face(&collection)?;
+    let received = receive(request, api.config.api_body_bytes_max, api.config.arrival_max()).await?;
+    let expected = headers::expected_version(&received.headers)?;
+    let mut context = Context::new(metadata(&caller, trace), &new_event_id);
+    context.expected = expected;
+    let ask = Ask { tenant: &caller.tenant, id, commands: vec![received.json()?], context };
+    let version = api.backend.write(face.execute(ask)).await?;
+    let token = Token { tenant: caller.tenant, aggregate_id: id, version };
+    let said = HeaderValue::try_from(token.to_string()).expect("tenants, ids and digits are visible ASCII");
+    let headers = [(header::ETAG, headers::entity_tag(version)), (TOKEN, said)];
+    Ok((headers, Json(Answer { token })).into_response())
+}
+
+/// Which state is wanted; the newest where nothing is said.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Moment {
+    version: Option<String>,
+    at: Option<String>,
+}
+
+impl Moment {
+    fn until(&self) -> Result<Until, Problem> {
+        let refused = |parameter: &str, detail: &str| {
+            Err(Problem::new(Kind::InvalidParameter, detail).with("parameter", parameter))
+        };
+        match (&self.version, &self.at) {
+            (None, None) => Ok(Until::Now),
+            (Some(version), None) => match headers::version(version) {
+                Some(0) | None => refused("version", "a version is a whole number from 1"),
+                Some(version) => Ok(Until::Version(version)),
+            },
+            (None, Some(at)) => match at.parse::<Timestamp>() {
+                Ok(at) => Ok(Until::Occurred(at)),
+                Err(error) => refused("at", &error.to_string()),
+            },
+            (Some(_), Some(_)) => refused("at", "give a version or a time, not both"),
+        }
+    }
+}
+
+/// What an aggregate was, and when.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Shown {
+    /// Where it is; a later read with it is at least as fresh.
+    pub(crate) token: Token,
+    /// The state, as its events tell.
+    pub(crate) state: Value,
+}
+
+async fn state<S: EventStore + Clone + 'static>(
+    State(api): State<Arc<Api<S>>>,
+    path: Target,
+    query: Result<Query<Moment>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = api.admit(&headers, Role::Reader).await?;
+    let (collection, id) = target(path)?;
+    let Query(moment) = query.map_err(|error| {
+        Problem::new(Kind::InvalidParameter, error.body_text()).with("parameter", "query")
+    })?;
+    let until = moment.until()?;
+    let (state, version) = api.backend.read(api.face(&collection)?.state(&caller.tenant, id, until)).await?;
+    if version == 0 {
+        return Err(Problem::new(Kind::NotFound, "there is no such aggregate"));
+    }
+    let token = Token { tenant: caller.tenant, aggregate_id: id, version };
+    Ok(([(header::ETAG, headers::entity_tag(version))], Json(Shown { token, state })).into_response())
+}
+
+async fn problems() -> Response {
+    ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], problem::page()).into_response()
+}
+
+/// Pages of these origins may call the API; credentials travel in a header that a page must know.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            CORRELATION_ID,
+            TRACEPARENT,
+        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, CORRELATION_ID, TOKEN])
+}

@@ -1,0 +1,253 @@
+//! One kind of aggregate as the routes see it: JSON in, JSON out.
+
+use aggregate::Aggregate;
+use chrono::Utc;
+use event_store::{
+    Append, AppendError, Conflict, Context, EventStore, ExecuteError, Expected, Repository, StateError,
+    StoreError, Until,
+};
+use events::{AggregateId, DomainEvent, EventId, TenantId, Timestamp};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::backend::unavailable;
+use crate::command::command;
+use crate::problem::{Kind, Problem};
+
+/// What the API needs of an aggregate: commands that can be read, a state and rejections that can be shown.
+pub trait Exposed:
+    Aggregate<Command: DeserializeOwned + Send + Sync, Rejection: Serialize + Send + Sync + 'static>
+    + Serialize
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<A> Exposed for A where
+    A: Aggregate<Command: DeserializeOwned + Send + Sync, Rejection: Serialize + Send + Sync + 'static>
+        + Serialize
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// One aggregate's commands, in order, with what surrounds them.
+#[derive(Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) id: AggregateId,
+    pub(crate) commands: Vec<Value>,
+    pub(crate) context: Context<'a>,
+}
+
+/// What commands lead to, before anybody stores it.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// Nothing, when the commands change nothing.
+    pub(crate) append: Option<Append>,
+    /// The version that the decision was taken on.
+    pub(crate) version: u64,
+}
+
+/// An [`Exposed`] aggregate behind one type, so that routes need not know it.
+pub(crate) trait Face: Send + Sync {
+    /// Executes one command; answers the aggregate's version.
+    fn execute<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<u64, Problem>>;
+
+    /// Decides several commands, each on the state after the one before. A problem says at which it arose.
+    fn draft<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Draft, (usize, Problem)>>;
+
+    /// The state and its version; version 0 when there is none.
+    fn state<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        id: AggregateId,
+        until: Until,
+    ) -> BoxFuture<'a, Result<(Value, u64), Problem>>;
+}
+
+/// An aggregate and how its commands name its id.
+pub(crate) struct Kept<A: Aggregate, S> {
+    pub(crate) repository: Repository<A, S>,
+    pub(crate) id_field: &'static str,
+}
+
+impl<A: Exposed, S: EventStore + 'static> Face for Kept<A, S> {
+    fn execute<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<u64, Problem>> {
+        async move {
+            let Ask { tenant, id, commands, context } = ask;
+            let body = commands.into_iter().next().expect("a route asks for one command");
+            let command = command(body, self.id_field, id, now())?;
+            let executed = self.repository.execute(tenant, id, command, &context).await;
+            executed.map(|executed| executed.version).map_err(refused)
+        }
+        .boxed()
+    }
+
+    fn draft<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Draft, (usize, Problem)>> {
+        async move {
+            let Ask { tenant, id, commands, context } = ask;
+            let loaded = self.repository.state(tenant, id, Until::Now).await;
+            let (mut state, version) = loaded.map_err(|error| (0, unknown_state(error)))?;
+            if let Some(expected) = context.expected.filter(|expected| *expected != version) {
+                return Err((0, self.changed(tenant, id, expected, version).await));
+            }
+            let mut new = Vec::new();
+            for (index, body) in commands.into_iter().enumerate() {
+                let command = command(body, self.id_field, id, now()).map_err(|problem| (index, problem))?;
+                let decided = state.decide(command).map_err(|rejection| (index, rejected(&rejection)))?;
+                for event in decided {
+                    state = state.evolve(&event);
+                    let codec = self.repository.codec();
+                    let event = codec.new_event(&event, (context.new_id)(), context.metadata.clone());
+                    new.push(event.map_err(|error| (index, internal(&error)))?);
+                }
+            }
+            let append = (!new.is_empty()).then(|| Append {
+                aggregate_id: id,
+                aggregate_type: A::Event::AGGREGATE_TYPE.to_owned(),
+                expected: Expected::Exactly(version),
+                events: new,
+            });
+            Ok(Draft { append, version })
+        }
+        .boxed()
+    }
+
+    fn state<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        id: AggregateId,
+        until: Until,
+    ) -> BoxFuture<'a, Result<(Value, u64), Problem>> {
+        async move {
+            let (state, version) = self.repository.state(tenant, id, until).await.map_err(unknown_state)?;
+            let shown = serde_json::to_value(&state).map_err(|error| internal(&error))?;
+            Ok((shown, version))
+        }
+        .boxed()
+    }
+}
+
+impl<A: Exposed, S: EventStore + 'static> Kept<A, S> {
+    /// What a client who has seen version `expected` does not know.
+    async fn changed(&self, tenant: &TenantId, id: AggregateId, expected: u64, actual: u64) -> Problem {
+        let last = Until::Version(expected.saturating_add(Conflict::EVENTS_MAX as u64));
+        match self.repository.store().load_until(tenant, id, expected, last).await {
+            Ok(events) => conflicting(&[Conflict {
+                aggregate_id: id,
+                expected: Expected::Exactly(expected),
+                actual,
+                events,
+            }]),
+            Err(error) => failing(error),
+        }
+    }
+}
+
+/// The clock of the API: when the client does not say when something happened, it happens now.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_micros(Utc::now().timestamp_micros())
+}
+
+/// A new event's id.
+pub(crate) fn new_event_id() -> EventId {
+    EventId(Uuid::now_v7())
+}
+
+fn rejected(rejection: &(impl std::error::Error + Serialize)) -> Problem {
+    let named = serde_json::to_value(rejection).unwrap_or_default();
+    Problem::new(Kind::CommandRejected, rejection.to_string()).with("rejection", named)
+}
+
+fn refused<R: std::error::Error + Serialize + 'static>(error: ExecuteError<R>) -> Problem {
+    match error {
+        ExecuteError::Rejected(rejection) => rejected(&rejection),
+        ExecuteError::Conflict(conflict) => conflicting(&[conflict]),
+        ExecuteError::Contended { .. } => {
+            Problem::new(Kind::Contended, "others change the aggregate at the same time")
+        }
+        ExecuteError::State(error) => unknown_state(error),
+        ExecuteError::Append(error) => not_appended(error),
+        error @ (ExecuteError::Encode(_) | ExecuteError::OtherAggregate { .. }) => internal(&error),
+    }
+}
+
+pub(crate) fn not_appended(error: AppendError) -> Problem {
+    match error {
+        AppendError::Conflict(conflicts) => conflicting(&conflicts),
+        AppendError::Taken | AppendError::OtherType(_) => {
+            Problem::new(Kind::AggregateIdTaken, "the id cannot be used for this aggregate")
+        }
+        AppendError::KeyReused { .. } => {
+            Problem::new(Kind::IdempotencyKeyReused, "the idempotency key came with another request before")
+        }
+        AppendError::Invalid(invalid) => Problem::new(Kind::InvalidCommand, invalid.to_string()).at(""),
+        AppendError::Unknown(error) => {
+            log(&error);
+            Problem::new(Kind::OutcomeUnknown, "the store's answer was lost")
+                .retry_after(std::time::Duration::from_secs(1))
+        }
+        AppendError::Store(error) => failing(error),
+        error @ AppendError::Duplicate { .. } => internal(&error),
+    }
+}
+
+fn unknown_state(error: StateError) -> Problem {
+    match error {
+        StateError::Load(error) => failing(error),
+        error @ StateError::Decode(_) => internal(&error),
+    }
+}
+
+fn failing(error: StoreError) -> Problem {
+    match error {
+        error if error.is_transient() => {
+            log(&error);
+            unavailable("the store does not answer")
+        }
+        error => internal(&error),
+    }
+}
+
+/// What the client does not know, without what is in it: that is read as state, by whoever may.
+fn conflicting(conflicts: &[Conflict]) -> Problem {
+    let conflict = |conflict: &Conflict| {
+        let expected = match conflict.expected {
+            Expected::None => json!(0),
+            Expected::Exactly(version) => json!(version),
+            Expected::Exists | Expected::Any => Value::Null,
+        };
+        let event = |event: &event_store::StoredEvent| {
+            json!({ "version": event.version, "event_id": event.event_id, "event_type": event.event_type,
+                    "occurred_at": event.occurred_at.to_string() })
+        };
+        let events: Vec<_> = conflict.events.iter().map(event).collect();
+        json!({ "aggregate_id": conflict.aggregate_id, "expected": expected, "actual": conflict.actual, "events": events })
+    };
+    let conflicts: Vec<_> = conflicts.iter().map(conflict).collect();
+    Problem::new(Kind::VersionConflict, "the aggregate is at another version than expected")
+        .with("conflicts", conflicts)
+}
+
+/// A fault of ours: the log has it, the client does not.
+fn internal(error: &dyn std::error::Error) -> Problem {
+    log(error);
+    Problem::new(Kind::Internal, "the request could not be served")
+}
+
+fn log(error: &dyn std::error::Error) {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    tracing::error!(error = text, "a request failed");
+}
