@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::exit::Exit;
 use crate::{
     archive_command, backup, bench, connector, demo, events, import, migrate, parked, reconcile, restore,
-    run, schema, settings, snapshots, stack, stack_defaults, store, topics, up, verify, with,
+    run, schema, settings, snapshots, stack, stack_defaults, store, token, topics, up, verify, with,
 };
 
 /// Events out of Postgres, through Kafka, into projections; with proof
@@ -88,6 +88,8 @@ enum Command {
     /// States kept so that not whole histories have to be folded
     #[command(subcommand)]
     Snapshots(snapshots::SnapshotsCommand),
+    /// Issue a token for the command API of the local stack
+    Token(token::TokenArgs),
     /// Migrate both databases and make the replication slot
     Migrate(migrate::MigrateArgs),
     /// Print every setting with its variable, flag and default, as Markdown
@@ -121,6 +123,7 @@ impl Cli {
             Command::Events(command) => command.run().await,
             Command::Store(command) => command.run().await,
             Command::Snapshots(command) => command.run().await,
+            Command::Token(args) => args.run(&self.name),
             Command::Migrate(args) => args.run().await,
             Command::Settings => Ok(settings::run(&Self::command())),
             Command::With(args) => args.run(&self.name).await,

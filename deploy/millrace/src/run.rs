@@ -12,6 +12,7 @@ use service::Health;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::command_api::CommandApiArgs;
 use crate::exit::Exit;
 use crate::janitor::JanitorArgs;
 use crate::projections::{Registered, Surroundings};
@@ -21,6 +22,8 @@ use crate::projections::{Registered, Surroundings};
 pub(crate) enum RunCommand {
     /// Carry events from the topic into the views
     Projector(Box<ProjectorArgs>),
+    /// Take commands over HTTP
+    CommandApi(Box<CommandApiArgs>),
     /// Copy parked records to the dead-letter topics
     Relay(RelayArgs),
     /// Keep the events' database in order: days of the outbox, expired keys, and what else comes round
@@ -71,6 +74,7 @@ impl RunCommand {
         let stop = service::shutdown_signal()?;
         match self {
             Self::Projector(args) => args.run(stop).await,
+            Self::CommandApi(args) => args.run(stop).await,
             Self::Relay(args) => args.run(stop).await,
             Self::Janitor(args) => args.run(stop).await,
         }
@@ -81,11 +85,11 @@ impl HealthArgs {
     /// Serves health and metrics for as long as the process lives. A role that cannot go on ends, and whoever supervises it
     /// starts it again: so one that answers is ready.
     async fn serve(&self, metrics: prometheus::Registry, stop: &CancellationToken) -> anyhow::Result<()> {
-        self.serve_while(Arc::new(|| Ok(())), metrics, stop).await
+        self.serve_when(Arc::new(|| Ok(())), metrics, stop).await
     }
 
     /// The same for a role that can be there and not be ready.
-    pub(crate) async fn serve_while(
+    pub(crate) async fn serve_when(
         &self,
         ready: service::Probe,
         metrics: prometheus::Registry,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, Command, FromArgMatches};
 
@@ -28,9 +29,16 @@ pub(crate) const DEFAULT_STACK: &str = "default";
 
 /// The facts of a stack, for as far as there is such a stack.
 pub(crate) fn facts(name: &str) -> BTreeMap<String, String> {
-    let env = local::Stack::open(name).and_then(|stack| stack.env());
-    env.map(|env| env.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
-        .unwrap_or_default()
+    let opened = local::Stack::open(name).and_then(|stack| Ok((stack.env()?, stack)));
+    let Ok((env, stack)) = opened else { return BTreeMap::new() };
+    let keys = tokens_folder(&stack).join("keys.json").display().to_string();
+    let known = env.iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+    known.chain([("MILLRACE_API_KEYS".to_owned(), keys)]).collect()
+}
+
+/// Where a stack's own issuer of tokens keeps its key.
+pub(crate) fn tokens_folder(stack: &local::Stack) -> PathBuf {
+    stack.root().join("tokens")
 }
 
 /// `command` with a default for every argument whose environment variable is among `facts`. Precedence stays flag,

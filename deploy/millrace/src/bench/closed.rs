@@ -22,12 +22,7 @@ pub(crate) struct Closed {
 
 impl Closed {
     /// Events a second, and how long an append takes while all writers do their worst.
-    pub(crate) async fn figures(
-        self,
-        name: &str,
-        side: &WriteSide,
-        aim: Aim,
-    ) -> anyhow::Result<Vec<Figure>> {
+    pub(crate) async fn figures(self, name: &str, side: &WriteSide, aim: Aim) -> anyhow::Result<Vec<Figure>> {
         let start = Instant::now();
         let mut writers = JoinSet::new();
         for _ in 0..self.writers {

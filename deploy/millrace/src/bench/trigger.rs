@@ -21,7 +21,9 @@ pub(crate) async fn figures(stack: &str, side: &WriteSide) -> anyhow::Result<Vec
     let env = stack.env()?;
     let name = format!("bench_trigger_{}", uuid::Uuid::now_v7().simple());
     stack.create_database(&env, &name, local::Databases::Events).await?;
-    let measured = measure(&stack.postgres_url(&env, "owner", &name), &stack.postgres_url(&env, "app", &name), side).await;
+    let measured =
+        measure(&stack.postgres_url(&env, "owner", &name), &stack.postgres_url(&env, "app", &name), side)
+            .await;
     stack.drop_database(&env, &name)?;
     measured
 }

@@ -74,7 +74,7 @@ impl JanitorArgs {
         horizon.look(&outbox, &metrics).await?;
         let ready = horizon.clone();
         self.health
-            .serve_while(Arc::new(move || ready.judge(Utc::now().date_naive())), registry, &stop)
+            .serve_when(Arc::new(move || ready.judge(Utc::now().date_naive())), registry, &stop)
             .await?;
 
         let leadership = Leadership::new(self.events_owner_url.parse()?);
