@@ -219,7 +219,7 @@ where
                 Err(AppendError::Conflict(conflicts)) => {
                     current = if conflicts.iter().any(|conflict| conflict.actual < version) {
                         // What was in memory is of a history that is no longer there.
-                        self.from_snapshot(tenant, aggregate_id).await?
+                        self.since_snapshot(tenant, aggregate_id).await?
                     } else {
                         let missed = self.missed(tenant, aggregate_id, version, conflicts).await?;
                         self.fold(current, missed).await?
@@ -271,9 +271,9 @@ where
     /// The aggregate as it is now, from where it was seen last.
     async fn current(&self, tenant: &TenantId, aggregate_id: AggregateId) -> Result<Current<A>, StateError> {
         let begun = Instant::now();
-        let mut current = match self.from_memory(tenant, aggregate_id).await? {
+        let mut current = match self.remembered(tenant, aggregate_id).await? {
             Some(current) => current,
-            None => self.from_snapshot(tenant, aggregate_id).await?,
+            None => self.since_snapshot(tenant, aggregate_id).await?,
         };
         if let Some(kept) = &self.snapshots {
             kept.remember(tenant, aggregate_id, &mut current, begun.elapsed());
@@ -283,7 +283,7 @@ where
 
     /// What is in memory, with what came after it. It counts only while its last event is still where it was: that one
     /// is loaded again, so that no state outlives its history.
-    async fn from_memory(
+    async fn remembered(
         &self,
         tenant: &TenantId,
         aggregate_id: AggregateId,
@@ -304,7 +304,7 @@ where
     }
 
     /// The newest snapshot that counts, or the state before the first event, with what came after it.
-    async fn from_snapshot(
+    async fn since_snapshot(
         &self,
         tenant: &TenantId,
         aggregate_id: AggregateId,

@@ -10,9 +10,12 @@ use lru::LruCache;
 /// States of one kind of aggregate, the least used forgotten first.
 #[derive(Debug)]
 pub struct Cache<A> {
-    entries: Mutex<LruCache<(TenantId, AggregateId), (Cached<A>, Instant)>>,
+    entries: Mutex<Entries<A>>,
     ttl: Duration,
 }
+
+/// Each with when it was put in.
+type Entries<A> = LruCache<(TenantId, AggregateId), (Cached<A>, Instant)>;
 
 /// A state in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +64,7 @@ impl<A: Clone> Cache<A> {
         self.entries().pop(&(tenant.clone(), aggregate_id));
     }
 
-    fn entries(&self) -> MutexGuard<'_, LruCache<(TenantId, AggregateId), (Cached<A>, Instant)>> {
+    fn entries(&self) -> MutexGuard<'_, Entries<A>> {
         // Nothing panics while it is being changed, so a poisoned cache is a whole one.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
