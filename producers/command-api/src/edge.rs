@@ -22,7 +22,7 @@ pub(crate) struct Trace {
     pub(crate) traceparent: Option<String>,
 }
 
-/// A problem travels as an extension of an empty answer; [`surround`] writes its document, since it knows the request.
+/// A problem travels as an extension of an empty answer; `surround` writes its document, since it knows the request.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.kind().status().into_response();
