@@ -3,8 +3,8 @@
 use aggregate::Aggregate;
 use chrono::Utc;
 use event_store::{
-    Append, AppendError, Conflict, Context, EventStore, ExecuteError, Expected, Repository, StateError,
-    StoreError, Until,
+    Append, AppendError, Conflict, Context, EventStore, ExecuteError, Expected, NewEventError, Place,
+    Repository, StateError, StoreError, Until,
 };
 use events::{AggregateId, DomainEvent, EventId, TenantId, Timestamp};
 use futures::FutureExt;
@@ -98,17 +98,22 @@ impl<A: Exposed, S: EventStore + 'static> Face for Kept<A, S> {
             if let Some(expected) = context.expected.filter(|expected| *expected != version) {
                 return Err((0, self.changed(tenant, id, expected, version).await));
             }
-            let mut new = Vec::new();
+            let (mut events, count) = (Vec::new(), commands.len());
             for (index, body) in commands.into_iter().enumerate() {
                 let command = command(body, self.id_field, id, now()).map_err(|problem| (index, problem))?;
                 let decided = state.decide(command).map_err(|rejection| (index, rejected(&rejection)))?;
-                for event in decided {
-                    state = state.evolve(&event);
-                    let codec = self.repository.codec();
-                    let event = codec.new_event(&event, (context.new_id)(), context.metadata.clone());
-                    new.push(event.map_err(|error| (index, internal(&error)))?);
-                }
+                state = decided.iter().fold(state, A::evolve);
+                events.extend(decided);
             }
+            let codec = self.repository.codec();
+            let unwritten = |error: NewEventError| (count.saturating_sub(1), not_written(error));
+            let Context { metadata, subject, .. } = &context;
+            let key = codec.key_for(tenant, subject.as_ref(), metadata, &events).await.map_err(unwritten)?;
+            let encode = |event: &A::Event| {
+                let place = Place { tenant, aggregate_id: id, event_id: (context.new_id)() };
+                codec.new_event(&place, event, metadata.clone(), key.as_deref())
+            };
+            let new = events.iter().map(encode).collect::<Result<Vec<_>, _>>().map_err(unwritten)?;
             let append = (!new.is_empty()).then(|| Append {
                 aggregate_id: id,
                 aggregate_type: A::Event::AGGREGATE_TYPE.to_owned(),
@@ -175,7 +180,23 @@ fn refused<R: std::error::Error + Serialize + 'static>(error: ExecuteError<R>) -
         }
         ExecuteError::State(error) => unknown_state(error),
         ExecuteError::Append(error) => not_appended(error),
-        error @ (ExecuteError::Encode(_) | ExecuteError::OtherAggregate { .. }) => internal(&error),
+        ExecuteError::Encode(error) => not_written(error),
+        error @ ExecuteError::OtherAggregate { .. } => internal(&error),
+    }
+}
+
+/// Events that cannot be stored: for want of a subject, because of a text that only a sealed field may have, or of keys.
+fn not_written(error: NewEventError) -> Problem {
+    match error {
+        NewEventError::NoSubject { .. } | NewEventError::NoKeyring { .. } => {
+            Problem::new(Kind::InvalidCommand, error.to_string()).at("")
+        }
+        NewEventError::Field { source, .. } => Problem::new(Kind::InvalidCommand, source.to_string()).at(""),
+        error if error.is_transient() => {
+            log(&error);
+            unavailable("the keys of data subjects cannot be reached")
+        }
+        error => internal(&error),
     }
 }
 
@@ -202,6 +223,10 @@ pub(crate) fn not_appended(error: AppendError) -> Problem {
 fn unknown_state(error: StateError) -> Problem {
     match error {
         StateError::Load(error) => failing(error),
+        StateError::Decode(error) if error.is_transient() => {
+            log(&error);
+            unavailable("the keys of data subjects cannot be reached")
+        }
         error @ StateError::Decode(_) => internal(&error),
     }
 }

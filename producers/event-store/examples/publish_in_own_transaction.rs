@@ -10,7 +10,7 @@
 use std::error::Error;
 
 use clap::Parser;
-use event_store::{Append, Codec, Expected, PgEventStore};
+use event_store::{Append, Codec, Expected, PgEventStore, Place};
 use events::execution::ExecutionStarted;
 use events::{DomainEvent, EventId, ExecutionEvent, ExecutionId, Metadata, Timestamp};
 use sqlx::{Connection, PgConnection};
@@ -36,12 +36,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let (tenant, id) = ("acme".parse()?, ExecutionId(Uuid::now_v7()));
     let event = started(id);
+    let place = Place { tenant: &tenant, aggregate_id: id.into(), event_id: EventId(Uuid::now_v7()) };
     let metadata = Metadata { actor: Some("ticket-desk".to_owned()), ..Metadata::default() };
     let append = Append {
         aggregate_id: id.into(),
         aggregate_type: ExecutionEvent::AGGREGATE_TYPE.to_owned(),
         expected: Expected::None,
-        events: vec![codec.new_event(&event, EventId(Uuid::now_v7()), metadata)?],
+        events: vec![codec.new_event(&place, &event, metadata, None)?],
     };
 
     let mut transaction = connection.begin().await?; // ours: read committed, ended by us

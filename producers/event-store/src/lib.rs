@@ -29,12 +29,13 @@ mod stored_event;
 mod wakeups;
 
 pub use append::{Append, Appended, AppendedTo, EVENTS_MAX, Expected, NewEvent};
-pub use codec::{Codec, CodecError};
+pub use codec::{Codec, CodecError, NewEventError};
 pub use config::{AuditConfig, Config};
 pub use error::{AppendError, Conflict, Invalid, StoreError};
 pub use filter::{Filter, Slice};
 pub use idempotency::{IdempotencyKey, InvalidKey};
 pub use in_memory::InMemoryEventStore;
+pub use personal_data::{ERASED, Keyring, KeyringConfig, Place, SubjectId};
 pub use postgres::{
     AppenderWatch, Checkpoint, CheckpointMoved, Connections, MigrateError, OpenAppender, PgEventLog,
     PgEventStore, PgSubjectKeys, SnapshotKeeper, Usage, expire_commands, migrate,

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use aggregate::{Aggregate, Snapshot};
 use events::{AggregateId, DomainEvent, EventId, Metadata, TenantId};
+use personal_data::{Place, SubjectId};
 use snapshots::{SealError, Sealed};
-use wire::EncodeError;
 
 use crate::snapshot::{Current, Keep, Kept};
 use crate::{
     Append, AppendError, Appended, Codec, CodecError, Conflict, EventStore, Expected, FromSnapshot,
-    IdempotencyKey, SnapshotConfig, SnapshotMetrics, StoreError, StoredEvent, Until,
+    IdempotencyKey, NewEventError, SnapshotConfig, SnapshotMetrics, StoreError, StoredEvent, Until,
 };
 
 /// How often a decision is taken anew because somebody else changed the aggregate meanwhile.
@@ -36,12 +36,14 @@ pub struct Context<'a> {
     pub expected: Option<u64>,
     /// What the sender calls the command: its copies are answered, not carried out.
     pub idempotency: Option<IdempotencyKey>,
+    /// Whom its personal texts are about; where nobody is named, the actor ([`Codec`] has the rule).
+    pub subject: Option<SubjectId>,
 }
 
 impl<'a> Context<'a> {
     /// A command at whatever version the aggregate is.
     pub fn new(metadata: Metadata, new_id: &'a (dyn Fn() -> EventId + Send + Sync)) -> Self {
-        Self { metadata, new_id, expected: None, idempotency: None }
+        Self { metadata, new_id, expected: None, idempotency: None, subject: None }
     }
 }
 
@@ -51,6 +53,7 @@ impl fmt::Debug for Context<'_> {
             .field("metadata", &self.metadata)
             .field("expected", &self.expected)
             .field("idempotency", &self.idempotency)
+            .field("subject", &self.subject)
             .finish_non_exhaustive()
     }
 }
@@ -103,9 +106,9 @@ pub enum ExecuteError<R: std::error::Error + 'static> {
     /// The past is not known.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The events cannot be written.
+    /// The events cannot be written, or not without saying whom they are about.
     #[error(transparent)]
-    Encode(#[from] EncodeError),
+    Encode(#[from] NewEventError),
     /// The events were not stored, or nobody knows.
     #[error(transparent)]
     Append(AppendError),
@@ -208,7 +211,7 @@ where
             if events.is_empty() && key.is_none() {
                 return Ok(Executed { events, version, repeated: false });
             }
-            let append = self.append(aggregate_id, version, &events, context)?;
+            let append = self.append(tenant, aggregate_id, version, &events, context).await?;
             match self.store.append_keyed(tenant, std::slice::from_ref(&append), key).await {
                 Ok(answer) if answer.repeated => return self.repeated(tenant, &answer).await,
                 Ok(appended) => {
@@ -248,7 +251,7 @@ where
             state = decided.iter().fold(state, A::evolve);
             events.extend(decided);
         }
-        let append = self.append(aggregate_id, version, &events, context)?;
+        let append = self.append(tenant, aggregate_id, version, &events, context).await?;
         Ok(Draft { events, version, append })
     }
 
@@ -381,19 +384,23 @@ where
         Ok(current)
     }
 
-    fn append(
+    async fn append(
         &self,
+        tenant: &TenantId,
         aggregate_id: AggregateId,
         version: u64,
         events: &[A::Event],
         context: &Context<'_>,
     ) -> Result<Append, ExecuteError<A::Rejection>> {
+        let Context { metadata, subject, .. } = context;
+        let key = self.codec.key_for(tenant, subject.as_ref(), metadata, events).await?;
         let encode = |event: &A::Event| {
             let found = event.aggregate_id();
             if found != aggregate_id {
                 return Err(ExecuteError::OtherAggregate { asked: aggregate_id, found });
             }
-            Ok(self.codec.new_event(event, (context.new_id)(), context.metadata.clone())?)
+            let place = Place { tenant, aggregate_id, event_id: (context.new_id)() };
+            Ok(self.codec.new_event(&place, event, metadata.clone(), key.as_deref())?)
         };
         Ok(Append {
             aggregate_id,

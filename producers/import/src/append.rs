@@ -60,7 +60,10 @@ impl<S: EventStore> Appender<S> {
         let mut attempts = 0;
         while let Some(first) = waiting.first() {
             let aggregate_id = first.row.aggregate_id;
-            let appends: Vec<Append> = waiting.iter().map(|row| self.append(row)).collect();
+            let mut appends = Vec::with_capacity(waiting.len());
+            for row in &waiting {
+                appends.push(self.append(row).await?);
+            }
             attempts += 1;
             match self.store.append(&self.tenant, &appends).await {
                 Ok(_) => {
@@ -116,17 +119,22 @@ impl<S: EventStore> Appender<S> {
         Ok(settled)
     }
 
-    fn append(&self, waiting: &Waiting) -> Append {
+    async fn append(&self, waiting: &Waiting) -> Result<Append, Error> {
+        let aggregate_id = waiting.row.aggregate_id;
         let first = waiting.base + waiting.done as u64 + 1;
         let rest = waiting.row.events.iter().skip(waiting.done).take(EVENTS_MAX);
-        let numbered =
-            rest.zip(first..).map(|(event, version)| at_version(event, waiting.row.aggregate_id, version));
-        Append {
-            aggregate_id: waiting.row.aggregate_id,
+        let mut events = Vec::with_capacity(rest.len());
+        for (planned, version) in rest.zip(first..) {
+            let planned = at_version(planned, aggregate_id, version);
+            let sealed = self.target.sealed(&self.tenant, waiting.row.subject.as_ref(), planned).await;
+            events.push(sealed.map_err(|source| Error::Seal { aggregate_id, source: Box::new(source) })?);
+        }
+        Ok(Append {
+            aggregate_id,
             aggregate_type: self.target.aggregate_type().to_owned(),
             expected: Expected::Exactly(first - 1),
-            events: numbered.collect(),
-        }
+            events,
+        })
     }
 
     /// How much of a row's history is stored.

@@ -64,6 +64,14 @@ pub enum Error {
         /// Why not.
         source: Box<event_store::AppendError>,
     },
+    /// A row's events cannot be sealed.
+    #[error("the events of aggregate {aggregate_id} cannot be written")]
+    Seal {
+        /// Whose.
+        aggregate_id: AggregateId,
+        /// Why not.
+        source: Box<event_store::NewEventError>,
+    },
     /// Stored events were not loaded.
     #[error("the stored events of aggregate {aggregate_id} were not loaded")]
     Load {

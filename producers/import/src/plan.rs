@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use event_store::NewEvent;
+use event_store::{NewEvent, SubjectId};
 use events::{AggregateId, Metadata, TenantId};
 use mapping::{Mapping, Raw, Refused};
 use serde::Serialize;
@@ -48,7 +48,9 @@ pub struct Planned {
     pub aggregate_id: AggregateId,
     /// How many commands of each type it was told in.
     pub commands: BTreeMap<String, u64>,
-    /// Its events, as the first of their aggregate.
+    /// Whom its personal texts are about, where the mapping says it.
+    pub subject: Option<SubjectId>,
+    /// Its events, as the first of their aggregate, not sealed yet.
     pub events: Vec<NewEvent>,
     /// What the row adds to each of the mapping's sums.
     pub sums: Vec<i128>,
@@ -125,6 +127,9 @@ impl<'a> Planner<'a> {
             actor: Some(ACTOR.to_owned()),
             ..Metadata::default()
         };
+        let refused = |reason| Refused { field: "subject".to_owned(), reason };
+        let subject = mapped.subject.map(|subject| subject.parse::<SubjectId>()).transpose();
+        let subject = subject.map_err(|invalid| refused(invalid.to_string()))?;
         let events = self.target.decide(aggregate_id, mapped.commands, &why)?;
         if events.is_empty() {
             return Err(whole("leads to no event at all".to_owned()));
@@ -135,6 +140,7 @@ impl<'a> Planner<'a> {
             key: mapped.key,
             aggregate_id,
             commands,
+            subject,
             events,
             sums: mapped.sums,
         })

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use aggregate::Aggregate;
-use event_store::{Codec, CodecError, NewEvent, StoredEvent};
-use events::{AggregateId, DomainEvent, EventId, Metadata, Timestamp};
+use event_store::{Codec, CodecError, ERASED, NewEvent, NewEventError, StoredEvent, SubjectId};
+use events::{AggregateId, DomainEvent, EventId, Metadata, TenantId, Timestamp};
 use futures::future::BoxFuture;
 use mapping::{Command, Refused};
 use serde::de::DeserializeOwned;
@@ -16,7 +16,7 @@ pub trait Target: Send + Sync {
     /// Its type, as in the store.
     fn aggregate_type(&self) -> &'static str;
 
-    /// The whole history that these commands lead to, from the state before the first event, encoded as it is stored.
+    /// The whole history that these commands lead to, from the state before the first event, encoded, not sealed yet.
     ///
     /// # Errors
     /// Names the first command that cannot be read, that the rules refuse, or whose events cannot be encoded.
@@ -26,6 +26,14 @@ pub trait Target: Send + Sync {
         commands: Vec<Command>,
         why: &Metadata,
     ) -> Result<Vec<NewEvent>, Refused>;
+
+    /// A planned event as it is stored: under its final id, its personal texts sealed.
+    fn sealed<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        subject: Option<&'a SubjectId>,
+        planned: NewEvent,
+    ) -> BoxFuture<'a, Result<NewEvent, NewEventError>>;
 
     /// Whether an event of this type ends a life of the aggregate, so that it may start anew.
     fn is_withdrawal(&self, event_type: &str) -> bool;
@@ -43,7 +51,8 @@ pub trait Target: Send + Sync {
         why: Metadata,
     ) -> Result<NewEvent, Refused>;
 
-    /// Whether a stored event says what a planned one says, whichever versions of a schema they are written in.
+    /// Whether a stored event says what a planned one says, whichever versions of a schema they are written in. What was
+    /// erased there is not compared.
     fn is_same<'a>(
         &'a self,
         stored: &'a StoredEvent,
@@ -101,12 +110,21 @@ where
                 state.decide(command).map_err(|no| refused("", format!("the rules refuse {name}: {no}")))?;
             for event in events {
                 let encoded =
-                    self.codec.new_event(&event, event_id(id, history.len() as u64 + 1), why.clone());
+                    self.codec.unsealed(&event, event_id(id, history.len() as u64 + 1), why.clone());
                 history.push(encoded.map_err(|error| refused("", format!("{name}: {error}")))?);
                 state = state.evolve(&event);
             }
         }
         Ok(history)
+    }
+
+    fn sealed<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        subject: Option<&'a SubjectId>,
+        planned: NewEvent,
+    ) -> BoxFuture<'a, Result<NewEvent, NewEventError>> {
+        Box::pin(self.codec.sealed(tenant, subject, planned))
     }
 
     fn is_withdrawal(&self, event_type: &str) -> bool {
@@ -122,7 +140,7 @@ where
         why: Metadata,
     ) -> Result<NewEvent, Refused> {
         let event = A::Event::withdrawn(id, at, reason.to_owned());
-        let encoded = self.codec.new_event(&event, event_id, why);
+        let encoded = self.codec.unsealed(&event, event_id, why); // a withdrawal says nothing about a person
         encoded.map_err(|error| Refused { field: "reason".to_owned(), reason: error.to_string() })
     }
 
@@ -139,8 +157,14 @@ where
                 return Ok(true);
             }
             let planned = StoredEvent { payload: planned.payload.clone(), ..stored.clone() };
-            Ok(self.codec.recorded(stored.clone()).await?.payload
-                == self.codec.recorded(planned).await?.payload)
+            let mut stored = self.codec.recorded(stored.clone()).await?.payload;
+            let mut planned = self.codec.recorded(planned).await?.payload;
+            for ((_, stored), (_, planned)) in stored.personal().into_iter().zip(planned.personal()) {
+                if stored == ERASED {
+                    ERASED.clone_into(planned);
+                }
+            }
+            Ok(stored == planned)
         })
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct MappingFile {
     pub(crate) key: Vec<String>,
     #[serde(default)]
     pub(crate) correlation: Option<String>,
+    #[serde(default)]
+    pub(crate) subject: Option<String>,
     pub(crate) aggregate: AggregateFile,
     pub(crate) commands: Vec<StepFile>,
     #[serde(default)]

@@ -25,6 +25,7 @@ pub struct Mapping {
     columns: Columns,
     key: Vec<Path>,
     correlation: Option<Path>,
+    subject: Option<Path>,
     id_field: String,
     id: Id,
     steps: Vec<Step>,
@@ -39,6 +40,8 @@ pub struct Mapped {
     pub aggregate_id: AggregateId,
     /// What its events share as correlation, if the file names it.
     pub correlation: Option<String>,
+    /// Whom its personal texts are about, if the file names a column that says it.
+    pub subject: Option<String>,
     /// Its history as commands, in order.
     pub commands: Vec<Command>,
     /// What the row adds to each of [`Mapping::sums`].
@@ -62,6 +65,7 @@ impl Mapping {
         let path = |text: &String, at| Path::scalar(text, scope, at).map(|(path, _)| path);
         let key = file.key.iter().map(|text| path(text, "key")).collect::<Result<_, _>>()?;
         let correlation = file.correlation.as_ref().map(|text| path(text, "correlation")).transpose()?;
+        let subject = file.subject.as_ref().map(|text| path(text, "subject")).transpose()?;
         let id_field = format!("{}_id", file.aggregate.r#type.replace('-', "_"));
         let id = file.aggregate.id.find(scope, "aggregate.id")?;
         let steps = command::find(file.commands, scope, "commands", &id_field)?;
@@ -75,6 +79,7 @@ impl Mapping {
             sums,
             key,
             correlation,
+            subject,
             id_field,
             id,
             steps,
@@ -97,6 +102,7 @@ impl Mapping {
         let name = |path: &Path| path.value(&frame).map(|value| value.to_name().unwrap_or_default());
         let key = self.key.iter().map(name).collect::<Result<Vec<_>, _>>()?.join("/");
         let correlation = self.correlation.as_ref().map(name).transpose()?;
+        let subject = self.subject.as_ref().map(name).transpose()?;
         let aggregate_id =
             self.id.of(tenant, &frame)?.ok_or_else(|| Refused::whole("has no id for its aggregate"))?;
         let sums = self.sums.iter().map(|sum| sum.of(&frame)).collect::<Result<_, _>>()?;
@@ -104,7 +110,7 @@ impl Mapping {
         let told = Told { tenant, id_field: &self.id_field, id: aggregate_id.hyphenated().to_string() };
         let mut commands = Vec::new();
         told.tell(&self.steps, &mut frame, &mut commands)?;
-        Ok(Mapped { key, aggregate_id: AggregateId(aggregate_id), correlation, commands, sums })
+        Ok(Mapped { key, aggregate_id: AggregateId(aggregate_id), correlation, subject, commands, sums })
     }
 
     /// What the source calls a row that cannot be mapped, as far as its key can be read.

@@ -43,7 +43,7 @@ pub(super) async fn figures(args: &StateArgs, stack: &str) -> anyhow::Result<Vec
         expected: Expected::None,
         events: history(id, args.events)
             .iter()
-            .map(|event| side.codec.new_event(event, EventId(Uuid::now_v7()), Metadata::default()))
+            .map(|event| side.codec.unsealed(event, EventId(Uuid::now_v7()), Metadata::default()))
             .collect::<Result<_, _>>()?,
     };
     side.store.append(&side.tenant, std::slice::from_ref(&history)).await?;

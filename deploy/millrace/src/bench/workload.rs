@@ -132,7 +132,7 @@ impl Synthetic {
         let expected = Expected::Exactly(self.version);
         let mut events = Vec::with_capacity(count as usize);
         for _ in 0..count {
-            events.push(codec.new_event(&self.event()?, EventId(Uuid::now_v7()), Metadata::default())?);
+            events.push(codec.unsealed(&self.event()?, EventId(Uuid::now_v7()), Metadata::default())?);
             self.version += 1;
         }
         Ok(Append {
