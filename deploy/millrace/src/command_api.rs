@@ -42,11 +42,12 @@ impl CommandApiArgs {
         let registry = wire::Registry::new(&self.registry)?;
         let (metrics, served) = (Metrics::default(), prometheus::Registry::new());
         metrics.register(&served)?;
+        command_api::serve_usage(store.clone(), &served)?;
         let api =
             aggregates(Api::new(store.clone(), verifier, &self.api, metrics), &store, &registry).await?;
         let server = Server::bind(&self.api).await.context("the command API cannot listen")?;
         tracing::info!(address = %server.address()?, "commands are taken");
-        let readiness = api.readiness(ASKED_EVERY, stop.clone());
+        let readiness = command_api::readiness(store, ASKED_EVERY, stop.clone());
         self.health.serve_when(Arc::new(readiness), served, &stop).await?;
         let cut = server.serve(api.routes(), stop).await;
         Ok(if cut == 0 { Exit::Ok } else { Exit::PartlyFailed })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -13,22 +13,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use event_store::{Context, EventStore, Repository, Until};
-use events::{AggregateId, Metadata, TenantId, Timestamp};
+use events::{AggregateId, Metadata, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-
-use uuid::Uuid;
 
 use crate::auth::{Caller, Role, Verifier};
 use crate::backend::Backend;
 use crate::body::receive;
 use crate::command::aggregate_id;
 use crate::edge::{Trace, surround};
-use crate::face::{Ask, Exposed, Face, Kept, new_event_id};
-use crate::headers::{self, CORRELATION_ID, TOKEN, TRACEPARENT, Token};
+use crate::face::{Ask, Done, Exposed, Face, Kept, new_event_id};
+use crate::headers::{
+    self, CORRELATION_ID, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, SUBJECT, TOKEN, TRACEPARENT, Token,
+};
 use crate::metrics::Metrics;
 use crate::problem::{self, Kind, Problem};
 use crate::rate::Rate;
@@ -82,38 +80,6 @@ impl<S: EventStore + Clone + 'static> Api<S> {
     ) -> Self {
         self.faces.insert(collection, Arc::new(Kept { repository, id_field }));
         self
-    }
-
-    /// Whether commands can be taken just now, and if not, why not: asked of the store every so often until `stop`, with the
-    /// question that each command begins with, about an aggregate that does not exist.
-    pub fn readiness(
-        &self,
-        every: Duration,
-        stop: CancellationToken,
-    ) -> impl Fn() -> Result<(), String> + Send + Sync + use<S> {
-        let (tell, told) = watch::channel(Err("the store was not asked yet".to_owned()));
-        let (store, stopped) = (self.store.clone(), stop.clone());
-        let nobody: TenantId = "readiness".parse().expect("it is a tenant's name");
-        let ask =
-            async move || match tokio::time::timeout(every, store.load(&nobody, AggregateId(Uuid::nil()), 0))
-                .await
-            {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(format!("the store does not answer: {error}")),
-                Err(_) => {
-                    Err("the store does not answer in time, or all connections to it are in use".to_owned())
-                }
-            };
-        tokio::spawn(async move {
-            loop {
-                drop(tell.send_replace(ask().await));
-                tokio::select! {
-                    () = tokio::time::sleep(every) => (),
-                    () = stopped.cancelled() => break,
-                }
-            }
-        });
-        move || if stop.is_cancelled() { Err("shutting down".to_owned()) } else { told.borrow().clone() }
     }
 
     /// All routes.
@@ -198,15 +164,18 @@ async fn command<S: EventStore + Clone + 'static>(
     let (collection, id) = target(path)?;
     let face = api.face(&collection)?;
     let received = receive(request, api.config.api_body_bytes_max, api.config.arrival_max()).await?;
-    let expected = headers::expected_version(&received.headers)?;
-    let mut context = Context::new(metadata(&caller, trace), &new_event_id);
-    context.expected = expected;
+    let context = Context {
+        expected: headers::expected_version(&received.headers)?,
+        idempotency: received.idempotency_key()?,
+        subject: headers::subject(&received.headers)?,
+        ..Context::new(metadata(&caller, trace), &new_event_id)
+    };
     let ask = Ask { tenant: &caller.tenant, id, commands: vec![received.json()?], context };
-    let version = api.backend.write(face.execute(ask)).await?;
+    let Done { version, repeated } = api.backend.write(face.execute(ask)).await?;
     let token = Token { tenant: caller.tenant, aggregate_id: id, version };
     let said = HeaderValue::try_from(token.to_string()).expect("tenants, ids and digits are visible ASCII");
-    let headers = [(header::ETAG, headers::entity_tag(version)), (TOKEN, said)];
-    Ok((headers, Json(Answer { token })).into_response())
+    let place = [(header::ETAG, headers::entity_tag(version)), (TOKEN, said)];
+    Ok((place, headers::repeated(repeated), Json(Answer { token })).into_response())
 }
 
 /// Which state is wanted; the newest where nothing is said.
@@ -280,8 +249,17 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_MATCH,
+            IDEMPOTENCY_KEY,
+            SUBJECT,
             CORRELATION_ID,
             TRACEPARENT,
         ])
-        .expose_headers([header::ETAG, header::RETRY_AFTER, CORRELATION_ID, TOKEN])
+        .expose_headers([
+            header::ETAG,
+            header::RETRY_AFTER,
+            CORRELATION_ID,
+            TRACEPARENT,
+            IDEMPOTENCY_REPLAYED,
+            TOKEN,
+        ])
 }

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::Request;
 use axum::response::{IntoResponse, Response};
-use event_store::{AppendError, Context, EventStore};
+use event_store::{Append, AppendError, Appended, Context, EventStore, IdempotencyKey};
 use events::AggregateId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,8 +17,8 @@ use crate::auth::{Caller, Role};
 use crate::body::receive;
 use crate::command::aggregate_id;
 use crate::edge::Trace;
-use crate::face::{Ask, Draft, new_event_id, not_appended};
-use crate::headers::Token;
+use crate::face::{Ask, new_event_id, not_appended};
+use crate::headers::{self, Token};
 use crate::problem::{Kind, Problem};
 
 /// The most commands of one batch: each may lead to several events, and one transaction takes a thousand.
@@ -77,15 +77,16 @@ pub(crate) async fn execute<S: EventStore + Clone + 'static>(
 ) -> Result<Response, Problem> {
     let caller = api.admit(request.headers(), Role::Writer).await?;
     let received = receive(request, api.config.api_body_bytes_max, api.config.arrival_max()).await?;
+    let (idempotency, subject) = (received.idempotency_key()?, headers::subject(&received.headers)?);
     let batch = read(received.json()?)?;
     api.charge(&caller, batch.commands.len().saturating_sub(1))?; // the request itself counts as one
     let shares = shares(batch)?;
     for share in &shares {
         api.face(&share.collection).map_err(|problem| problem.at(place(share, 0, "/aggregate")))?;
     }
-    let context = Context::new(metadata(&caller, trace), &new_event_id);
-    let tokens = api.backend.write(together(&api, &caller, &shares, &context)).await?;
-    Ok(Json(BatchAnswer { tokens }).into_response())
+    let context = Context { idempotency, subject, ..Context::new(metadata(&caller, trace), &new_event_id) };
+    let (tokens, repeated) = api.backend.write(together(&api, &caller, &shares, &context)).await?;
+    Ok((headers::repeated(repeated), Json(BatchAnswer { tokens })).into_response())
 }
 
 fn read(body: Value) -> Result<Batch, Problem> {
@@ -145,38 +146,43 @@ fn place(share: &Share, command: usize, field: &str) -> String {
     format!("/commands/{}{field}", share.places[command])
 }
 
+/// Where the aggregates of a batch are, and whether they were there before, under the same idempotency key.
+type Outcome = (Vec<Token>, bool);
+
 /// Decides every share and appends them in one transaction; again when somebody was faster and nobody named a version.
 async fn together<S: EventStore + Clone + 'static>(
     api: &Api<S>,
     caller: &Caller,
     shares: &[Share],
     context: &Context<'_>,
-) -> Result<Vec<Token>, Problem> {
+) -> Result<Outcome, Problem> {
+    let key = context.idempotency.as_ref();
     for _ in 0..ATTEMPTS_MAX {
         let mut drafts = Vec::with_capacity(shares.len());
         for share in shares {
-            drafts.push(draft(api, caller, share, context).await?);
+            match draft(api, caller, share, context).await {
+                Ok(draft) => drafts.push(draft),
+                // The first copy of this batch may have made the very state that refuses this one.
+                Err(refused) => return answered(api, caller, shares, key).await?.ok_or(refused),
+            }
         }
         let mut tokens: Vec<_> = shares
             .iter()
             .zip(&drafts)
-            .map(|(share, draft)| Token {
-                tenant: caller.tenant.clone(),
-                aggregate_id: share.id,
-                version: draft.version,
-            })
+            .map(|(share, (_, version))| token(caller, share.id, *version))
             .collect();
-        let appends: Vec<_> = drafts.into_iter().filter_map(|draft| draft.append).collect();
+        let drafted = drafts.into_iter().map(|(append, _)| append);
+        let appends: Vec<_> = drafted.filter(|append| key.is_some() || !append.events.is_empty()).collect();
         if appends.is_empty() {
-            return Ok(tokens);
+            return Ok((tokens, false));
         }
-        match api.store.append(&caller.tenant, &appends).await {
+        match api.store.append_keyed(&caller.tenant, &appends, key).await {
             Ok(appended) => {
-                for to in appended.aggregates {
+                for to in &appended.aggregates {
                     let token = tokens.iter_mut().find(|token| token.aggregate_id == to.aggregate_id);
                     token.expect("only what was asked is appended").version = to.version;
                 }
-                return Ok(tokens);
+                return Ok((tokens, appended.repeated));
             }
             Err(AppendError::Conflict(_)) => (),
             Err(error) => return Err(not_appended(error)),
@@ -185,12 +191,34 @@ async fn together<S: EventStore + Clone + 'static>(
     Err(Problem::new(Kind::Contended, "others change the aggregates at the same time"))
 }
 
+/// The answer that this batch's key already has.
+async fn answered<S: EventStore + Clone + 'static>(
+    api: &Api<S>,
+    caller: &Caller,
+    shares: &[Share],
+    key: Option<&IdempotencyKey>,
+) -> Result<Option<Outcome>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    let answer = api.store.answered(&caller.tenant, key).await.map_err(not_appended)?;
+    Ok(answer.map(|Appended { aggregates, .. }| {
+        let tokens = shares.iter().map(|share| {
+            let to = aggregates.iter().find(|to| to.aggregate_id == share.id);
+            token(caller, share.id, to.expect("a key's answer is about the aggregates of its batch").version)
+        });
+        (tokens.collect(), true)
+    }))
+}
+
+fn token(caller: &Caller, aggregate_id: AggregateId, version: u64) -> Token {
+    Token { tenant: caller.tenant.clone(), aggregate_id, version }
+}
+
 async fn draft<S: EventStore + Clone + 'static>(
     api: &Api<S>,
     caller: &Caller,
     share: &Share,
     context: &Context<'_>,
-) -> Result<Draft, Problem> {
+) -> Result<(Append, u64), Problem> {
     let context = Context { expected: share.expected, ..context.clone() };
     let ask = Ask { tenant: &caller.tenant, id: share.id, commands: share.commands.clone(), context };
     let drafted = api.face(&share.collection)?.draft(ask).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, Request};
+use event_store::{IdempotencyKey, SubjectId};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -16,9 +17,10 @@ use crate::strict;
 /// What is read and thrown away of a body that is too large, so that its sender gets to the answer.
 const DISCARDED_MAX: u64 = 16 * 1024 * 1024;
 
-/// A body as it came.
+/// A body as it came, and where to.
 #[derive(Debug)]
 pub(crate) struct Received {
+    path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) bytes: Vec<u8>,
 }
@@ -55,10 +57,23 @@ pub(crate) async fn receive(
             bytes.extend_from_slice(&data);
         }
     }
-    if received > bytes_max { Err(too_large()) } else { Ok(Received { headers: parts.headers, bytes }) }
+    if received > bytes_max {
+        Err(too_large())
+    } else {
+        Ok(Received { path: parts.uri.path().to_owned(), headers: parts.headers, bytes })
+    }
 }
 
 impl Received {
+    /// What the sender calls this request. Its path, its data subject and its body, to the byte, are what the key stands for.
+    pub(crate) fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Problem> {
+        let Some(key) = headers::idempotency_key(&self.headers)? else { return Ok(None) };
+        let subject = headers::subject(&self.headers)?;
+        let subject = subject.as_ref().map_or("", SubjectId::as_str);
+        let asked = [self.path.as_bytes(), b"\n", subject.as_bytes(), b"\n", &self.bytes].concat();
+        Ok(Some(IdempotencyKey::new(key, &asked).expect("the header has what a key may have")))
+    }
+
     /// What the body says.
     pub(crate) fn json(&self) -> Result<Value, Problem> {
         strict::parse(&self.bytes)

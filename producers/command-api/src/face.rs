@@ -3,10 +3,10 @@
 use aggregate::Aggregate;
 use chrono::Utc;
 use event_store::{
-    Append, AppendError, Conflict, Context, EventStore, ExecuteError, Expected, NewEventError, Place,
+    Append, AppendError, Conflict, Context, EventStore, ExecuteError, Expected, NewEventError, NotDrafted,
     Repository, StateError, StoreError, Until,
 };
-use events::{AggregateId, DomainEvent, EventId, TenantId, Timestamp};
+use events::{AggregateId, EventId, TenantId, Timestamp};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::Serialize;
@@ -46,22 +46,23 @@ pub(crate) struct Ask<'a> {
     pub(crate) context: Context<'a>,
 }
 
-/// What commands lead to, before anybody stores it.
-#[derive(Debug)]
-pub(crate) struct Draft {
-    /// Nothing, when the commands change nothing.
-    pub(crate) append: Option<Append>,
-    /// The version that the decision was taken on.
+/// What a command led to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Done {
+    /// The aggregate's version after it.
     pub(crate) version: u64,
+    /// Whether it was carried out before, under the same idempotency key.
+    pub(crate) repeated: bool,
 }
 
 /// An [`Exposed`] aggregate behind one type, so that routes need not know it.
 pub(crate) trait Face: Send + Sync {
-    /// Executes one command; answers the aggregate's version.
-    fn execute<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<u64, Problem>>;
+    /// Executes one command.
+    fn execute<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Done, Problem>>;
 
-    /// Decides several commands, each on the state after the one before. A problem says at which it arose.
-    fn draft<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Draft, (usize, Problem)>>;
+    /// What several commands would append, each decided on the state after the one before, and the version before them.
+    /// A problem says at which it arose.
+    fn draft<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<(Append, u64), (usize, Problem)>>;
 
     /// The state and its version; version 0 when there is none.
     fn state<'a>(
@@ -79,48 +80,27 @@ pub(crate) struct Kept<A: Aggregate, S> {
 }
 
 impl<A: Exposed, S: EventStore + 'static> Face for Kept<A, S> {
-    fn execute<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<u64, Problem>> {
+    fn execute<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Done, Problem>> {
         async move {
             let Ask { tenant, id, commands, context } = ask;
             let body = commands.into_iter().next().expect("a route asks for one command");
             let command = command(body, self.id_field, id, now())?;
-            let executed = self.repository.execute(tenant, id, command, &context).await;
-            executed.map(|executed| executed.version).map_err(refused)
+            let executed = self.repository.execute(tenant, id, command, &context).await.map_err(refused)?;
+            Ok(Done { version: executed.version, repeated: executed.repeated })
         }
         .boxed()
     }
 
-    fn draft<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Draft, (usize, Problem)>> {
+    fn draft<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<(Append, u64), (usize, Problem)>> {
         async move {
             let Ask { tenant, id, commands, context } = ask;
-            let loaded = self.repository.state(tenant, id, Until::Now).await;
-            let (mut state, version) = loaded.map_err(|error| (0, unknown_state(error)))?;
-            if let Some(expected) = context.expected.filter(|expected| *expected != version) {
-                return Err((0, self.changed(tenant, id, expected, version).await));
-            }
-            let (mut events, count) = (Vec::new(), commands.len());
+            let (mut read, now) = (Vec::with_capacity(commands.len()), now());
             for (index, body) in commands.into_iter().enumerate() {
-                let command = command(body, self.id_field, id, now()).map_err(|problem| (index, problem))?;
-                let decided = state.decide(command).map_err(|rejection| (index, rejected(&rejection)))?;
-                state = decided.iter().fold(state, A::evolve);
-                events.extend(decided);
+                read.push(command(body, self.id_field, id, now).map_err(|problem| (index, problem))?);
             }
-            let codec = self.repository.codec();
-            let unwritten = |error: NewEventError| (count.saturating_sub(1), not_written(error));
-            let Context { metadata, subject, .. } = &context;
-            let key = codec.key_for(tenant, subject.as_ref(), metadata, &events).await.map_err(unwritten)?;
-            let encode = |event: &A::Event| {
-                let place = Place { tenant, aggregate_id: id, event_id: (context.new_id)() };
-                codec.new_event(&place, event, metadata.clone(), key.as_deref())
-            };
-            let new = events.iter().map(encode).collect::<Result<Vec<_>, _>>().map_err(unwritten)?;
-            let append = (!new.is_empty()).then(|| Append {
-                aggregate_id: id,
-                aggregate_type: A::Event::AGGREGATE_TYPE.to_owned(),
-                expected: Expected::Exactly(version),
-                events: new,
-            });
-            Ok(Draft { append, version })
+            let drafted = self.repository.draft(tenant, id, read, &context).await;
+            let draft = drafted.map_err(|NotDrafted { command, source }| (command, refused(source)))?;
+            Ok((draft.append, draft.version))
         }
         .boxed()
     }
@@ -137,22 +117,6 @@ impl<A: Exposed, S: EventStore + 'static> Face for Kept<A, S> {
             Ok((shown, version))
         }
         .boxed()
-    }
-}
-
-impl<A: Exposed, S: EventStore + 'static> Kept<A, S> {
-    /// What a client who has seen version `expected` does not know.
-    async fn changed(&self, tenant: &TenantId, id: AggregateId, expected: u64, actual: u64) -> Problem {
-        let last = Until::Version(expected.saturating_add(Conflict::EVENTS_MAX as u64));
-        match self.repository.store().load_until(tenant, id, expected, last).await {
-            Ok(events) => conflicting(&[Conflict {
-                aggregate_id: id,
-                expected: Expected::Exactly(expected),
-                actual,
-                events,
-            }]),
-            Err(error) => failing(error),
-        }
     }
 }
 
@@ -236,6 +200,10 @@ fn failing(error: StoreError) -> Problem {
         error if error.is_transient() => {
             log(&error);
             unavailable("the store does not answer")
+        }
+        StoreError::Archived { through_version, .. } => {
+            Problem::new(Kind::Archived, "a part of the history that the answer needs was archived")
+                .with("through_version", through_version)
         }
         error => internal(&error),
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use event_store::SubjectId;
 use events::{AggregateId, TenantId};
 
 use crate::problem::{Kind, Problem};
@@ -11,6 +12,12 @@ use crate::problem::{Kind, Problem};
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
 /// The version that the client has seen, as an entity tag.
 pub const IF_MATCH: HeaderName = axum::http::header::IF_MATCH;
+/// What the sender calls its request: copies of it are answered, not carried out.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// `true` on the answer to a copy.
+pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Whose personal data the request brings; without it, its actor's.
+pub const SUBJECT: HeaderName = HeaderName::from_static("millrace-subject");
 /// W3C trace context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Where the command's events are: pass it to a read that must be as fresh.
@@ -18,6 +25,9 @@ pub const TOKEN: HeaderName = HeaderName::from_static("millrace-token");
 
 /// The longest correlation id and subject, in characters.
 const NAME_CHARS_MAX: usize = 128;
+
+/// The longest idempotency key, in characters.
+const KEY_CHARS_MAX: usize = 255;
 
 /// A header that says something once, in visible ASCII.
 ///
@@ -51,6 +61,31 @@ pub fn text<'h>(
 /// When there is one that cannot be used.
 pub fn correlation_id(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     text(headers, &CORRELATION_ID, NAME_CHARS_MAX)
+}
+
+/// What the client calls its request.
+///
+/// # Errors
+/// When there is a key that cannot be used.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    text(headers, &IDEMPOTENCY_KEY, KEY_CHARS_MAX)
+}
+
+/// Whose personal data the request brings.
+///
+/// # Errors
+/// When somebody is named who cannot be.
+pub fn subject(headers: &HeaderMap) -> Result<Option<SubjectId>, Problem> {
+    let Some(name) = text(headers, &SUBJECT, NAME_CHARS_MAX)? else { return Ok(None) };
+    name.parse().map(Some).map_err(|_| {
+        let detail = "millrace-subject is not a data subject's name: letters, digits and -_.: do";
+        Problem::new(Kind::InvalidParameter, detail).with("parameter", SUBJECT.as_str())
+    })
+}
+
+/// Says that an answer is that of an earlier copy; nothing where it is not.
+pub fn repeated(repeated: bool) -> Option<[(HeaderName, HeaderValue); 1]> {
+    repeated.then(|| [(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"))])
 }
 
 /// The version that the client has seen.

@@ -7,7 +7,7 @@
 //! It promises that
 //!
 //! - what is answered with a token is stored, and what is answered with a problem is not, but for `outcome-unknown`, which says so;
-//! - a batch is recorded whole or not at all;
+//! - a batch is recorded whole or not at all, and what carries an idempotency key is carried out once;
 //! - another tenant's aggregate answers like an unknown one, and every wrong token like every other;
 //! - a body, a token and a fault's cause are never logged to, or told to, anybody who did not send them;
 //! - what was accepted before the end is finished, within a bound.
@@ -35,17 +35,21 @@ mod batch;
 mod body;
 mod command;
 mod config;
+mod connections;
 mod edge;
 mod face;
 mod headers;
 mod metrics;
 pub mod problem;
 mod rate;
+mod readiness;
 mod server;
 mod strict;
 
 pub use api::Api;
 pub use config::ApiConfig;
+pub use connections::serve_usage;
 pub use face::Exposed;
 pub use metrics::Metrics;
+pub use readiness::readiness;
 pub use server::Server;

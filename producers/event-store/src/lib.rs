@@ -41,7 +41,9 @@ pub use postgres::{
     PgEventStore, PgSubjectKeys, SnapshotKeeper, Usage, expire_commands, migrate,
 };
 pub use pruned::PrunedRange;
-pub use repository::{Context, Draft, ExecuteError, Executed, Repository, SnapshotError, StateError};
+pub use repository::{
+    Context, Draft, ExecuteError, Executed, NotDrafted, Repository, SnapshotError, StateError,
+};
 pub use snapshot::{FromSnapshot, SnapshotConfig, SnapshotFacts, SnapshotTotals};
 pub use snapshots::{Ignored, Metrics as SnapshotMetrics, Policy as SnapshotPolicy, Sealed};
 pub use store::{EventLog, EventStore, Until};

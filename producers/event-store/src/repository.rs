@@ -114,6 +114,16 @@ pub enum ExecuteError<R: std::error::Error + 'static> {
     Append(AppendError),
 }
 
+/// Why a draft came to nothing, and at which of its commands.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing was drafted because of command {command}")]
+pub struct NotDrafted<R: std::error::Error + 'static> {
+    /// The command's place in the draft, from 0; 0, too, when none is to blame.
+    pub command: usize,
+    /// Why.
+    pub source: ExecuteError<R>,
+}
+
 /// Why an aggregate's state is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -242,16 +252,20 @@ where
         aggregate_id: AggregateId,
         commands: Vec<A::Command>,
         context: &Context<'_>,
-    ) -> Result<Draft<A::Event>, ExecuteError<A::Rejection>> {
-        let (mut state, version) = self.state(tenant, aggregate_id, Until::Now).await?;
-        self.check_expected(tenant, aggregate_id, version, context).await?;
+    ) -> Result<Draft<A::Event>, NotDrafted<A::Rejection>> {
+        let all = |source| NotDrafted { command: 0, source };
+        let loaded = self.state(tenant, aggregate_id, Until::Now).await;
+        let (mut state, version) = loaded.map_err(|error| all(error.into()))?;
+        self.check_expected(tenant, aggregate_id, version, context).await.map_err(all)?;
         let mut events = vec![];
-        for command in commands {
-            let decided = state.decide(command).map_err(ExecuteError::Rejected)?;
+        for (index, command) in commands.into_iter().enumerate() {
+            let rejected =
+                |rejection| NotDrafted { command: index, source: ExecuteError::Rejected(rejection) };
+            let decided = state.decide(command).map_err(rejected)?;
             state = decided.iter().fold(state, A::evolve);
             events.extend(decided);
         }
-        let append = self.append(tenant, aggregate_id, version, &events, context).await?;
+        let append = self.append(tenant, aggregate_id, version, &events, context).await.map_err(all)?;
         Ok(Draft { events, version, append })
     }
 

@@ -260,7 +260,19 @@ fn header_rows() -> Vec<Row> {
             .into_iter()
             .map(|value| headed("a version that is none", "if-match", value, Kind::InvalidParameter, version))
             .collect();
+    let key = "idempotency-key is not 1 to 255 visible ASCII characters";
+    let subject = "millrace-subject is not a data subject's name: letters, digits and -_.: do";
     rows.extend([
+        headed("an empty key", "idempotency-key", "", Kind::InvalidParameter, key),
+        headed("a key of two words", "idempotency-key", "a b", Kind::InvalidParameter, key),
+        headed("a key without an end", "idempotency-key", &"k".repeat(256), Kind::InvalidParameter, key),
+        headed(
+            "an address as subject",
+            "millrace-subject",
+            "ada@example.org",
+            Kind::InvalidParameter,
+            subject,
+        ),
         headed("a text", "content-type", "text/plain", Kind::UnsupportedMediaType, json),
         headed("UTF-7", "content-type", "application/json; charset=utf-7", Kind::UnsupportedMediaType, json),
         headed(

@@ -102,6 +102,19 @@ impl World {
         answer(self.request(Method::POST, &path).body(command.to_string())).await
     }
 
+    /// The same under an idempotency key, and with further headers.
+    pub(crate) async fn keyed(
+        &self,
+        key: &str,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let request = self.request(Method::POST, path).header("idempotency-key", key);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        answer(request.body(body.to_string())).await
+    }
+
     pub(crate) async fn state(&self, id: Uuid, query: &str) -> Answer {
         answer(self.request(Method::GET, &format!("/v1/executions/{id}{query}"))).await
     }

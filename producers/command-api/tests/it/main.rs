@@ -6,5 +6,6 @@ mod bad_input;
 mod bounds;
 mod commands;
 mod fixture;
+mod idempotency;
 mod keys;
 mod tokens;

@@ -266,5 +266,7 @@ async fn a_draft_is_decided_command_by_command_and_appended_by_the_caller() {
     executions.store().append(&acme, &[draft.append]).await.unwrap();
     assert_eq!(executions.state(&acme, id.into(), Until::Now).await.unwrap().1, 3);
     let refused = executions.draft(&acme, id.into(), vec![call(id, 3), call(id, 5)], &context()).await;
-    assert!(matches!(refused, Err(ExecuteError::Rejected(_))), "{refused:?}");
+    let refused = refused.expect_err("step 4 is missing");
+    assert!(matches!(refused.source, ExecuteError::Rejected(_)), "{refused:?}");
+    assert_eq!(refused.command, 1);
 }
