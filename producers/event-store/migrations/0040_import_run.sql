@@ -18,12 +18,15 @@ create table import_run (
     noted_at          timestamptz not null default clock_timestamp(),
     finished_position bigint,
     counts            jsonb       not null default '{}',
+    backup            text,
+    backup_sha256     text,
 
     constraint import_run_pkey          primary key (run_id),
     constraint import_run_tenant_check  check (tenant_id ~ '^[a-z][a-z0-9-]*$' and length(tenant_id) <= 63),
     constraint import_run_state_check   check (state in ('running', 'done', 'rolling-back', 'rolled-back')),
     constraint import_run_mapping_check check (length(mapping) <= 1048576),
-    constraint import_run_counts_check  check (jsonb_typeof(counts) = 'object')
+    constraint import_run_counts_check  check (jsonb_typeof(counts) = 'object'),
+    constraint import_run_backup_check  check ((backup is null) = (backup_sha256 is null))
 );
 
 comment on table import_run is 'Every import of existing data.';
@@ -36,6 +39,8 @@ comment on column import_run.begun_events is 'How many events the tenant had bef
 comment on column import_run.noted_at is 'When it was last heard of.';
 comment on column import_run.finished_position is 'The store''s last position after it; null while it runs.';
 comment on column import_run.counts is 'Rows read, applied, rejected; events appended and present.';
+comment on column import_run.backup is 'The folder of the backup that was made before it; null where none was asked for.';
+comment on column import_run.backup_sha256 is 'The SHA-256 of that backup''s manifest, which vouches for all of it.';
 
 create index import_run_tenant_idx on import_run (tenant_id, begun_at);
 
@@ -102,6 +107,26 @@ $$;
 comment on function import_run_note is 'Notes how far an import has come; false when it does not run.';
 revoke all on function import_run_note from public;
 grant execute on function import_run_note to app;
+
+-- Notes the backup that was made before a run stored anything; the first that is noted stays.
+create function import_run_backed_up(tenant text, run uuid, backup text, sha256 text)
+returns boolean language plpgsql volatile security definer
+set search_path = pg_catalog, public, pg_temp as $$
+declare
+    callers_own text := current_setting('millrace.tenant', true);
+    noted       boolean;
+begin
+    perform set_config('millrace.tenant', tenant, true);
+    update import_run as i set backup = import_run_backed_up.backup, backup_sha256 = sha256
+    where i.run_id = run and i.tenant_id = tenant and i.state = 'running' and i.backup is null;
+    noted := found;
+    perform set_config('millrace.tenant', callers_own, true);
+    return noted;
+end
+$$;
+comment on function import_run_backed_up is 'Notes an import''s backup; false when it has one, or does not run.';
+revoke all on function import_run_backed_up from public;
+grant execute on function import_run_backed_up to app;
 
 -- A tenant's runs, the newest first.
 create function read_import_runs(tenant text)

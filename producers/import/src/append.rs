@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_store::{Append, AppendError, EVENTS_MAX, EventStore, Expected, NewEvent, StoreError, StoredEvent};
+use event_store::{
+    Append, AppendError, Conflict, EVENTS_MAX, EventStore, Expected, NewEvent, StoreError, StoredEvent,
+};
 use events::{AggregateId, TenantId};
 
 use crate::target::event_id;
@@ -80,7 +82,11 @@ impl<S: EventStore> Appender<S> {
                         else {
                             continue;
                         };
-                        let found = self.find(&waiting[place].row).await?;
+                        let row = &waiting[place].row;
+                        let found = match whole(conflict) {
+                            Some(stored) => self.compare_with(row, stored).await?,
+                            None => self.find(row).await?,
+                        };
                         match found.differs {
                             Some(reason) => {
                                 settled
@@ -139,8 +145,12 @@ impl<S: EventStore> Appender<S> {
 
     /// How much of a row's history is stored.
     pub(crate) async fn find(&self, row: &Planned) -> Result<Found, Error> {
+        let stored = self.load(row.aggregate_id).await?;
+        self.compare_with(row, stored).await
+    }
+
+    async fn compare_with(&self, row: &Planned, stored: Vec<StoredEvent>) -> Result<Found, Error> {
         let id = row.aggregate_id;
-        let stored = self.load(id).await?;
         let life = stored
             .iter()
             .rposition(|event| self.target.is_withdrawal(&event.event_type))
@@ -186,6 +196,12 @@ impl<S: EventStore> Appender<S> {
             }
         }
     }
+}
+
+/// All that is stored of the aggregate, where the conflict told it and nothing has to be loaded.
+fn whole(conflict: Conflict) -> Option<Vec<StoredEvent>> {
+    let last = conflict.events.last()?;
+    (conflict.expected == Expected::Exactly(0) && last.version == conflict.actual).then_some(conflict.events)
 }
 
 impl Waiting {

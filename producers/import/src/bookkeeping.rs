@@ -77,6 +77,18 @@ pub struct Run {
     pub noted_at: DateTime<Utc>,
     /// What it did, as last noted.
     pub counts: serde_json::Value,
+    /// The backup that was made before it stored anything, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Backup>,
+}
+
+/// A backup, as a run remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Backup {
+    /// The name of its folder.
+    pub name: String,
+    /// The SHA-256 of its manifest, which vouches for all of it.
+    pub sha256: String,
 }
 
 impl FromRow<'_, PgRow> for Run {
@@ -97,6 +109,8 @@ impl FromRow<'_, PgRow> for Run {
             begun_events: row.try_get("begun_events")?,
             noted_at: row.try_get("noted_at")?,
             counts: row.try_get("counts")?,
+            backup: Option::zip(row.try_get("backup")?, row.try_get("backup_sha256")?)
+                .map(|(name, sha256)| Backup { name, sha256 }),
         })
     }
 }
@@ -140,6 +154,22 @@ impl Bookkeeping {
             .fetch_one(&self.app)
             .await
             .map_err(failed("begin the run"))
+    }
+
+    /// Notes the backup that was made for a run, before it stores anything.
+    ///
+    /// # Errors
+    /// When the database does not do it, or the run has another one.
+    pub async fn backed_up(&self, run: Uuid, backup: &Backup) -> Result<(), Error> {
+        let noted: bool = sqlx::query_scalar(include_str!("../queries/import_run_backed_up.sql"))
+            .bind(self.tenant.as_str())
+            .bind(run)
+            .bind(&backup.name)
+            .bind(&backup.sha256)
+            .fetch_one(&self.app)
+            .await
+            .map_err(failed("note the run's backup"))?;
+        if noted { Ok(()) } else { Err(Error::NotRunning { run }) }
     }
 
     /// Notes how far a run has come.

@@ -36,7 +36,7 @@ mod source;
 mod target;
 mod verify;
 
-pub use bookkeeping::{Bookkeeping, Run, State};
+pub use bookkeeping::{Backup, Bookkeeping, Run, State};
 pub use error::Error;
 pub use plan::{Planned, Planner, Rejected};
 pub use progress::Progress;

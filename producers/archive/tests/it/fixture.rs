@@ -55,6 +55,13 @@ impl Events {
         sqlx::query_scalar(query).fetch_all(&mut self.connect("auditor").await).await.unwrap()
     }
 
+    /// The tables of the database; those of a partitioned one count as one.
+    pub(crate) async fn tables(&self) -> Vec<String> {
+        let tables = "select relname::text from pg_class where relnamespace = 'public'::regnamespace \
+                      and relkind in ('r', 'p') and not relispartition";
+        sqlx::query_scalar(tables).fetch_all(&mut self.connect("auditor").await).await.unwrap()
+    }
+
     /// One number, as a superuser of this database sees it.
     pub(crate) async fn number(&self, query: &str) -> i64 {
         let facts = testkit::stack();

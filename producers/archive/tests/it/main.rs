@@ -4,5 +4,6 @@
 
 mod backup;
 mod damage;
+mod every_table;
 mod fixture;
 mod streams;

@@ -98,7 +98,7 @@ impl Events {
     /// A table of so many executions, made by the database itself.
     pub(crate) async fn history(&self, rows: i64) -> Origin {
         let mut owner = self.as_role("owner").await;
-        let table = sqlx::AssertSqlSafe(include_str!("execution_history.sql"));
+        let table = sqlx::AssertSqlSafe(include_str!("../../../agents/samples/execution-table.sql"));
         sqlx::raw_sql(table).execute(&mut owner).await.unwrap();
         sqlx::query("select fill_execution_history($1)").bind(rows).execute(&mut owner).await.unwrap();
         Origin::Database(self.database.url("auditor"))
