@@ -181,6 +181,14 @@ impl Client {
         self.tell(Method::POST, name, "restart?includeTasks=true&onlyFailed=true").await
     }
 
+    /// Forgets a stopped connector's place in the log: it goes on where its slot begins. On another server than the one
+    /// that the place was noted on, positions mean something else, and what lies below the noted one would be passed over.
+    pub async fn forget_offsets(&self, name: &str) -> Result<(), Error> {
+        let path = format!("/connectors/{name}/offsets");
+        let what = format!("forget the offsets of connector {name}");
+        self.send(&what, || self.request(Method::DELETE, &path)).await.map(drop)
+    }
+
     /// Removes the connector. Its place in the log is kept by Connect under its name, and by the slot.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         let path = format!("/connectors/{name}");

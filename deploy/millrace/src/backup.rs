@@ -1,8 +1,10 @@
 //! `millrace backup`: the event store as files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use archive::Folder;
+use event_store::AuditConfig;
+use wire::{Registry, RegistryConfig};
 
 use crate::deed::MADE_BY;
 use crate::exit::Exit;
@@ -22,31 +24,15 @@ pub(crate) struct BackupArgs {
     json: bool,
 
     #[command(flatten)]
-    store: event_store::AuditConfig,
+    store: AuditConfig,
 
     #[command(flatten)]
-    registry: wire::RegistryConfig,
+    registry: RegistryConfig,
 }
 
 impl BackupArgs {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
-        let mut auditor = self.store.connect().await?.acquire().await?;
-        let registry = wire::Registry::new(&self.registry)?;
-        // An estimate by the planner is enough for a bar.
-        let expected: i64 = sqlx::query_scalar(
-            "select greatest(reltuples, 0)::bigint from pg_class where relname = 'event_store'",
-        )
-        .fetch_one(&mut *auditor)
-        .await?;
-        let bar = crate::progress::bar(expected.unsigned_abs(), "events");
-        let folder =
-            archive::backup(&mut auditor, &registry, &self.folder, MADE_BY, |seen| bar.set_position(seen))
-                .await?;
-        if self.verify {
-            bar.set_position(0);
-            verify(folder.clone(), bar.clone()).await?;
-        }
-        bar.finish_and_clear();
+        let folder = write(&self.store, &self.registry, &self.folder, self.verify).await?;
         let (manifest, bytes) = (&folder.manifest, size(&folder));
         if self.json {
             let summary = serde_json::json!({
@@ -68,12 +54,39 @@ impl BackupArgs {
     }
 }
 
+/// Writes a backup with a bar, and reads it again where asked.
+pub(crate) async fn write(
+    store: &AuditConfig,
+    registry: &RegistryConfig,
+    path: &Path,
+    verified: bool,
+) -> anyhow::Result<Folder> {
+    let mut auditor = store.connect().await?.acquire().await?;
+    let registry = Registry::new(registry)?;
+    // An estimate by the planner is enough for a bar.
+    let expected: i64 = sqlx::query_scalar(
+        "select greatest(reltuples, 0)::bigint from pg_class where relname = 'event_store'",
+    )
+    .fetch_one(&mut *auditor)
+    .await?;
+    let bar = crate::progress::bar(expected.unsigned_abs(), "events");
+    let folder =
+        archive::backup(&mut auditor, &registry, path, MADE_BY, |seen| bar.set_position(seen)).await?;
+    if verified {
+        bar.set_position(0);
+        verify(folder.clone(), bar.clone()).await?;
+    }
+    bar.finish_and_clear();
+    Ok(folder)
+}
+
 /// Reads everything again, off the async threads.
 pub(crate) async fn verify(folder: Folder, bar: indicatif::ProgressBar) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(move || folder.verify(|seen| bar.set_position(seen))).await??;
     Ok(())
 }
 
-fn size(folder: &Folder) -> u64 {
+/// How many bytes its files have.
+pub(crate) fn size(folder: &Folder) -> u64 {
     folder.manifest.files.iter().map(|file| file.bytes).sum()
 }

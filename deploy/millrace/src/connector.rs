@@ -21,6 +21,9 @@ pub(crate) enum ConnectCommand {
     Resume(ConnectArgs),
     /// Start connector and failed tasks anew
     Restart(ConnectArgs),
+    /// Forget the place in the log of a stopped connector, which means nothing on another server; it goes on where its slot
+    /// begins
+    ForgetOffsets(ConnectArgs),
 }
 
 /// The Connect worker, and the database that the connector reads.
@@ -41,7 +44,8 @@ impl ConnectCommand {
         | Self::Status(args)
         | Self::Stop(args)
         | Self::Resume(args)
-        | Self::Restart(args)) = &self;
+        | Self::Restart(args)
+        | Self::ForgetOffsets(args)) = &self;
         let (client, connector) = (Client::new(&args.worker)?, outbox(args));
         match self {
             Self::Plan(_) => {
@@ -63,6 +67,7 @@ impl ConnectCommand {
             Self::Stop(_) => client.stop(&connector.name).await?,
             Self::Resume(_) => client.resume(&connector.name).await?,
             Self::Restart(_) => client.restart(&connector.name).await?,
+            Self::ForgetOffsets(_) => client.forget_offsets(&connector.name).await?,
         }
         Ok(Exit::Ok)
     }

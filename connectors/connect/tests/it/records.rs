@@ -1,6 +1,7 @@
 //! What a record on the topic looks like, and what it takes to lose one.
 
 use chrono::{DateTime, Utc};
+use connect::Error;
 use outbox::{Outbox, Retention};
 use rdkafka::Message;
 use rdkafka::message::{Headers, OwnedMessage};
@@ -125,6 +126,27 @@ async fn a_record_carries_every_header_and_its_bytes_untouched() {
     // A heartbeat is a sign of life and no event.
     let beat = &records(&chain.heartbeats, 1, 1).await[0];
     assert!(beat.headers().is_none_or(|headers| headers.iter().all(|header| !header.key.starts_with("ce_"))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connector_that_forgot_its_place_goes_on_where_its_slot_begins_and_only_a_stopped_one_forgets() {
+    let chain = Chain::new().await;
+    chain.apply().await.unwrap();
+    let mut owner = connect(&chain.database, "owner").await;
+    owner.execute("set millrace.tenant = 'acme'").await.unwrap();
+    insert(&mut owner, &chain.aggregate_type, &row(1)).await;
+    records(&chain.topic(), 2, 1).await;
+    let name = &chain.connector.name;
+    let refused = chain.client.forget_offsets(name).await.unwrap_err();
+    assert!(matches!(refused, Error::Refused { status: 400, .. }), "{refused}");
+
+    chain.client.stop(name).await.unwrap();
+    let meanwhile = row(2);
+    insert(&mut owner, &chain.aggregate_type, &meanwhile).await;
+    chain.client.forget_offsets(name).await.unwrap();
+    chain.apply().await.unwrap();
+    let key = meanwhile.aggregate_id.to_string();
+    records_until(&chain.topic(), 2, |record| record.key() == Some(key.as_bytes())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

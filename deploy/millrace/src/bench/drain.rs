@@ -69,7 +69,8 @@ pub(super) async fn figures(args: &DrainArgs, stack: &str) -> anyhow::Result<Vec
     ])
 }
 
-async fn pile_up(stack: &str, events: u64) -> anyhow::Result<u64> {
+/// Appends at least so many events; answers how many they are.
+pub(super) async fn pile_up(stack: &str, events: u64) -> anyhow::Result<u64> {
     let side = WriteSide::connect(stack, WRITERS).await?;
     let appends = events.div_ceil(u64::from(EVENTS_PER_APPEND * WRITERS));
     let mut writers = JoinSet::new();

@@ -1,14 +1,18 @@
 //! `millrace bench`: figures with the machine's own beside them.
 
 mod append;
+mod backup;
 mod calibration;
 mod closed;
 mod contention;
 mod drain;
+mod import;
 mod latency;
+mod memory;
 mod metronome;
 mod probe;
 mod report;
+mod scratch;
 mod state;
 mod throughput;
 mod trigger;
@@ -39,6 +43,10 @@ pub(crate) enum Bench {
     State(state::StateArgs),
     /// A backlog of outbox rows, from the start of the connector to the last record in Kafka
     Drain(drain::DrainArgs),
+    /// Existing data in: a table of many short histories, and runs with long ones; validated, imported, verified, imported again
+    Import(import::ImportArgs),
+    /// The store to files, and back into an empty database
+    Backup(backup::BackupArgs),
 }
 
 /// Where to write the figures.
@@ -60,6 +68,8 @@ impl Bench {
             Self::Throughput(args) => (throughput::figures(&args, stack).await?, args.output),
             Self::State(args) => (state::figures(&args, stack).await?, args.output),
             Self::Drain(args) => (drain::figures(&args, stack).await?, args.output),
+            Self::Import(args) => (import::figures(&args, stack).await?, args.output),
+            Self::Backup(args) => (backup::figures(&args, stack).await?, args.output),
         };
         Report { calibration, figures }.publish(output.json.as_deref())?;
         Ok(Exit::Ok)

@@ -5,11 +5,11 @@ use std::time::Instant;
 use anyhow::Context;
 use event_store::{Connections, EventStore, PgEventStore};
 use hdrhistogram::Histogram;
-use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, PgPool};
 
 use super::WriteSide;
 use super::report::{Aim, Figure, histogram};
+use super::scratch::Scratch;
 use super::workload::Synthetic;
 
 const ROUNDS: u32 = 20;
@@ -17,21 +17,16 @@ const APPENDS: u32 = 100;
 
 /// The median append with and without the trigger, in turns, on a database that nobody replicates and that is gone afterwards.
 pub(crate) async fn figures(stack: &str, side: &WriteSide) -> anyhow::Result<Vec<Figure>> {
-    let stack = local::Stack::open(stack)?;
-    let env = stack.env()?;
-    let name = format!("bench_trigger_{}", uuid::Uuid::now_v7().simple());
-    stack.create_database(&env, &name, local::Databases::Events).await?;
-    let measured =
-        measure(&stack.postgres_url(&env, "owner", &name), &stack.postgres_url(&env, "app", &name), side)
-            .await;
-    stack.drop_database(&env, &name)?;
+    let scratch = Scratch::create(stack).await?;
+    let measured = measure(&scratch, side).await;
+    scratch.remove()?;
     measured
 }
 
-async fn measure(owner: &str, app: &str, side: &WriteSide) -> anyhow::Result<Vec<Figure>> {
-    let owner = PgPoolOptions::new().max_connections(2).connect(owner).await?;
-    event_store::migrate(&owner).await?;
-    let store = PgEventStore::new(Connections::new(app.parse()?, 1, std::time::Duration::from_secs(5)));
+async fn measure(scratch: &Scratch, side: &WriteSide) -> anyhow::Result<Vec<Figure>> {
+    let owner = scratch.owner().await?;
+    let app = scratch.url("app").parse()?;
+    let store = PgEventStore::new(Connections::new(app, 1, std::time::Duration::from_secs(5)));
     let mut figures = vec![];
     for events in [1, 100] {
         let mut times = [histogram(), histogram()];

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use event_store::{Codec, PgEventStore, Repository};
 use events::{EventId, ExecutionEvent, TenantId};
-use import::{Counts, Progress, Rejected};
+use import::{Counts, Progress, Rejected, SumFound};
 use projection_redis::Reader;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{FromRow, PgPool};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::watch;
 use crate::chain::{Chain, ChainArgs};
-use crate::import::TaskArgs;
+use crate::import::{Task, TaskArgs};
 use crate::stack_defaults::settings;
 
 /// The demo's stack, seen from every side.
@@ -82,7 +82,52 @@ impl World {
 
     /// Imports the file for a tenant.
     pub(crate) async fn import(&self, tenant: &TenantId, progress: &Progress) -> anyhow::Result<Counts> {
-        let task = TaskArgs {
+        let task = self.task(tenant).await?;
+        let mut refused = Vec::new();
+        let tell = |rejected: &Rejected| refused.push(rejected.to_string());
+        let report = task.run(&task.begin("demo").await?, progress, tell).await?;
+        if let Some(first) = refused.first() {
+            bail!("{} rows were refused; {first}", refused.len());
+        }
+        Ok(report.counts)
+    }
+
+    /// The same with the live line shown, and compared with the file; returns the number of events.
+    pub(crate) async fn import_shown(&self, tenant: &TenantId) -> anyhow::Result<u64> {
+        let progress = Progress::default();
+        let begun = std::time::Instant::now();
+        let Counts { rows, events_appended, commands, .. } =
+            watch::while_running(&self.chain, self.import(tenant, &progress)).await?;
+        let seconds = begun.elapsed().as_secs_f64();
+        println!(
+            "  {rows} runs of tenant {tenant} imported in {seconds:.1} s: {events_appended} events, {:.0} events/s",
+            events_appended as f64 / seconds
+        );
+        let commands: Vec<_> = commands.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        println!("  commands: {}", commands.join(", "));
+        self.compare_with_file(tenant).await?;
+        Ok(events_appended)
+    }
+
+    /// Reads the file again and holds every run against what is stored of it.
+    async fn compare_with_file(&self, tenant: &TenantId) -> anyhow::Result<()> {
+        let task = self.task(tenant).await?;
+        let verified = task.importer.verify(&task.mapping, &task.origin, &Progress::default()).await?;
+        if !verified.holds() {
+            bail!("the file and the store differ: {:?}", verified.differences);
+        }
+        println!(
+            "  the file read again: {} of {} runs and {} of {} events are stored as it tells them; sums of file and store:",
+            verified.rows_equal, verified.rows, verified.events_found, verified.events_expected
+        );
+        for (name, SumFound { source, store }) in &verified.sums {
+            println!("    {name}: {source} = {store}");
+        }
+        Ok(())
+    }
+
+    async fn task(&self, tenant: &TenantId) -> anyhow::Result<Task> {
+        let args = TaskArgs {
             mapping: self.mapping.clone(),
             file: Some(self.file.clone()),
             source_url: None,
@@ -91,27 +136,7 @@ impl World {
             store: settings(&self.stack)?,
             registry: settings(&self.stack)?,
         };
-        let mut refused = Vec::new();
-        let tell = |rejected: &Rejected| refused.push(rejected.to_string());
-        let report = task.task().await?.run("demo", progress, |_| {}, tell).await?;
-        if let Some(first) = refused.first() {
-            bail!("{} rows were refused; {first}", refused.len());
-        }
-        Ok(report.counts)
-    }
-
-    /// The same with the live line shown; returns the number of events.
-    pub(crate) async fn import_shown(&self, tenant: &TenantId) -> anyhow::Result<u64> {
-        let progress = Progress::default();
-        let begun = std::time::Instant::now();
-        let Counts { rows, events_appended, .. } =
-            watch::while_running(&self.chain, self.import(tenant, &progress)).await?;
-        let seconds = begun.elapsed().as_secs_f64();
-        println!(
-            "  {rows} runs of tenant {tenant} imported in {seconds:.1} s: {events_appended} events, {:.0} events/s",
-            events_appended as f64 / seconds
-        );
-        Ok(events_appended)
+        args.task().await
     }
 
     /// What a dashboard of this tenant reads, as the role `dashboard`, which sees no other tenant.

@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-use agents::Execution;
+use agents::each_aggregate;
+use aggregate::Aggregate;
 use anyhow::{Context, bail};
 use event_store::{Codec, StoredEvent};
 use events::{DomainEvent, Recorded};
@@ -15,39 +16,36 @@ pub(super) struct State {
     pub(super) json: Value,
 }
 
-/// Declares the kinds: aggregates of the domain, found by the type that the store gives their events.
-macro_rules! kinds {
-    ($($aggregate:ty),+ $(,)?) => {
-        /// The payloads, read with the schemas they were written with.
-        pub(super) async fn payloads(
-            events: &[StoredEvent],
-            registry: &wire::Registry,
-        ) -> anyhow::Result<Vec<Value>> {
-            let Some(first) = events.first() else { return Ok(vec![]) };
-            $(if first.aggregate_type == <$aggregate as aggregate::Aggregate>::Event::AGGREGATE_TYPE {
-                let recorded = recorded::<$aggregate>(events.to_vec(), registry).await?;
-                return recorded.iter().map(|event| json(&event.payload)).collect();
-            })+
-            bail!("this program knows no aggregates of type {:?}", first.aggregate_type)
+/// The payloads, read with the schemas they were written with.
+pub(super) async fn payloads(
+    events: &[StoredEvent],
+    registry: &wire::Registry,
+) -> anyhow::Result<Vec<Value>> {
+    let Some(first) = events.first() else { return Ok(vec![]) };
+    each_aggregate!(A => {
+        if first.aggregate_type == <A as Aggregate>::Event::AGGREGATE_TYPE {
+            let recorded = recorded::<A>(events.to_vec(), registry).await?;
+            return recorded.iter().map(|event| json(&event.payload)).collect();
         }
-
-        /// The state that these events lead to.
-        pub(super) async fn state(
-            kind: &str,
-            events: Vec<StoredEvent>,
-            registry: &wire::Registry,
-        ) -> anyhow::Result<State> {
-            $(if kind == <$aggregate as aggregate::Aggregate>::Event::AGGREGATE_TYPE {
-                return fold::<$aggregate>(events, registry).await;
-            })+
-            bail!("this program knows no aggregates of type {kind:?}")
-        }
-    };
+    });
+    bail!("this program knows no aggregates of type {:?}", first.aggregate_type)
 }
 
-kinds!(Execution);
+/// The state that these events lead to.
+pub(super) async fn state(
+    kind: &str,
+    events: Vec<StoredEvent>,
+    registry: &wire::Registry,
+) -> anyhow::Result<State> {
+    each_aggregate!(A => {
+        if kind == <A as Aggregate>::Event::AGGREGATE_TYPE {
+            return fold::<A>(events, registry).await;
+        }
+    });
+    bail!("this program knows no aggregates of type {kind:?}")
+}
 
-async fn recorded<A: aggregate::Aggregate>(
+async fn recorded<A: Aggregate>(
     events: Vec<StoredEvent>,
     registry: &wire::Registry,
 ) -> anyhow::Result<Vec<Recorded<A::Event>>> {
@@ -59,7 +57,7 @@ async fn recorded<A: aggregate::Aggregate>(
     Ok(recorded)
 }
 
-async fn fold<A: aggregate::Aggregate + Serialize + Debug>(
+async fn fold<A: Aggregate + Serialize + Debug>(
     events: Vec<StoredEvent>,
     registry: &wire::Registry,
 ) -> anyhow::Result<State> {

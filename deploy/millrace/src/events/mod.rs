@@ -6,7 +6,10 @@ mod point;
 mod show;
 mod timeline;
 
+use std::path::PathBuf;
+
 use anyhow::Context;
+use archive::{ArchivedEvents, ReadError};
 use clap::{Args, Subcommand};
 use event_store::{EventStore, PgEventStore, StoreError, StoredEvent, Until};
 use events::{AggregateId, TenantId};
@@ -36,6 +39,10 @@ pub(crate) struct Aggregate {
     /// Whose it is
     #[arg(long)]
     tenant: TenantId,
+
+    /// Read what was archived from the archives in this directory
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
 
     /// Print JSON, one object a line
     #[arg(long)]
@@ -106,14 +113,26 @@ impl Aggregate {
     }
 
     async fn load(&self, after: u64, until: Until) -> anyhow::Result<Vec<StoredEvent>> {
-        let found = self.store().await?.load_until(&self.tenant, self.aggregate, after, until).await;
+        let store = self.store().await?;
+        let found = match &self.archive {
+            Some(directory) => {
+                let archived = ArchivedEvents::open(directory)?;
+                archived.load_until(&store, &self.tenant, self.aggregate, after, until).await
+            }
+            None => {
+                let found = store.load_until(&self.tenant, self.aggregate, after, until).await;
+                found.map_err(ReadError::Store)
+            }
+        };
         found.with_context(|| format!("failed to read the history of {}", self.aggregate))
     }
 
-    /// What is stored of the history up to there, and the last version that is archived.
+    /// What is there of the history up to there, and the last version that is not.
     async fn load_what_is_left(&self, until: Until) -> anyhow::Result<(Vec<StoredEvent>, u64)> {
-        let store = self.store().await?;
-        match store.load_until(&self.tenant, self.aggregate, 0, until).await {
+        if self.archive.is_some() {
+            return Ok((self.load(0, until).await?, 0));
+        }
+        match self.store().await?.load_until(&self.tenant, self.aggregate, 0, until).await {
             Err(StoreError::Archived { through_version, .. }) => {
                 Ok((self.load(through_version, until).await?, through_version))
             }
@@ -135,7 +154,7 @@ impl TimelineArgs {
         }
         let payloads = kinds::payloads(&history, &self.of.registry()?).await?;
         if archived > 0 && !self.of.json {
-            println!("versions 1 to {archived} are archived");
+            println!("versions 1 to {archived} are archived; --archive DIR reads them");
         } else if archived > 0 {
             println!("{}", serde_json::json!({ "archived_through": archived }));
         }

@@ -17,7 +17,7 @@ use event_store::Codec;
 use events::DomainEvent;
 use import::{Rules, Target};
 
-pub(crate) use task::TaskArgs;
+pub(crate) use task::{Task, TaskArgs};
 
 use crate::exit::Exit;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use archive::Folder;
 use event_store::PgEventStore;
 use events::TenantId;
-use import::{Bookkeeping, Importer, Origin, Progress, Rejected, Report};
+use import::{Backup, Bookkeeping, Importer, Origin, Progress, Rejected, Report, Run};
 use mapping::{Mapping, Source};
 
 use super::target;
@@ -92,16 +93,24 @@ impl TaskArgs {
 }
 
 impl Task {
-    /// Begins a run, or goes on with one that did not end, and runs it to its end.
+    /// Begins a run, or goes on with one that did not end.
+    pub(crate) async fn begin(&self, actor: &str) -> anyhow::Result<Run> {
+        Ok(self.books.begin(&self.mapping.name, &self.text, &self.origin.name(), actor).await?)
+    }
+
+    /// Notes the backup that was made for a run.
+    pub(crate) async fn backed_up(&self, run: &Run, backup: &Folder) -> anyhow::Result<()> {
+        let backup = Backup { name: backup.name(), sha256: backup.digest.clone() };
+        Ok(self.books.backed_up(run.run_id, &backup).await?)
+    }
+
+    /// Runs it to its end.
     pub(crate) async fn run(
         &self,
-        actor: &str,
+        run: &Run,
         progress: &Progress,
-        mut told: impl FnMut(&import::Run),
         tell: impl FnMut(&Rejected),
     ) -> anyhow::Result<Report> {
-        let run = self.books.begin(&self.mapping.name, &self.text, &self.origin.name(), actor).await?;
-        told(&run);
         let id = run.run_id.to_string();
         let import = self.importer.run(&self.mapping, &self.origin, &id, progress, tell);
         tokio::pin!(import);

@@ -1,4 +1,4 @@
-//! `millrace reconcile`: gives the store what only the topic has, or the topic what only the store has.
+//! `millrace reconcile`, topic by topic: gives the store what only the topic has, or the topic what only the store has.
 
 mod compare;
 mod store_to_topic;
@@ -25,7 +25,7 @@ pub(crate) struct ReconcileArgs {
     #[arg(long)]
     dry_run: bool,
 
-    /// Print the findings as JSON
+    /// Print the findings as JSON, one topic a line
     #[arg(long)]
     json: bool,
 

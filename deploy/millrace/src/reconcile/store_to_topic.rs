@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use events::{DomainEvent, EventId, ExecutionEvent, TenantId};
+use events::{DomainEvent, EventId, TenantId, each_event_set};
 use ledger::{Reconciled, Unpublished};
 use serde::Serialize;
 use sqlx::PgPool;
@@ -26,7 +26,7 @@ pub(crate) struct StoreToTopicArgs {
     args: ReconcileArgs,
 }
 
-/// What was found, and done.
+/// What was found in a topic, and done.
 #[derive(Debug, Serialize)]
 struct Findings {
     topic: &'static str,
@@ -40,18 +40,21 @@ struct Findings {
 
 impl StoreToTopicArgs {
     pub(super) async fn run(&self) -> anyhow::Result<Exit> {
-        let findings = self.of_topic::<ExecutionEvent>().await?;
-        self.print(&findings)?;
-        let left = findings.unpublished.len() > findings.published;
-        Ok(if left { Exit::Difference } else { Exit::Ok })
+        let store = self.args.store.connect().await?;
+        let mut left = 0;
+        each_event_set!(E => {
+            let findings = self.of_topic::<E>(&store).await?;
+            self.print(&findings)?;
+            left += findings.unpublished.len() - findings.published;
+        });
+        Ok(if left > 0 { Exit::Difference } else { Exit::Ok })
     }
 
-    async fn of_topic<E: DomainEvent>(&self) -> anyhow::Result<Findings> {
-        let store = self.args.store.connect().await?;
+    async fn of_topic<E: DomainEvent>(&self, store: &PgPool) -> anyhow::Result<Findings> {
         let mut sides = Sides::default();
-        sides.store(&store, E::AGGREGATE_TYPE, 0).await?;
+        sides.store(store, E::AGGREGATE_TYPE, 0).await?;
         // What the connector has not read yet is not lost.
-        self.delivered(&store).await?;
+        self.delivered(store).await?;
         let reader = self.args.topic_reader()?;
         let Sides { both, horizon, .. } =
             tokio::task::spawn_blocking(move || sides.topic(&reader, E::TOPIC)).await??;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use archive::EventRow;
 use event_store::{EventLog, PgEventLog};
-use events::{AggregateId, DomainEvent, ExecutionEvent, Metadata, TenantId};
+use events::{AggregateId, DomainEvent, Metadata, TenantId, each_event_set};
 use kafka::Record;
 use ledger::{Finding, Reconciled, TopicEvent};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use super::ReconcileArgs;
 use super::compare::{Sides, headers};
 use crate::exit::Exit;
 
-/// What was found, and done.
+/// What was found in a topic, and done.
 #[derive(Debug, Serialize)]
 struct Findings {
     topic: &'static str,
@@ -42,16 +42,33 @@ struct Ahead {
 }
 
 pub(super) async fn run(args: &ReconcileArgs) -> anyhow::Result<Exit> {
-    let findings = of_topic::<ExecutionEvent>(args).await?;
-    print(&findings, args)?;
-    Ok(match findings {
-        Findings { contradictions, .. } if !contradictions.is_empty() => Exit::Failed,
-        Findings { ahead: 1.., brought_back: 0, .. } => Exit::Difference,
-        _ => Exit::Ok,
-    })
+    let mut found = vec![];
+    each_event_set!(E => { found.push(of_topic::<E>(args).await?) });
+    let forked = found.iter().any(|(findings, _)| !findings.contradictions.is_empty());
+    // All topics or none: a fork in one says that this is the wrong store.
+    if !args.dry_run && !forked {
+        let mut rows = vec![];
+        for (findings, lost) in &mut found {
+            findings.brought_back = lost.len();
+            rows.append(lost);
+        }
+        if !rows.is_empty() {
+            archive::bring_back(&mut args.owner().await?, &args.deed(), rows).await?;
+        }
+    }
+    for (findings, _) in &found {
+        print(findings, args.json)?;
+    }
+    let ahead: usize = found.iter().map(|(findings, _)| findings.ahead).sum();
+    if forked {
+        eprintln!("nothing was written");
+        return Ok(Exit::Failed);
+    }
+    Ok(if args.dry_run && ahead > 0 { Exit::Difference } else { Exit::Ok })
 }
 
-async fn of_topic<E: DomainEvent>(args: &ReconcileArgs) -> anyhow::Result<Findings> {
+/// What is found in a topic, and the rows that bring it back, unless nothing is to be written.
+async fn of_topic<E: DomainEvent>(args: &ReconcileArgs) -> anyhow::Result<(Findings, Vec<EventRow>)> {
     let store = args.store.connect().await?;
     let settled = PgEventLog::new(store.clone()).settled_position().await?;
     let mut sides = Sides::default();
@@ -63,7 +80,7 @@ async fn of_topic<E: DomainEvent>(args: &ReconcileArgs) -> anyhow::Result<Findin
 
     let Sides { both, unreadable, .. } = sides;
     let Reconciled { common, pruned, ahead, contradictions, .. } = both.finish(None);
-    let mut findings = Findings {
+    let findings = Findings {
         topic: E::TOPIC,
         common,
         pruned,
@@ -73,12 +90,11 @@ async fn of_topic<E: DomainEvent>(args: &ReconcileArgs) -> anyhow::Result<Findin
         unreadable,
         brought_back: 0,
     };
-    if !args.dry_run && findings.contradictions.is_empty() && !ahead.is_empty() {
-        let rows = rows::<E>(&Registry::new(&args.registry)?, ahead).await?;
-        findings.brought_back = rows.len();
-        archive::bring_back(&mut args.owner().await?, &args.deed(), rows).await?;
+    if args.dry_run || !findings.contradictions.is_empty() || ahead.is_empty() {
+        return Ok((findings, vec![]));
     }
-    Ok(findings)
+    let rows = rows::<E>(&Registry::new(&args.registry)?, ahead).await?;
+    Ok((findings, rows))
 }
 
 fn aggregates(ahead: &[(TopicEvent, Record)]) -> Vec<Ahead> {
@@ -129,14 +145,15 @@ async fn rows<E: DomainEvent>(
     Ok(rows)
 }
 
-fn print(findings: &Findings, args: &ReconcileArgs) -> anyhow::Result<()> {
-    if args.json {
+fn print(findings: &Findings, json: bool) -> anyhow::Result<()> {
+    if json {
         println!("{}", serde_json::to_string(findings)?);
         return Ok(());
     }
     let Findings { topic, common, pruned, ahead, brought_back, .. } = findings;
     println!(
-        "{topic}: {common} events are in the store too, {pruned} left it on purpose, {ahead} were lost by it"
+        "{topic}: {common} events are in the store too, {pruned} left it on purpose, {ahead} were lost by it, \
+         {brought_back} are brought back"
     );
     for Ahead { tenant, aggregate_id, from_version, to_version } in &findings.aggregates {
         println!("lost: tenant {tenant}, aggregate {aggregate_id}, versions {from_version} to {to_version}");
@@ -146,11 +163,6 @@ fn print(findings: &Findings, args: &ReconcileArgs) -> anyhow::Result<()> {
     }
     for record in &findings.unreadable {
         println!("no event: {record}");
-    }
-    if !findings.contradictions.is_empty() {
-        println!("nothing was written");
-    } else if !args.dry_run {
-        println!("{brought_back} events were brought back");
     }
     Ok(())
 }

@@ -1,4 +1,9 @@
-//! An import can be killed, repeated, and given bad lines.
+//! An import can be killed, repeated, given bad lines, and taken back.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::harness::{MAPPING, PATIENCE, Ran, Role, Runs, World, eventually, import, sample, tenant};
 
@@ -91,4 +96,57 @@ async fn a_text_that_is_no_tenant_is_a_usage_error() {
         assert_eq!(ran.code, 2, "{no_tenant:?}: {ran:?}");
         assert!(ran.stderr.contains("--tenant"), "{no_tenant:?}: {ran:?}");
     }
+}
+
+/// What both views say of a tenant, without the versions and places that a second life of an aggregate changes.
+async fn views(world: &World, tenant: &events::TenantId) -> (Vec<Value>, BTreeMap<String, String>) {
+    let rows =
+        "select to_jsonb(e) - '{version,source_partition,source_offset,recorded_at,updated_at}'::text[]
+        from execution as e where tenant_id = $1 and deleted_at is null order by aggregate_id";
+    let mut views = world.postgres("MILLRACE_VIEWS_WRITER_URL").await;
+    let rows = sqlx::query_scalar(rows).bind(tenant.as_str()).fetch_all(&mut views).await.unwrap();
+    let mut live = BTreeMap::new();
+    let note = |it: projection_redis::ViewAt<_>| {
+        if let (true, Some(view)) = (it.tenant == *tenant, it.row.view) {
+            live.insert(it.aggregate_id.to_string(), format!("{view:?}"));
+        }
+    };
+    world.redis().rows(note).await.unwrap();
+    (rows, live)
+}
+
+#[tokio::test]
+async fn an_import_is_backed_up_taken_back_and_made_again_and_the_views_are_as_after_the_first() {
+    let (world, tenant, runs) = (World::shared(), tenant("import-back"), Runs::sample(20));
+    let (folder, projector) = (TempDir::new().unwrap(), Role::projector(&world).await);
+    let backups = folder.path().to_str().unwrap();
+    let run = [&import(&runs, &tenant)[..], &["--backup", backups]].concat();
+    let ran = world.program.run(&run).await;
+    assert_eq!((ran.code, &ran.json()["events_appended"]), (0, &runs.events.into()), "{ran:?}");
+    world.drained(&tenant).await;
+    let first = views(&world, &tenant).await;
+    assert_eq!((first.0.len(), first.1.len()), (20, 20));
+
+    let status = ["import", "status", "--tenant", tenant.as_str(), "--json"];
+    let listed = world.program.run(&status).await.json();
+    let id = listed["run_id"].as_str().unwrap();
+    let backup = archive::Folder::open(&folder.path().join(format!("before-import-{id}"))).unwrap();
+    assert_eq!(listed["backup"]["sha256"], backup.digest);
+    assert!(backup.manifest.streams.iter().all(|stream| stream.tenant_id != tenant.as_str()));
+
+    let deed = ["--tenant", tenant.as_str(), "--reason", "a mistake", "--json"];
+    let roll_back = [&["import", "rollback", id], &deed[..]].concat();
+    let planned = world.program.run(&[&roll_back[..], &["--dry-run"]].concat()).await.json();
+    assert_eq!((&planned["withdrawn"], &planned["ended"]), (&20.into(), &false.into()), "{planned}");
+    assert_eq!(views(&world, &tenant).await, first);
+    let did = world.program.run(&roll_back).await.json();
+    assert_eq!((&did["events_pruned"], &did["ended"]), (&runs.events.into(), &true.into()), "{did}");
+    assert_eq!(world.appended(&tenant).await, 20, "of each run its withdrawal stays");
+    let none = (Vec::new(), BTreeMap::new());
+    eventually("the views are empty", PATIENCE, async || views(&world, &tenant).await == none).await;
+
+    assert_eq!(world.import(&runs, &tenant).await["events_appended"], runs.events);
+    eventually("the views are as they were", PATIENCE, async || views(&world, &tenant).await == first).await;
+    projector.stop().await;
+    world.assert_proved().await;
 }
