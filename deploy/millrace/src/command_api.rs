@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use command_api::auth::{AuthConfig, Verifier};
 use command_api::{Api, ApiConfig, Metrics, Server};
-use event_store::{Codec, PgEventStore, Repository};
+use event_store::{Codec, Keyring, PgEventStore, Repository};
 use events::DomainEvent;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,8 @@ pub(crate) struct CommandApiArgs {
     store: event_store::Config,
     #[command(flatten)]
     registry: wire::RegistryConfig,
+    #[command(flatten)]
+    keys: event_store::KeyringConfig,
 }
 
 impl CommandApiArgs {
@@ -38,13 +40,16 @@ impl CommandApiArgs {
         let verifier = Verifier::open(&self.auth)
             .await
             .context("nobody's tokens can be checked (on a local stack `millrace token` makes the keys)")?;
-        let store = PgEventStore::new(self.store.connect().await?);
+        let connections = self.store.connect().await?;
+        let keyring = crate::keys::keyring(&self.keys, &connections)?;
+        let store = PgEventStore::new(connections);
         let registry = wire::Registry::new(&self.registry)?;
         let (metrics, served) = (Metrics::default(), prometheus::Registry::new());
         metrics.register(&served)?;
         command_api::serve_usage(store.clone(), &served)?;
         let api =
-            aggregates(Api::new(store.clone(), verifier, &self.api, metrics), &store, &registry).await?;
+            aggregates(Api::new(store.clone(), verifier, &self.api, metrics), &store, &registry, keyring)
+                .await?;
         let server = Server::bind(&self.api).await.context("the command API cannot listen")?;
         tracing::info!(address = %server.address()?, "commands are taken");
         let readiness = command_api::readiness(store, ASKED_EVERY, stop.clone());
@@ -59,16 +64,19 @@ async fn aggregates(
     api: Api<PgEventStore>,
     store: &PgEventStore,
     registry: &wire::Registry,
+    keyring: Option<Arc<Keyring>>,
 ) -> anyhow::Result<Api<PgEventStore>> {
+    let keyring = &keyring;
     Ok(api
-        .aggregate("executions", "execution_id", kept::<Execution>(store, registry).await?)
-        .aggregate("workflows", "workflow_id", kept::<Workflow>(store, registry).await?)
-        .aggregate("prompts", "prompt_id", kept::<Prompt>(store, registry).await?))
+        .aggregate("executions", "execution_id", kept::<Execution>(store, registry, keyring).await?)
+        .aggregate("workflows", "workflow_id", kept::<Workflow>(store, registry, keyring).await?)
+        .aggregate("prompts", "prompt_id", kept::<Prompt>(store, registry, keyring).await?))
 }
 
 async fn kept<A: aggregate::Aggregate>(
     store: &PgEventStore,
     registry: &wire::Registry,
+    keyring: &Option<Arc<Keyring>>,
 ) -> anyhow::Result<Repository<A, PgEventStore>>
 where
     A::Rejection: 'static,
@@ -76,5 +84,5 @@ where
     let codec = Codec::prepare(registry).await;
     let codec =
         codec.with_context(|| format!("the events of {} cannot be written", A::Event::AGGREGATE_TYPE))?;
-    Ok(Repository::new(store.clone(), codec))
+    Ok(Repository::new(store.clone(), codec.with_keyring(keyring.clone())))
 }

@@ -16,6 +16,7 @@ mod events;
 mod exit;
 mod import;
 mod janitor;
+mod keys;
 mod migrate;
 mod parked;
 mod print_config;

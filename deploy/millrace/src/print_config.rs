@@ -40,9 +40,9 @@ fn rows(command: &Command, matches: &ArgMatches, table: &mut Table) {
     }
 }
 
-/// Passwords are not shown, nor those inside URLs.
+/// Passwords and keys are not shown, nor those inside URLs.
 fn redacted(flag: &str, value: &str) -> String {
-    if flag.contains("password") || flag.contains("secret") {
+    if ["password", "secret", "master-keys"].iter().any(|kind| flag.contains(kind)) {
         return "********".to_owned();
     }
     let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };

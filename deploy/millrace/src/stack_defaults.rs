@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Command, FromArgMatches};
 
+use crate::keys;
+
 /// The stack that `arguments` name with `--stack` (or `--name`), before anything else is parsed: its facts become the
 /// defaults that the parser then works with.
 pub(crate) fn named_stack(arguments: &[OsString], environment: Option<OsString>) -> String {
@@ -31,9 +33,12 @@ pub(crate) const DEFAULT_STACK: &str = "default";
 pub(crate) fn facts(name: &str) -> BTreeMap<String, String> {
     let opened = local::Stack::open(name).and_then(|stack| Ok((stack.env()?, stack)));
     let Ok((env, stack)) = opened else { return BTreeMap::new() };
-    let keys = tokens_folder(&stack).join("keys.json").display().to_string();
+    let fact = |variable: &str, path: PathBuf| (variable.to_owned(), path.display().to_string());
+    let keys = fact("MILLRACE_API_KEYS", tokens_folder(&stack).join("keys.json"));
+    let master_key = Some(keys::master_key_file(&stack)).filter(|file| file.exists());
+    let master_key = master_key.map(|file| fact("MILLRACE_MASTER_KEY_FILE", file));
     let known = env.iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
-    known.chain([("MILLRACE_API_KEYS".to_owned(), keys)]).collect()
+    known.chain([keys]).chain(master_key).collect()
 }
 
 /// Where a stack's own issuer of tokens keeps its key.

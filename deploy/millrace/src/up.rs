@@ -7,13 +7,14 @@ use crate::exit::Exit;
 use crate::migrate::MigrateArgs;
 use crate::stack_defaults::settings;
 
-/// Raises the stack, migrates the databases, applies topics and access, publishes the schemas, applies the connector. Each of
+/// Raises the stack, makes its master key, migrates the databases, applies topics and access, publishes the schemas, applies the connector. Each of
 /// these changes only what is missing.
 pub(crate) async fn up(args: &local::UpArgs) -> anyhow::Result<local::Raised> {
     let stack = args.stack.name.clone();
     let raising = local::up(args).await?;
     raising.servers().await?;
 
+    crate::keys::make_master_key(&local::Stack::open(&stack)?)?;
     let migrate: MigrateArgs = settings(&stack)?;
     migrate.run().await?;
     crate::topics::apply(&settings(&stack)?).await.context("failed to apply topics and access")?;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use events::{DomainEvent, EventId, Metadata, Recorded, TenantId};
-use personal_data::{Keyring, Place, SubjectId, SubjectKey, refuse_sealed};
+use events::{AggregateId, DomainEvent, EventId, Metadata, Recorded, TenantId};
+use personal_data::{Keyring, Place, SubjectId, SubjectKey, pin, refuse_sealed, unpin};
+use serde_json::Value;
 use wire::{DecodeError, Decoder, EncodeError, Encoder, PrepareError, Registry};
 
 use crate::{NewEvent, StoredEvent};
@@ -124,7 +125,7 @@ impl<E: DomainEvent> Codec<E> {
     /// A stored event with its payload read and its personal texts opened: `[erased]` where the key was destroyed, sealed
     /// as they are where there is no keyring.
     pub async fn recorded(&self, stored: StoredEvent) -> Result<Recorded<E>, CodecError> {
-        let (mut recorded, keyring) = (self.recorded_sealed(stored).await?, self.keyring.as_ref());
+        let (mut recorded, keyring) = (self.decode(stored).await?, self.keyring.as_ref());
         if let Some(keyring) = keyring.filter(|_| may_be_personal::<E>(recorded.payload.event_type())) {
             let Recorded { tenant, aggregate_id, event_id, version, payload, .. } = &mut recorded;
             let place = Place { tenant, aggregate_id: *aggregate_id, event_id: *event_id };
@@ -134,8 +135,40 @@ impl<E: DomainEvent> Codec<E> {
         Ok(recorded)
     }
 
-    /// A stored event with its payload read and its personal texts as they are stored.
-    pub(crate) async fn recorded_sealed(&self, stored: StoredEvent) -> Result<Recorded<E>, CodecError> {
+    /// A stored event with its payload read and its personal texts pinned: sealed as they are, and ready to be opened
+    /// from a state that they are folded into ([`Self::open_state`]).
+    pub(crate) async fn pinned(&self, stored: StoredEvent) -> Result<Recorded<E>, CodecError> {
+        let mut recorded = self.decode(stored).await?;
+        let event_id = recorded.event_id;
+        for (field, text) in recorded.payload.personal() {
+            pin(event_id, field, text);
+        }
+        Ok(recorded)
+    }
+
+    /// Opens the pinned texts in an aggregate's state; without a keyring they are as [`Self::recorded`] leaves them.
+    pub(crate) async fn open_state(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+        state: &mut Value,
+    ) -> Result<(), personal_data::Error> {
+        let mut values = vec![state];
+        while let Some(value) = values.pop() {
+            match (value, &self.keyring) {
+                (Value::String(text), Some(keyring)) => {
+                    keyring.open_pinned(tenant, aggregate_id, text).await?;
+                }
+                (Value::String(text), None) => unpin(text),
+                (Value::Array(items), _) => values.extend(items),
+                (Value::Object(fields), _) => values.extend(fields.values_mut()),
+                (Value::Null | Value::Bool(_) | Value::Number(_), _) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn decode(&self, stored: StoredEvent) -> Result<Recorded<E>, CodecError> {
         let read = self.decoder.decode_loading(&stored.payload).await;
         match read {
             Ok(payload) => Ok(stored.into_recorded(payload)),

@@ -1,6 +1,7 @@
 //! From a command to stored events: load, decide, append, and again when somebody was faster.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aggregate::{Aggregate, Snapshot};
@@ -8,7 +9,7 @@ use events::{AggregateId, DomainEvent, EventId, Metadata, TenantId};
 use personal_data::{Place, SubjectId};
 use snapshots::{SealError, Sealed};
 
-use crate::snapshot::{Current, Keep, Kept};
+use crate::snapshot::{Current, Keep, Kept, sealed};
 use crate::{
     Append, AppendError, Appended, Codec, CodecError, Conflict, EventStore, Expected, FromSnapshot,
     IdempotencyKey, NewEventError, SnapshotConfig, SnapshotMetrics, StoreError, StoredEvent, Until,
@@ -21,7 +22,7 @@ const ATTEMPTS_MAX: u32 = 20;
 #[derive(Debug)]
 pub struct Repository<A: Aggregate, S> {
     store: S,
-    codec: Codec<A::Event>,
+    codec: Arc<Codec<A::Event>>,
     snapshots: Option<Box<dyn Keep<A>>>,
 }
 
@@ -155,7 +156,7 @@ where
 {
     /// The aggregates that this store keeps, their events written by this codec.
     pub fn new(store: S, codec: Codec<A::Event>) -> Self {
-        Self { store, codec, snapshots: None }
+        Self { store, codec: Arc::new(codec), snapshots: None }
     }
 
     /// The same, with snapshots: states are kept in memory for a while, and written to the store when the policy says so.
@@ -166,7 +167,7 @@ where
         A: Snapshot + fmt::Debug,
         S: Clone + fmt::Debug + 'static,
     {
-        let kept = Kept::new(self.store.clone(), config, metrics);
+        let kept = Kept::new(self.store.clone(), self.codec.clone(), config, metrics);
         Self { snapshots: Some(Box::new(kept)), ..self }
     }
 
@@ -326,15 +327,21 @@ where
         tenant: &TenantId,
         aggregate_id: AggregateId,
     ) -> Result<Current<A>, StateError> {
+        let read_at = Some(Instant::now());
+        Ok(Current { read_at, ..self.read(tenant, aggregate_id).await? })
+    }
+
+    async fn read(&self, tenant: &TenantId, aggregate_id: AggregateId) -> Result<Current<A>, StateError> {
         let load = async || self.store.load(tenant, aggregate_id, 0).await.map_err(StateError::Load);
         let Some(kept) = &self.snapshots else { return self.fold(Current::default(), load().await?).await };
         let found = self.store.load_from_snapshot(tenant, aggregate_id, kept.shape()).await;
         let FromSnapshot { snapshot, events } = found.map_err(StateError::Load)?;
         let Some(sealed) = snapshot else { return self.fold(Current::default(), events).await };
-        match kept.open(&sealed) {
+        match kept.open(tenant, aggregate_id, &sealed).await? {
             Some(state) => {
                 let (version, event_id) = (sealed.version, Some(sealed.event_id));
-                let current = Current { state, version, event_id, snapshot_version: version, bytes: 0 };
+                let snapshot_version = version;
+                let current = Current { state, version, event_id, snapshot_version, ..Current::default() };
                 self.fold(current, events).await
             }
             // Of another shape: then these are all events.
@@ -361,6 +368,7 @@ where
             event_id: Some(last.event_id),
             snapshot_version: current.snapshot_version,
             bytes: current.bytes + bytes as u64,
+            read_at: current.read_at,
         };
         kept.remember(tenant, append.aggregate_id, &mut current, Duration::ZERO);
     }
@@ -376,9 +384,8 @@ where
     where
         A: Snapshot,
     {
-        let Current { state, version, event_id, .. } = self.current(tenant, aggregate_id).await?;
-        let Some(event_id) = event_id else { return Ok(None) };
-        let sealed = Sealed::seal(&state, version, event_id)?;
+        let sealed = sealed::<A, S>(&self.store, &self.codec, tenant, aggregate_id).await?;
+        let Some(sealed) = sealed else { return Ok(None) };
         let kind = A::Event::AGGREGATE_TYPE;
         let kept = self.store.put_snapshot(tenant, aggregate_id, kind, &sealed, keep).await;
         Ok(kept.map_err(SnapshotError::Store)?.then_some(sealed))

@@ -82,7 +82,11 @@ impl Keyring {
     }
 
     /// The key of that name; nothing if it was destroyed.
-    async fn key(&self, tenant: &TenantId, key_id: KeyId) -> Result<Option<Arc<SubjectKey>>, Error> {
+    pub(crate) async fn key(
+        &self,
+        tenant: &TenantId,
+        key_id: KeyId,
+    ) -> Result<Option<Arc<SubjectKey>>, Error> {
         let wanted = (tenant.clone(), key_id);
         let held = self.held().by_name.get(&wanted).cloned();
         match held {

@@ -45,6 +45,7 @@ mod error;
 mod in_memory;
 mod keyring;
 mod master;
+mod pinned;
 mod seal;
 mod store;
 mod subject;
@@ -54,7 +55,8 @@ pub use error::Error;
 pub use in_memory::InMemoryKeys;
 pub use keyring::Keyring;
 pub use master::MasterKeys;
-pub use seal::{Place, SubjectKey, is_sealed, refuse_sealed};
+pub use pinned::{pin, unpin};
+pub use seal::{Place, SEALED, SubjectKey, is_sealed, refuse_sealed};
 pub use store::{KeyId, KeyState, KeyStore, KeyStoreError, StoredKey};
 pub use subject::{InvalidSubject, SubjectId};
 

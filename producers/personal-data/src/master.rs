@@ -55,6 +55,11 @@ impl MasterKeys {
         Self { current: name.to_owned(), keys: HashMap::from([(name.to_owned(), random())]) }
     }
 
+    /// A new key as a line of a file of master keys.
+    pub fn new_line(name: &str) -> Zeroizing<String> {
+        Zeroizing::new(format!("{name}:{}\n", STANDARD.encode(&random()[..])))
+    }
+
     /// The name of the key that wraps.
     pub fn current(&self) -> &str {
         &self.current

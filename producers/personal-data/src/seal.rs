@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::{Error, KeyId};
 
 /// What every sealed text begins with: `enc:v1:<key id>:<base64url of ciphertext and tag>`.
-const PREFIX: &str = "enc:v1:";
+pub const SEALED: &str = "enc:v1:";
 
 /// 256 bits that are wiped when they are dropped.
 pub(crate) type Secret = Zeroizing<[u8; 32]>;
@@ -107,7 +107,7 @@ impl SubjectKey {
         for (field, text) in fields {
             refuse_sealed(field, text)?;
             let sealed = encrypt(&self.secret, &place.bound(field), text.as_bytes());
-            *text = format!("{PREFIX}{}:{}", self.key_id, URL_SAFE_NO_PAD.encode(sealed));
+            *text = format!("{SEALED}{}:{}", self.key_id, URL_SAFE_NO_PAD.encode(sealed));
         }
         Ok(())
     }
@@ -122,7 +122,7 @@ impl SubjectKey {
 
 /// Whether a text is a sealed field, or pretends to be.
 pub fn is_sealed(text: &str) -> bool {
-    text.starts_with(PREFIX)
+    text.starts_with(SEALED)
 }
 
 /// No plain text may look sealed: it could never be read again.
@@ -141,7 +141,7 @@ pub(crate) struct Sealed {
 impl Sealed {
     /// Takes a text apart; nothing if it is not exactly as [`SubjectKey::seal`] writes it.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (key, ciphertext) = text.strip_prefix(PREFIX)?.split_once(':')?;
+        let (key, ciphertext) = text.strip_prefix(SEALED)?.split_once(':')?;
         let sealed = Self { key_id: key.parse().ok()?, ciphertext: URL_SAFE_NO_PAD.decode(ciphertext).ok()? };
         (sealed.key_id.to_string() == key).then_some(sealed)
     }

@@ -14,8 +14,7 @@ pub struct Cache<A> {
     ttl: Duration,
 }
 
-/// Each with when it was put in.
-type Entries<A> = LruCache<(TenantId, AggregateId), (Cached<A>, Instant)>;
+type Entries<A> = LruCache<(TenantId, AggregateId), Cached<A>>;
 
 /// A state in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +29,13 @@ pub struct Cached<A> {
     pub snapshot_version: u64,
     /// Bytes of the payloads since that one.
     pub bytes: u64,
+    /// When its history was read; what was folded onto it since makes it no younger.
+    pub read_at: Instant,
 }
 
 impl<A: Clone> Cache<A> {
-    /// At most so many states, none longer than that after it was put in.
+    /// At most so many states, none longer than that after its history was read: however busy an aggregate is, what was
+    /// erased in its history is forgotten.
     pub fn new(most: NonZeroUsize, ttl: Duration) -> Self {
         Self { entries: Mutex::new(LruCache::new(most)), ttl }
     }
@@ -42,8 +44,8 @@ impl<A: Clone> Cache<A> {
     pub fn get(&self, tenant: &TenantId, aggregate_id: AggregateId, now: Instant) -> Option<Cached<A>> {
         let key = (tenant.clone(), aggregate_id);
         let mut entries = self.entries();
-        let (cached, put) = entries.get(&key)?;
-        if now.saturating_duration_since(*put) < self.ttl {
+        let cached = entries.get(&key)?;
+        if now.saturating_duration_since(cached.read_at) < self.ttl {
             return Some(cached.clone());
         }
         entries.pop(&key);
@@ -51,11 +53,11 @@ impl<A: Clone> Cache<A> {
     }
 
     /// Keeps a state, unless a newer one is kept.
-    pub fn put(&self, tenant: &TenantId, aggregate_id: AggregateId, cached: Cached<A>, now: Instant) {
+    pub fn put(&self, tenant: &TenantId, aggregate_id: AggregateId, cached: Cached<A>) {
         let key = (tenant.clone(), aggregate_id);
         let mut entries = self.entries();
-        if entries.peek(&key).is_none_or(|(known, _)| known.version <= cached.version) {
-            entries.put(key, (cached, now));
+        if entries.peek(&key).is_none_or(|known| known.version <= cached.version) {
+            entries.put(key, cached);
         }
     }
 
@@ -81,8 +83,8 @@ mod tests {
         Cache::new(NonZeroUsize::new(most).unwrap(), TTL)
     }
 
-    fn at(version: u64) -> Cached<u32> {
-        Cached { state: 1, version, event_id: EventId(Uuid::nil()), snapshot_version: 0, bytes: 0 }
+    fn at(version: u64, read_at: Instant) -> Cached<u32> {
+        Cached { state: 1, version, event_id: EventId(Uuid::nil()), snapshot_version: 0, bytes: 0, read_at }
     }
 
     fn id(number: u128) -> AggregateId {
@@ -93,11 +95,21 @@ mod tests {
     fn a_state_is_kept_for_its_time_and_for_its_tenant() {
         let (cache, now) = (cache(2), Instant::now());
         let (acme, other): (TenantId, TenantId) = ("acme".parse().unwrap(), "other".parse().unwrap());
-        cache.put(&acme, id(1), at(3), now);
-        assert_eq!(cache.get(&acme, id(1), now + TTL / 2), Some(at(3)));
+        cache.put(&acme, id(1), at(3, now));
+        assert_eq!(cache.get(&acme, id(1), now + TTL / 2), Some(at(3, now)));
         assert_eq!(cache.get(&other, id(1), now), None);
         assert_eq!(cache.get(&acme, id(1), now + TTL), None);
         assert_eq!(cache.get(&acme, id(1), now), None, "it is forgotten");
+    }
+
+    #[test]
+    fn a_busy_aggregate_is_read_anew_as_often_as_a_quiet_one() {
+        let (cache, now) = (cache(2), Instant::now());
+        let acme: TenantId = "acme".parse().unwrap();
+        for version in 1..10 {
+            cache.put(&acme, id(1), at(version, now));
+        }
+        assert_eq!(cache.get(&acme, id(1), now + TTL), None);
     }
 
     #[test]
@@ -105,11 +117,11 @@ mod tests {
         let (cache, now) = (cache(2), Instant::now());
         let acme: TenantId = "acme".parse().unwrap();
         for number in [1, 2] {
-            cache.put(&acme, id(number), at(5), now);
+            cache.put(&acme, id(number), at(5, now));
         }
-        cache.put(&acme, id(1), at(4), now);
-        assert_eq!(cache.get(&acme, id(1), now), Some(at(5)));
-        cache.put(&acme, id(3), at(5), now);
+        cache.put(&acme, id(1), at(4, now));
+        assert_eq!(cache.get(&acme, id(1), now), Some(at(5, now)));
+        cache.put(&acme, id(3), at(5, now));
         assert_eq!(cache.get(&acme, id(2), now), None);
         cache.drop(&acme, id(1));
         assert_eq!(cache.get(&acme, id(1), now), None);

@@ -21,7 +21,7 @@ pub struct Sealed {
     pub version: u64,
     /// That event.
     pub event_id: EventId,
-    /// The state as JSON, compressed by zstd.
+    /// The state as JSON, its personal texts sealed, compressed by zstd.
     pub state: Vec<u8>,
     /// How many bytes it has uncompressed.
     pub state_bytes: u32,
@@ -80,6 +80,12 @@ impl Sealed {
 
     /// The state, if these are its bytes.
     pub fn open<A: Snapshot>(&self) -> Result<A, OpenError> {
+        let json = self.unpack::<A>()?;
+        serde_json::from_slice(&json).map_err(|error| OpenError::Unreadable(error.to_string()))
+    }
+
+    /// The state as JSON, if these are its bytes.
+    pub fn unpack<A: Snapshot>(&self) -> Result<Vec<u8>, OpenError> {
         if self.shape != A::SHAPE {
             return Err(OpenError::OtherShape { found: self.shape, wanted: A::SHAPE });
         }
@@ -95,7 +101,7 @@ impl Sealed {
         if json.len() != self.state_bytes as usize {
             return Err(unreadable(format!("{} bytes instead of {}", json.len(), self.state_bytes)));
         }
-        serde_json::from_slice(&json).map_err(|e| unreadable(e.to_string()))
+        Ok(json)
     }
 
     fn checksum(&self) -> [u8; 32] {

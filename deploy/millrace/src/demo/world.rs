@@ -58,6 +58,8 @@ impl World {
     pub(crate) async fn connect(stack: &str, file: PathBuf, mapping: PathBuf) -> anyhow::Result<Self> {
         let registry = wire::Registry::new(&settings(stack)?)?;
         let store: event_store::Config = settings(stack)?;
+        let connections = store.connect().await?;
+        let keyring = crate::keys::keyring(&settings(stack)?, &connections)?;
         let dashboard: Dashboard = settings(stack)?;
         let manifest = catalog::Manifest::committed();
         let topic = manifest.topic(<ExecutionEvent as events::DomainEvent>::TOPIC);
@@ -67,8 +69,8 @@ impl World {
             mapping,
             chain: Chain::connect(stack).await?,
             executions: Repository::new(
-                PgEventStore::new(store.connect().await?),
-                Codec::prepare(&registry).await?,
+                PgEventStore::new(connections),
+                Codec::prepare(&registry).await?.with_keyring(keyring),
             ),
             dashboard: PgPoolOptions::new()
                 .max_connections(1)
@@ -135,6 +137,7 @@ impl World {
             concurrency: 8,
             store: settings(&self.stack)?,
             registry: settings(&self.stack)?,
+            keys: settings(&self.stack)?,
         };
         args.task().await
     }

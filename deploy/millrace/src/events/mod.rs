@@ -15,6 +15,7 @@ use event_store::{EventStore, PgEventStore, StoreError, StoredEvent, Until};
 use events::{AggregateId, TenantId};
 
 use crate::exit::Exit;
+use kinds::Reading;
 use point::{At, Point};
 
 /// What to show of an aggregate, whatever its kind.
@@ -53,6 +54,9 @@ pub(crate) struct Aggregate {
 
     #[command(flatten)]
     registry: wire::RegistryConfig,
+
+    #[command(flatten)]
+    keys: event_store::KeyringConfig,
 }
 
 #[derive(Debug, Args)]
@@ -108,8 +112,9 @@ impl Aggregate {
         Ok(PgEventStore::new(self.store.connect().await?))
     }
 
-    fn registry(&self) -> anyhow::Result<wire::Registry> {
-        Ok(wire::Registry::new(&self.registry)?)
+    async fn reading(&self) -> anyhow::Result<Reading> {
+        let keyring = crate::keys::keyring(&self.keys, &self.store.connect().await?)?;
+        Ok(Reading { registry: wire::Registry::new(&self.registry)?, keyring })
     }
 
     async fn load(&self, after: u64, until: Until) -> anyhow::Result<Vec<StoredEvent>> {
@@ -152,7 +157,7 @@ impl TimelineArgs {
         if history.is_empty() && archived == 0 {
             return Ok(self.of.not_found());
         }
-        let payloads = kinds::payloads(&history, &self.of.registry()?).await?;
+        let payloads = kinds::payloads(&history, &self.of.reading().await?).await?;
         if archived > 0 && !self.of.json {
             println!("versions 1 to {archived} are archived; --archive DIR reads them");
         } else if archived > 0 {
@@ -166,7 +171,7 @@ impl TimelineArgs {
 impl ShowArgs {
     async fn run(self) -> anyhow::Result<Exit> {
         let found = self.of.load(self.version - 1, Until::Version(self.version)).await?;
-        let payloads = kinds::payloads(&found, &self.of.registry()?).await?;
+        let payloads = kinds::payloads(&found, &self.of.reading().await?).await?;
         let Some((event, payload)) = found.first().zip(payloads.first()) else {
             eprintln!("tenant {} has no version {} of {}", self.of.tenant, self.version, self.of.aggregate);
             return Ok(Exit::NotFound);
@@ -181,7 +186,7 @@ impl StateArgs {
         let history = self.of.load(0, self.at.until()).await?;
         let Some(last) = history.last() else { return Ok(self.of.not_found()) };
         let (kind, version) = (last.aggregate_type.clone(), last.version);
-        let folded = kinds::state(&kind, history, &self.of.registry()?).await?;
+        let folded = kinds::state(&kind, history, &self.of.reading().await?).await?;
         if self.of.json {
             let state = folded.json;
             println!("{}", serde_json::json!({ "aggregate_type": kind, "version": version, "state": state }));
@@ -194,15 +199,15 @@ impl StateArgs {
 
 impl DiffArgs {
     async fn run(self) -> anyhow::Result<Exit> {
-        let registry = self.of.registry()?;
+        let reading = self.of.reading().await?;
         let before = self.of.load(0, self.from.until()).await?;
         let after = self.of.load(0, self.to.map_or(Until::Now, Point::until)).await?;
         let Some(last) = after.last().or(before.last()) else { return Ok(self.of.not_found()) };
         let kind = last.aggregate_type.clone();
         let version = |history: &[StoredEvent]| history.last().map_or(0, |event| event.version);
         let (from, to) = (version(&before), version(&after));
-        let before = kinds::state(&kind, before, &registry).await?.json;
-        let after = kinds::state(&kind, after, &registry).await?.json;
+        let before = kinds::state(&kind, before, &reading).await?.json;
+        let after = kinds::state(&kind, after, &reading).await?.json;
         diff::print(from, to, &diff::changes(&before, &after), self.of.json);
         Ok(Exit::Ok)
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use aggregate::Aggregate;
 use anyhow::bail;
 use clap::Subcommand;
-use event_store::Codec;
+use event_store::{Codec, Keyring};
 use events::DomainEvent;
 use import::{Rules, Target};
 
@@ -52,10 +52,11 @@ impl ImportCommand {
 pub(crate) async fn target(
     aggregate_type: &str,
     registry: &wire::Registry,
+    keyring: Option<Arc<Keyring>>,
 ) -> anyhow::Result<Arc<dyn Target>> {
     agents::each_aggregate!(A => {
         if aggregate_type == <A as Aggregate>::Event::AGGREGATE_TYPE {
-            return Ok(Arc::new(Rules::<A>::new(Codec::prepare(registry).await?)));
+            return Ok(Arc::new(Rules::<A>::new(Codec::prepare(registry).await?.with_keyring(keyring))));
         }
     });
     bail!("this program has no aggregates of type {aggregate_type:?}")

@@ -67,7 +67,8 @@ impl RollbackArgs {
             bail!("import {} is still at work; end it first", run.run_id);
         }
         let mapping = Mapping::parse(&run.mapping).context("the run's mapping makes no sense any more")?;
-        let target = target(&mapping.aggregate_type, &wire::Registry::new(&self.registry)?).await?;
+        // A rollback reads and writes no personal text.
+        let target = target(&mapping.aggregate_type, &wire::Registry::new(&self.registry)?, None).await?;
         let store = Arc::new(PgEventStore::new(self.store.connect().await?));
         let rollback = Rollback::connect(store, target, books, &self.events_owner_url).await?;
         let did = if self.dry_run {

@@ -41,6 +41,9 @@ pub(crate) struct TaskArgs {
 
     #[command(flatten)]
     pub(crate) registry: wire::RegistryConfig,
+
+    #[command(flatten)]
+    pub(crate) keys: event_store::KeyringConfig,
 }
 
 /// A mapping, its rows, and where they go.
@@ -79,8 +82,10 @@ impl TaskArgs {
             (Source::Csv { .. } | Source::JsonLines, None, _) => bail!("{path} reads a file: which?"),
         };
         let registry = wire::Registry::new(&self.registry)?;
-        let target = target(&mapping.aggregate_type, &registry).await?;
-        let store = Arc::new(PgEventStore::new(self.store.connect().await?));
+        let connections = self.store.connect().await?;
+        let keyring = crate::keys::keyring(&self.keys, &connections)?;
+        let target = target(&mapping.aggregate_type, &registry, keyring).await?;
+        let store = Arc::new(PgEventStore::new(connections));
         let books = Bookkeeping::connect(&self.store.events_url, tenant.clone()).await?;
         Ok(Task {
             mapping,

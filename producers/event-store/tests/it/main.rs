@@ -8,6 +8,7 @@ mod fixture;
 mod idempotency;
 mod log;
 mod partitions;
+mod personal;
 mod proxy;
 mod pruned;
 mod repository;
