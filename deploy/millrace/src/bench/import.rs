@@ -82,7 +82,7 @@ async fn imported(
         ..settings(stack)?
     };
     let store = Arc::new(PgEventStore::new(config.connect().await?));
-    let target = target(&mapping.aggregate_type, &registry).await?;
+    let target = target(&mapping.aggregate_type, &registry, None).await?;
     let importer = Importer::new(store, target, "bench".parse()?, args.concurrency);
     let run = uuid::Uuid::now_v7().to_string();
     let (progress, refused) = (Progress::default(), |one: &import::Rejected| eprintln!("{one}"));

@@ -26,10 +26,7 @@ pub(super) struct State {
 }
 
 /// The payloads, read with the schemas they were written with.
-pub(super) async fn payloads(
-    events: &[StoredEvent],
-    reading: &Reading,
-) -> anyhow::Result<Vec<Value>> {
+pub(super) async fn payloads(events: &[StoredEvent], reading: &Reading) -> anyhow::Result<Vec<Value>> {
     let Some(first) = events.first() else { return Ok(vec![]) };
     each_aggregate!(A => {
         if first.aggregate_type == <A as Aggregate>::Event::AGGREGATE_TYPE {
@@ -41,11 +38,7 @@ pub(super) async fn payloads(
 }
 
 /// The state that these events lead to.
-pub(super) async fn state(
-    kind: &str,
-    events: Vec<StoredEvent>,
-    reading: &Reading,
-) -> anyhow::Result<State> {
+pub(super) async fn state(kind: &str, events: Vec<StoredEvent>, reading: &Reading) -> anyhow::Result<State> {
     each_aggregate!(A => {
         if kind == <A as Aggregate>::Event::AGGREGATE_TYPE {
             return fold::<A>(events, reading).await;
