@@ -6,10 +6,11 @@ use anyhow::Context;
 use archive::{Folder, Kind, Wanted};
 use clap::{Args, Subcommand};
 use comfy_table::Table;
+use event_store::Deed;
 use events::{AggregateId, TenantId};
 use sqlx::{Connection, PgConnection};
 
-use crate::deed::{DeedArgs, MADE_BY};
+use crate::backup::MADE_BY;
 use crate::exit::Exit;
 
 /// What to do with archives.
@@ -42,7 +43,7 @@ pub(crate) struct StreamsArgs {
     directory: PathBuf,
 
     #[command(flatten)]
-    deed: DeedArgs,
+    deed: Deed,
 
     #[command(flatten)]
     owner: OwnerArgs,
@@ -74,7 +75,7 @@ pub(crate) struct RestoreArgs {
     folder: PathBuf,
 
     #[command(flatten)]
-    deed: DeedArgs,
+    deed: Deed,
 
     #[command(flatten)]
     owner: OwnerArgs,
@@ -115,7 +116,7 @@ impl StreamsArgs {
             &wire::Registry::new(&self.registry)?,
             &self.directory,
             Wanted { tenant: &self.tenant, streams: &streams },
-            &self.deed.deed(),
+            &self.deed,
             MADE_BY,
         )
         .await?;
@@ -160,7 +161,7 @@ impl RestoreArgs {
     async fn run(self) -> anyhow::Result<Exit> {
         let folder = Folder::open_as(&self.folder, Kind::Archive)?;
         let mut owner = self.owner.connect().await?;
-        let tally = archive::restore_streams(&mut owner, &folder, &self.deed.deed()).await?;
+        let tally = archive::restore_streams(&mut owner, &folder, &self.deed).await?;
         println!("{} events of {} streams are back in the store", tally.events, tally.streams().len());
         Ok(Exit::Ok)
     }

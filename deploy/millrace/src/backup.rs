@@ -6,8 +6,10 @@ use archive::Folder;
 use event_store::AuditConfig;
 use wire::{Registry, RegistryConfig};
 
-use crate::deed::MADE_BY;
 use crate::exit::Exit;
+
+/// What made a folder, as its manifest says.
+pub(crate) const MADE_BY: &str = concat!("millrace ", env!("CARGO_PKG_VERSION"));
 
 /// What to write where.
 #[derive(Debug, clap::Args)]

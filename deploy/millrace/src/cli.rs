@@ -82,7 +82,7 @@ enum Command {
     /// Look at what was stored
     #[command(subcommand)]
     Events(events::EventsCommand),
-    /// Keep the store in order: statistics, erasure, keys, retention, notes
+    /// Keep the store in order: statistics, checks, erasure, removal, keys, retention, notes
     #[command(subcommand)]
     Store(store::StoreCommand),
     /// States kept so that not whole histories have to be folded

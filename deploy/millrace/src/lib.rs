@@ -10,7 +10,6 @@ mod chain;
 mod cli;
 mod command_api;
 mod connector;
-mod deed;
 mod demo;
 mod events;
 mod exit;

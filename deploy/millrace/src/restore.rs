@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use archive::{Folder, Kind};
+use event_store::Deed;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection};
 
-use crate::deed::DeedArgs;
 use crate::exit::Exit;
 
 /// What to restore.
@@ -17,7 +17,7 @@ pub(crate) struct RestoreArgs {
     folder: PathBuf,
 
     #[command(flatten)]
-    deed: DeedArgs,
+    deed: Deed,
 
     /// The events' database as the role `owner`
     #[arg(long, env = "MILLRACE_EVENTS_OWNER_URL", hide_env_values = true, value_name = "URL")]
@@ -52,7 +52,7 @@ impl RestoreArgs {
         let (mut owner, mut auditor) = (owner.acquire().await?, self.store.connect().await?.acquire().await?);
         bar.set_position(0);
         let seen = |seen| bar.set_position(seen);
-        archive::restore(&mut owner, &mut auditor, &folder, &self.deed.deed(), seen).await?;
+        archive::restore(&mut owner, &mut auditor, &folder, &self.deed, seen).await?;
         bar.finish_and_clear();
         println!(
             "{} events of {} streams are back, compared with {}",

@@ -1,20 +1,12 @@
 //! Bringing events back into the database, and sending stored ones out again: audited, and past the outbox's trigger.
 
 use chrono::{DateTime, Utc};
+use event_store::Deed;
 use serde_json::{Value, json};
 use sqlx::{Acquire, PgConnection};
 
 use crate::EventRow;
 use crate::error::{Doing, Error};
-
-/// Who does it, and why: what the audit row says.
-#[derive(Debug, Clone)]
-pub struct Deed {
-    /// Who.
-    pub actor: String,
-    /// Why, in their words.
-    pub reason: String,
-}
 
 /// Writes the audit row that lets this transaction restore; answers its id.
 pub(crate) async fn begin(

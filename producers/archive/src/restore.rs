@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use event_store::Deed;
 use serde_json::{Value, json};
 use sqlx::{Acquire, PgConnection};
 use tokio::sync::mpsc;
@@ -10,7 +11,7 @@ use crate::backup::{migrations, tally_events};
 use crate::error::{Doing, Error};
 use crate::folder::Folder;
 use crate::manifest::{DatabaseFacts, Kind};
-use crate::restoration::{Deed, Positions, begin, by_tenant, insert};
+use crate::restoration::{Positions, begin, by_tenant, insert};
 use crate::tables::{TableFacts, tables};
 use crate::tally;
 use crate::{EventRow, Tally};

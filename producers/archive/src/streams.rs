@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use event_store::Deed;
 use events::{AggregateId, TenantId};
 use serde::Serialize;
 use serde_json::json;
@@ -12,7 +13,7 @@ use crate::backup::{copy_events, manifest, schemas};
 use crate::error::{Doing, Error, OnFile};
 use crate::folder::{Folder, NewFolder, PARTIAL};
 use crate::manifest::Kind;
-use crate::restoration::{Deed, Positions, begin, insert};
+use crate::restoration::{Positions, begin, insert};
 use crate::{EventRow, Stream, Tally};
 
 /// Streams of one tenant that are to be archived, each up to a version; without one, up to the last but one.

@@ -16,6 +16,7 @@
 mod append;
 mod codec;
 mod config;
+mod deed;
 mod error;
 mod filter;
 mod idempotency;
@@ -31,6 +32,7 @@ mod wakeups;
 pub use append::{Append, Appended, AppendedTo, EVENTS_MAX, Expected, NewEvent};
 pub use codec::{Codec, CodecError, NewEventError};
 pub use config::{AuditConfig, Config};
+pub use deed::Deed;
 pub use error::{AppendError, Conflict, Invalid, StoreError};
 pub use filter::{Filter, Slice};
 pub use idempotency::{IdempotencyKey, InvalidKey};

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use event_store::{Append, AppendError, EventStore, Expected};
+use event_store::{Append, AppendError, Deed, EventStore, Expected};
 use events::{AggregateId, Metadata, TenantId, Timestamp};
 use serde::Serialize;
 use sqlx::postgres::PgPoolOptions;
@@ -78,8 +78,7 @@ struct Made {
 #[derive(Debug)]
 struct Said<'a> {
     run: &'a Run,
-    actor: &'a str,
-    why: &'a str,
+    deed: &'a Deed,
     at: Timestamp,
     cause: &'a str,
 }
@@ -157,8 +156,7 @@ impl<S: EventStore> Rollback<S> {
     pub async fn run(
         &self,
         run: &Run,
-        actor: &str,
-        why: &str,
+        deed: &Deed,
         keep: bool,
         at: Timestamp,
         mut seen: impl FnMut(u64),
@@ -172,10 +170,10 @@ impl<S: EventStore> Rollback<S> {
                 ..planned
             });
         }
-        self.note(run, false, actor, why, 0).await?;
+        self.note(run, false, deed, 0).await?;
         let (made, cause) = (self.made(run).await?, cause(run));
         let mut done = RolledBack { aggregates: made.len() as u64, ..RolledBack::default() };
-        let said = Said { run, actor, why, at, cause: &cause };
+        let said = Said { run, deed, at, cause: &cause };
         let mut withdrawn = Vec::with_capacity(made.len());
         for some in made.chunks(BATCH) {
             withdrawn.append(&mut self.withdraw(&said, some, &mut done).await?);
@@ -183,10 +181,10 @@ impl<S: EventStore> Rollback<S> {
             seen(done.withdrawn);
         }
         for some in withdrawn.chunks(BATCH) {
-            done.events_pruned += self.prune(some, actor, why).await?;
+            done.events_pruned += self.prune(some, deed).await?;
         }
         done.ended = done.kept_count == 0 || keep;
-        self.note(run, true, actor, why, done.events_pruned).await?;
+        self.note(run, true, deed, done.events_pruned).await?;
         Ok(done)
     }
 
@@ -244,7 +242,7 @@ impl<S: EventStore> Rollback<S> {
         let because = Metadata {
             correlation_id: Some(said.run.run_id.to_string()),
             causation_id: Some(said.cause.to_owned()),
-            actor: Some(said.actor.to_owned()),
+            actor: Some(said.deed.actor.clone()),
             ..Metadata::default()
         };
         let version = one.to_version.unsigned_abs();
@@ -252,7 +250,7 @@ impl<S: EventStore> Rollback<S> {
             aggregate_id,
             event_id(aggregate_id, version + 1),
             said.at,
-            said.why,
+            &said.deed.reason,
             because,
         );
         let event = event.map_err(|refused| Error::Withdraw { aggregate_id, reason: refused.to_string() })?;
@@ -264,15 +262,15 @@ impl<S: EventStore> Rollback<S> {
         })
     }
 
-    async fn prune(&self, some: &[&Made], actor: &str, why: &str) -> Result<u64, Error> {
+    async fn prune(&self, some: &[&Made], deed: &Deed) -> Result<u64, Error> {
         let left: Vec<&&Made> = some.iter().filter(|one| one.first_version <= one.to_version).collect();
         if left.is_empty() {
             return Ok(0);
         }
         let pruned: Option<i64> = sqlx::query_scalar(include_str!("../queries/events_prune.sql"))
             .bind(self.tenant().as_str())
-            .bind(actor)
-            .bind(why)
+            .bind(&deed.actor)
+            .bind(&deed.reason)
             .bind(left.iter().map(|one| one.aggregate_id).collect::<Vec<_>>())
             .bind(left.iter().map(|one| one.to_version).collect::<Vec<_>>())
             .fetch_one(&self.owner)
@@ -281,13 +279,13 @@ impl<S: EventStore> Rollback<S> {
         Ok(pruned.unwrap_or_default().unsigned_abs())
     }
 
-    async fn note(&self, run: &Run, ended: bool, actor: &str, why: &str, events: u64) -> Result<(), Error> {
+    async fn note(&self, run: &Run, ended: bool, deed: &Deed, events: u64) -> Result<(), Error> {
         sqlx::query(include_str!("../queries/import_run_roll_back.sql"))
             .bind(self.tenant().as_str())
             .bind(run.run_id)
             .bind(ended)
-            .bind(actor)
-            .bind(why)
+            .bind(&deed.actor)
+            .bind(&deed.reason)
             .bind(i64::try_from(events).unwrap_or(i64::MAX))
             .execute(&self.owner)
             .await

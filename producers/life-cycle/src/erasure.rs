@@ -1,8 +1,13 @@
 //! Erasing a data subject: its key is destroyed, and what the key sealed is unreadable everywhere.
 //!
+//! Snapshots keep personal texts as sealed as events do; those of the aggregates concerned go all the same, so that nothing
+//! derived from what was erased stays. Programs that hold the key, or a state, in memory forget them within their bounds:
+//! [`personal_data::KeyringConfig::subject_key_ms_max`] and, on top, [`event_store::SnapshotConfig::cached_for`].
+//!
 //! Copies of the database made before, and pages that Postgres has not written over yet, still have the wrapped key; the
 //! former are worth as much as the backup's own retention, the latter are vacuumed here.
 
+use event_store::Deed;
 use events::{AggregateId, TenantId};
 use personal_data::{KeyId, SubjectId};
 use serde::Serialize;
@@ -10,7 +15,7 @@ use sqlx::types::{Json, Uuid};
 use sqlx::{FromRow, PgConnection, Row};
 
 use crate::error::Doing;
-use crate::{Deed, Error, Steward};
+use crate::{Error, Steward};
 
 /// What an erasure does, or did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +30,8 @@ pub struct Erasure {
     pub was_erased: bool,
     /// What cannot be read without them, by aggregate.
     pub unreadable: Vec<Unreadable>,
+    /// Snapshots of these aggregates, which are dropped.
+    pub snapshots: i64,
     /// Events of the tenant that are in archives: sealed with the same keys, but not looked into here.
     pub archived_events: i64,
 }
@@ -51,9 +58,9 @@ pub struct Unreadable {
 }
 
 impl Erasure {
-    /// The aggregates it concerns; what is derived from their events (snapshots, say) must go, too.
+    /// The aggregates it concerns.
     pub fn aggregates(&self) -> Vec<AggregateId> {
-        self.unreadable.iter().map(|unreadable| AggregateId(unreadable.aggregate_id)).collect()
+        ids(&self.unreadable).into_iter().map(AggregateId).collect()
     }
 }
 
@@ -64,7 +71,7 @@ impl Steward {
         survey(&mut transaction, tenant, subject).await
     }
 
-    /// Destroys the subject's key. The second time it finds it destroyed and says what that made unreadable.
+    /// Destroys the subject's key and drops what was derived with it. The second time it finds it destroyed and says what that made unreadable.
     pub async fn erase_subject(
         &self,
         tenant: &TenantId,
@@ -76,6 +83,7 @@ impl Steward {
         let events: i64 = erasure.unreadable.iter().map(|unreadable| unreadable.events).sum();
         let details = serde_json::json!({
             "events": events, "aggregates": erasure.unreadable.len(), "archived_events": erasure.archived_events,
+            "snapshots": erasure.snapshots,
         });
         sqlx::query(include_str!("../queries/subject_key_destroy.sql"))
             .bind(tenant.as_str())
@@ -87,6 +95,12 @@ impl Steward {
             .execute(&mut *transaction)
             .await
             .doing("destroy a data subject's key")?;
+        sqlx::query(include_str!("../queries/subject_snapshot_drop.sql"))
+            .bind(tenant.as_str())
+            .bind(ids(&erasure.unreadable))
+            .execute(&mut *transaction)
+            .await
+            .doing("drop the snapshots of a data subject's aggregates")?;
         transaction.commit().await.doing("commit an erasure")?;
         // The update left the wrapped key behind as a dead row.
         sqlx::query("vacuum subject_key").execute(&self.owner).await.doing("vacuum the keys")?;
@@ -108,7 +122,7 @@ async fn survey(
         .await
         .doing(WHAT)?;
     let keys: Vec<_> = rows.iter().map(|row| KeyId(row.get("key_id")).to_string()).collect();
-    let unreadable = if keys.is_empty() {
+    let unreadable: Vec<Unreadable> = if keys.is_empty() {
         vec![]
     } else {
         sqlx::query_as(include_str!("../queries/event_sealed_list.sql"))
@@ -118,6 +132,12 @@ async fn survey(
             .await
             .doing(WHAT)?
     };
+    let snapshots = sqlx::query_scalar(include_str!("../queries/subject_snapshot_count.sql"))
+        .bind(tenant.as_str())
+        .bind(ids(&unreadable))
+        .fetch_one(&mut *connection)
+        .await
+        .doing(WHAT)?;
     let archived = sqlx::query_scalar(include_str!("../queries/pruned_archived_count.sql"));
     Ok(Erasure {
         tenant: tenant.clone(),
@@ -125,8 +145,13 @@ async fn survey(
         was_erased: rows.iter().any(|row| row.get("destroyed")),
         keys,
         unreadable,
+        snapshots,
         archived_events: archived.bind(tenant.as_str()).fetch_one(connection).await.doing(WHAT)?,
     })
+}
+
+fn ids(unreadable: &[Unreadable]) -> Vec<Uuid> {
+    unreadable.iter().map(|unreadable| unreadable.aggregate_id).collect()
 }
 
 /// The rest of the transaction is about this tenant's rows.

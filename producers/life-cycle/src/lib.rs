@@ -3,7 +3,7 @@
 //! A [`Steward`] erases data subjects, rotates master keys, removes tenants, says which streams are due for an archive,
 //! and tells how the store is. It promises:
 //!
-//! - every deed is audited in the transaction that does it, with who and why ([`Deed`]);
+//! - every deed is audited in the transaction that does it, with who and why ([`event_store::Deed`]);
 //! - every deed can be repeated, and goes on where a killed one stopped;
 //! - no deed touches another tenant's rows, whatever it does to one's own;
 //! - an erased event stays: it is counted, replayed (`[erased]`) and verified as before.
@@ -14,7 +14,6 @@
 mod audit;
 mod check;
 mod config;
-mod deed;
 mod erasure;
 mod error;
 mod removal;
@@ -26,10 +25,9 @@ mod stream_metadata;
 pub use audit::Audited;
 pub use check::{Payload, Violation};
 pub use config::OwnerConfig;
-pub use deed::Deed;
 pub use erasure::{Erasure, Unreadable};
 pub use error::Error;
-pub use removal::{Purged, Stream, Withdrawn};
+pub use removal::{Purged, Removal, Stream, Withdrawn};
 pub use retention::{Due, Policy, PolicyError, Rule};
 pub use rotation::Rotated;
 pub use statistics::{Appends, Kept, Keys, Left, Statistics, StreamSize, TableSize};

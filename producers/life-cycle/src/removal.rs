@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use event_store::{Append, AppendError, EventStore, Expected, NewEvent};
+use event_store::{Append, AppendError, Deed, EventStore, Expected, NewEvent};
 use events::{AggregateId, TenantId};
 use serde::Serialize;
 use sqlx::types::{Json, Uuid};
@@ -12,7 +12,7 @@ use sqlx::{FromRow, Row};
 
 use crate::erasure::set_tenant;
 use crate::error::Doing;
-use crate::{Deed, Error, Steward};
+use crate::{Error, Steward};
 
 /// Streams withdrawn in one append, or pruned in one transaction.
 const STREAMS: i64 = 200;
@@ -44,6 +44,27 @@ pub struct Withdrawn {
     pub keys: i64,
 }
 
+/// How far a removal is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub struct Removal {
+    /// When it was begun.
+    pub begun_at: String,
+    /// By whom.
+    pub actor: String,
+    /// And why.
+    pub reason: String,
+    /// When every stream had been withdrawn.
+    pub withdrawn_at: Option<String>,
+    /// Where the log was then.
+    pub withdrawn: Option<String>,
+    /// Up to where the outbox's slot has been read, if there is one.
+    pub confirmed: Option<String>,
+    /// Whether that is past the withdrawals.
+    pub delivered: bool,
+    /// When the last row was gone.
+    pub purged_at: Option<String>,
+}
+
 /// What the second step did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Purged {
@@ -64,6 +85,19 @@ impl Steward {
         sqlx::query_as(include_str!("../queries/tenant_preview.sql"))
             .bind(tenant.as_str())
             .fetch_one(&mut *transaction)
+            .await
+            .doing(WHAT)
+    }
+
+    /// How far the tenant's removal is; `None`: nobody began one.
+    pub async fn removal(&self, tenant: &TenantId) -> Result<Option<Removal>, Error> {
+        const WHAT: &str = "ask how far a tenant's removal is";
+        let mut transaction = self.owner.begin().await.doing(WHAT)?;
+        set_tenant(&mut transaction, tenant).await?;
+        sqlx::query_as(include_str!("../queries/tenant_removal_get.sql"))
+            .bind(tenant.as_str())
+            .bind(outbox::SLOT)
+            .fetch_optional(&mut *transaction)
             .await
             .doing(WHAT)
     }
@@ -211,24 +245,19 @@ impl Steward {
     }
 
     async fn check_delivered(&self, tenant: &TenantId, undelivered: bool) -> Result<(), Error> {
-        const WHAT: &str = "ask how far a tenant's removal is";
-        let mut transaction = self.owner.begin().await.doing(WHAT)?;
-        set_tenant(&mut transaction, tenant).await?;
-        let row = sqlx::query(include_str!("../queries/tenant_removal_get.sql"))
-            .bind(tenant.as_str())
-            .bind(outbox::SLOT)
-            .fetch_optional(&mut *transaction)
-            .await
-            .doing(WHAT)?;
-        let row = row.ok_or_else(|| Error::NotYetWithdrawn(tenant.clone()))?;
-        if undelivered || row.get("delivered") || row.get("purged") {
+        let removal = self.removal(tenant).await?;
+        let Some(Removal { withdrawn: Some(withdrawn), confirmed, delivered, purged_at, .. }) = removal
+        else {
+            return Err(Error::NotYetWithdrawn(tenant.clone()));
+        };
+        if undelivered || delivered || purged_at.is_some() {
             return Ok(());
         }
         Err(Error::NotDelivered {
             tenant: tenant.clone(),
             slot: outbox::SLOT.to_owned(),
-            confirmed: row.get::<Option<String>, _>("confirmed").unwrap_or_else(|| "nothing".to_owned()),
-            withdrawn: row.get("withdrawn"),
+            confirmed: confirmed.unwrap_or_else(|| "nothing".to_owned()),
+            withdrawn,
         })
     }
 }

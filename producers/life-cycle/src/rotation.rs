@@ -1,5 +1,6 @@
 //! Rotating the master key: keys of data subjects are wrapped anew; no event changes.
 
+use event_store::Deed;
 use events::TenantId;
 use personal_data::{KeyId, KeyState, MasterKeys, StoredKey, SubjectId};
 use serde::Serialize;
@@ -8,7 +9,7 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
 
 use crate::error::Doing;
-use crate::{Deed, Error, Steward};
+use crate::{Error, Steward};
 
 /// What a rotation did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

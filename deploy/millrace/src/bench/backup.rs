@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use archive::Deed;
-use event_store::AuditConfig;
+use event_store::{AuditConfig, Deed};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -12,7 +11,7 @@ use super::memory::{forget_peak, peak_mib};
 use super::report::{Aim, Figure};
 use super::scratch::Scratch;
 use super::{Output, drain};
-use crate::deed::MADE_BY;
+use crate::backup::MADE_BY;
 use crate::stack_defaults::settings;
 
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use chrono::{TimeDelta, Utc};
-use event_store::PgEventStore;
+use event_store::{Deed, PgEventStore};
 use events::{TenantId, Timestamp};
 use import::{Bookkeeping, Rollback, RolledBack, State};
 use mapping::Mapping;
@@ -25,13 +25,8 @@ pub(crate) struct RollbackArgs {
     #[arg(long)]
     tenant: TenantId,
 
-    /// Why; stays readable for ever
-    #[arg(long)]
-    reason: String,
-
-    /// Who takes it back
-    #[arg(long, env = "USER", default_value = "operator")]
-    actor: String,
+    #[command(flatten)]
+    deed: Deed,
 
     /// Say what would be done, change nothing
     #[arg(long)]
@@ -77,7 +72,7 @@ impl RollbackArgs {
             let at = Timestamp::from_micros(Utc::now().timestamp_micros());
             let bar = crate::progress::bar(rollback.plan(&run).await?.withdrawn, "aggregates");
             let seen = |withdrawn| bar.set_position(withdrawn);
-            let did = rollback.run(&run, &self.actor, &self.reason, self.keep_changed, at, seen).await;
+            let did = rollback.run(&run, &self.deed, self.keep_changed, at, seen).await;
             bar.finish_and_clear();
             did?
         };

@@ -5,6 +5,7 @@ mod store_to_topic;
 mod topic_to_store;
 
 use clap::{Args, Subcommand};
+use event_store::Deed;
 use kafka::{BrokerConfig, Password, TopicReader};
 use sqlx::{Connection, PgConnection};
 
@@ -69,9 +70,9 @@ impl ReconcileCommand {
 }
 
 impl ReconcileArgs {
-    fn deed(&self) -> archive::Deed {
+    fn deed(&self) -> Deed {
         let given = |text: &Option<String>| text.clone().unwrap_or_default();
-        archive::Deed { actor: given(&self.actor), reason: given(&self.reason) }
+        Deed { actor: given(&self.actor), reason: given(&self.reason) }
     }
 
     async fn owner(&self) -> anyhow::Result<PgConnection> {

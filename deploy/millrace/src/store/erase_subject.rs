@@ -1,8 +1,9 @@
 //! `millrace store erase-subject`: everything about a person becomes unreadable.
 
 use clap::Args;
+use event_store::Deed;
 use events::TenantId;
-use life_cycle::{Deed, Erasure};
+use life_cycle::Erasure;
 use personal_data::SubjectId;
 
 use super::StewardArgs;
@@ -76,6 +77,13 @@ fn print(erasure: &Erasure, dry_run: bool) {
             unreadable.first_version,
             unreadable.last_version,
             unreadable.fields.join(", ")
+        );
+    }
+    if erasure.snapshots > 0 {
+        println!(
+            "{} snapshots of these aggregates {}",
+            erasure.snapshots,
+            if dry_run { "would go" } else { "are gone" }
         );
     }
     if erasure.archived_events > 0 {

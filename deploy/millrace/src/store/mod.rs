@@ -1,8 +1,10 @@
 //! `millrace store`: what happens to stored events besides being appended and read.
 
 mod audit;
+mod check;
 mod erase_subject;
 mod metadata;
+mod remove_tenant;
 mod retention;
 mod rotate_keys;
 mod stats;
@@ -18,10 +20,15 @@ use crate::exit::Exit;
 pub(crate) enum StoreCommand {
     /// How much the store holds, how fast it grows, what lags behind it
     Stats(stats::StatsArgs),
+    /// Whether the store is as it should be, and what is the first thing that is not
+    Check(check::CheckArgs),
     /// What was done to the store besides appending: who, when, why
     Audit(audit::AuditArgs),
     /// Make everything about a person unreadable by destroying its key
     EraseSubject(erase_subject::EraseSubjectArgs),
+    /// Remove a tenant, in two steps
+    #[command(subcommand)]
+    RemoveTenant(remove_tenant::RemoveTenantCommand),
     /// Wrap the keys of data subjects by the first of the master keys; no event changes
     RotateKeys(rotate_keys::RotateKeysArgs),
     /// Streams that a policy wants archived now
@@ -35,8 +42,10 @@ impl StoreCommand {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Stats(args) => args.run().await,
+            Self::Check(args) => args.run().await,
             Self::Audit(args) => args.run().await,
             Self::EraseSubject(args) => args.run().await,
+            Self::RemoveTenant(command) => command.run().await,
             Self::RotateKeys(args) => args.run().await,
             Self::Retention(args) => args.run().await,
             Self::Metadata(command) => command.run().await,

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use clap::Args;
-use life_cycle::Deed;
+use event_store::Deed;
 use personal_data::KeyringConfig;
 
 use super::StewardArgs;

@@ -134,7 +134,7 @@ async fn an_import_is_backed_up_taken_back_and_made_again_and_the_views_are_as_a
     assert_eq!(listed["backup"]["sha256"], backup.digest);
     assert!(backup.manifest.streams.iter().all(|stream| stream.tenant_id != tenant.as_str()));
 
-    let deed = ["--tenant", tenant.as_str(), "--reason", "a mistake", "--json"];
+    let deed = ["--tenant", tenant.as_str(), "--actor", "a test", "--reason", "a mistake", "--json"];
     let roll_back = [&["import", "rollback", id], &deed[..]].concat();
     let planned = world.program.run(&[&roll_back[..], &["--dry-run"]].concat()).await.json();
     assert_eq!((&planned["withdrawn"], &planned["ended"]), (&20.into(), &false.into()), "{planned}");

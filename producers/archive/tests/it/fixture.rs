@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use archive::{Deed, Folder};
-use event_store::{Append, Connections, EventStore, Expected, NewEvent, PgEventStore};
+use archive::Folder;
+use event_store::{Append, Connections, Deed, EventStore, Expected, NewEvent, PgEventStore};
 use events::{AggregateId, EventId, Metadata, TenantId, Timestamp};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};

@@ -1,6 +1,6 @@
 //! Imports taken back.
 
-use event_store::{Append, EventStore, Expected, StoredEvent};
+use event_store::{Append, Deed, EventStore, Expected, StoredEvent};
 use events::{AggregateId, Timestamp};
 use import::{Bookkeeping, Importer, Origin, Progress, Report, Rollback, RolledBack, Run, State};
 use mapping::Mapping;
@@ -15,6 +15,10 @@ struct Imported {
     run: Run,
     mapping: Mapping,
     origin: Origin,
+}
+
+fn deed() -> Deed {
+    Deed { actor: "somebody".to_owned(), reason: "a mistake".to_owned() }
 }
 
 impl Imported {
@@ -50,7 +54,7 @@ impl Imported {
 
     async fn roll_back(&self, keep: bool) -> RolledBack {
         let run = self.books.run(self.run.run_id).await.unwrap().unwrap();
-        self.rollback().await.run(&run, "somebody", "a mistake", keep, AT, |_| {}).await.unwrap()
+        self.rollback().await.run(&run, &deed(), keep, AT, |_| {}).await.unwrap()
     }
 
     async fn state(&self) -> State {
@@ -158,7 +162,7 @@ async fn a_roll_back_that_was_killed_goes_on() {
                 told.notify_one()
             }
         };
-        rollback.run(&run, "somebody", "a mistake", false, AT, seen).await
+        rollback.run(&run, &deed(), false, AT, seen).await
     });
     killed.notified().await;
     running.abort();

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_store::{
-    Append, Connections, EventStore, Expected, NewEvent, PgEventStore, PgSubjectKeys, migrate,
+    Append, Connections, Deed, EventStore, Expected, NewEvent, PgEventStore, PgSubjectKeys, migrate,
 };
 use events::{AggregateId, EventId, Metadata, TenantId, Timestamp};
-use life_cycle::{Deed, Steward};
+use life_cycle::Steward;
 use personal_data::{Keyring, MasterKeys, Place, SubjectId};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

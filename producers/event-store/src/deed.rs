@@ -1,9 +1,9 @@
-//! Who does something, and why.
+//! Who does something to the store that is no append, and why.
 
 use clap::Args;
 
-/// Stands in the audit for ever.
-#[derive(Debug, Clone, Args)]
+/// What the audit says of a deed, for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Deed {
     /// Who does it; stays in the audit
     #[arg(long, value_name = "NAME")]
