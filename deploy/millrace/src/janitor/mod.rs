@@ -4,10 +4,13 @@
 //! then begun again, here or by the next janitor.
 
 mod agenda;
+mod archive_streams;
 mod chore;
+mod clean_snapshots;
 mod horizon;
 mod leadership;
 mod metrics;
+mod watch_appenders;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,16 +18,20 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use chrono::Utc;
 use clap::Args;
+use event_store::SnapshotKeeper;
 use outbox::{Outbox, Retention};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio_util::sync::CancellationToken;
 
 use self::agenda::Agenda;
+use self::archive_streams::RetentionArgs;
 use self::chore::{Chore, ExpireKeys, RollOutbox};
+use self::clean_snapshots::CleanSnapshots;
 use self::horizon::Horizon;
 use self::leadership::Leadership;
 use self::metrics::Metrics;
+use self::watch_appenders::WatchArgs;
 use crate::exit::Exit;
 use crate::run::HealthArgs;
 
@@ -51,6 +58,17 @@ pub(crate) struct JanitorArgs {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     idempotency_hours_kept: u32,
+
+    /// Snapshots to keep of each aggregate, the newest
+    #[arg(long, env = "MILLRACE_SNAPSHOTS_KEPT", default_value_t = 2, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    snapshots_kept: u16,
+
+    #[command(flatten)]
+    retention: RetentionArgs,
+
+    #[command(flatten)]
+    appenders: WatchArgs,
 }
 
 /// How often the agenda and the lock are looked at.
@@ -63,13 +81,14 @@ const CHORE_MAX: Duration = Duration::from_secs(600);
 impl JanitorArgs {
     pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<Exit> {
         let owner = PgPoolOptions::new()
-            .max_connections(2)
+            .max_connections(4)
             .connect(&self.events_owner_url)
             .await
             .context("failed to connect to the events' database as owner")?;
         let outbox = Outbox::new(owner.clone());
         let (metrics, registry) = (Metrics::new(), prometheus::Registry::new());
         metrics.register(&registry)?;
+        self.appenders.start(owner.clone(), &registry, stop.clone())?;
         let horizon = Arc::new(Horizon::default());
         horizon.look(&outbox, &metrics).await?;
         let ready = horizon.clone();
@@ -78,20 +97,26 @@ impl JanitorArgs {
             .await?;
 
         let leadership = Leadership::new(self.events_owner_url.parse()?);
-        let chores = self.chores(&owner);
+        let chores = self.chores(&owner).await?;
         let work = Work { chores, leadership, horizon, metrics, outbox };
         work.until(stop).await;
         Ok(Exit::Ok)
     }
 
     /// Everything that comes round. A new chore is one file and one line here.
-    fn chores(&self, owner: &PgPool) -> Vec<Box<dyn Chore>> {
+    async fn chores(&self, owner: &PgPool) -> anyhow::Result<Vec<Box<dyn Chore>>> {
         let retention = Retention { days_ahead: self.outbox_days_ahead, days_kept: self.outbox_days_kept };
         let kept = Duration::from_secs(u64::from(self.idempotency_hours_kept) * 3600);
-        vec![
+        let mut chores: Vec<Box<dyn Chore>> = vec![
             Box::new(RollOutbox { outbox: Outbox::new(owner.clone()), retention }),
             Box::new(ExpireKeys { owner: owner.clone(), kept }),
-        ]
+            Box::new(CleanSnapshots {
+                keeper: SnapshotKeeper::new(owner.clone()),
+                kept: self.snapshots_kept,
+            }),
+        ];
+        chores.extend(self.retention.chore(owner).await?.map(|chore| Box::new(chore) as Box<dyn Chore>));
+        Ok(chores)
     }
 }
 

@@ -93,7 +93,7 @@ async fn a_janitor_rolls_the_outbox_and_forgets_old_keys_while_events_are_append
         janitor
             .metric("millrace_janitor_chore_last_success_timestamp_seconds")
             .await
-            .is_some_and(|sum| sum > 3e9)
+            .is_some_and(|sum| sum > 5e9) // each was
     })
     .await;
     assert_eq!(janitor.metric("millrace_janitor_outbox_days_ahead").await, Some(14.0));
