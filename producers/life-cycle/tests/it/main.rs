@@ -6,6 +6,7 @@ mod check;
 mod erasure;
 mod fixture;
 mod metadata;
+mod plaintext;
 mod removal;
 mod retention;
 mod rotation;
