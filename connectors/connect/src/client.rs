@@ -181,8 +181,9 @@ impl Client {
         self.tell(Method::POST, name, "restart?includeTasks=true&onlyFailed=true").await
     }
 
-    /// Forgets a stopped connector's place in the log: it goes on where its slot begins. On another server than the one
-    /// that the place was noted on, positions mean something else, and what lies below the noted one would be passed over.
+    /// Forgets a stopped connector's place in the log: it goes on where its slot begins. Debezium refuses to go on with a new
+    /// slot from a place before it; and on another server a place means something else, so that events below it would be
+    /// passed over.
     pub async fn forget_offsets(&self, name: &str) -> Result<(), Error> {
         let path = format!("/connectors/{name}/offsets");
         let what = format!("forget the offsets of connector {name}");

@@ -21,8 +21,8 @@ pub(crate) enum ConnectCommand {
     Resume(ConnectArgs),
     /// Start connector and failed tasks anew
     Restart(ConnectArgs),
-    /// Forget the place in the log of a stopped connector, which means nothing on another server; it goes on where its slot
-    /// begins
+    /// Forget the place in the log of a stopped connector, as has to be done when its slot is a new one; it goes on where the
+    /// slot begins
     ForgetOffsets(ConnectArgs),
 }
 

@@ -57,6 +57,7 @@ fn table(runs: &[Run]) -> Table {
         "refused",
         "events",
         "there before",
+        "backup",
     ]);
     for run in runs {
         let count = |name: &str| run.counts.get(name).map_or_else(|| "-".to_owned(), ToString::to_string);
@@ -71,6 +72,7 @@ fn table(runs: &[Run]) -> Table {
             count("rows_rejected"),
             count("events_appended"),
             count("events_present"),
+            run.backup.as_ref().map_or_else(|| "-".to_owned(), |backup| backup.name.clone()),
         ]);
     }
     table

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what helps a test may fail it")]
 
+mod archive;
 mod broken_links;
 mod chain;
 mod cli;

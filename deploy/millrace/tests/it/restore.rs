@@ -72,6 +72,7 @@ async fn a_store_that_was_lost_is_whole_again_and_no_projection_sees_anything_tw
     assert_eq!(none["ahead"], 0, "{none:#}");
 
     // New appends flow through the new slot, and what was brought back was not published again.
+    world.program.done(&["connect", "forget-offsets"]).await;
     world.program.done(&["connect", "resume"]).await;
     let before = world.records(ExecutionEvent::TOPIC).await.len();
     agent.call(new_event_id()).await;
@@ -94,6 +95,7 @@ async fn a_slot_loses_events(world: &World, agent: &mut Agent) {
     let mut superuser = world.postgres("MILLRACE_POSTGRES_SUPERUSER_URL").await;
     superuser.execute("select pg_drop_replication_slot('outbox')").await.unwrap();
     world.program.done(&["migrate"]).await;
+    world.program.done(&["connect", "forget-offsets"]).await;
     world.program.done(&["connect", "resume"]).await;
 
     let found = reconcile(world, "store-to-topic", &["--dry-run"], 10).await;
@@ -118,6 +120,7 @@ async fn a_fork_is_refused(world: &World, agent: &mut Agent) {
     world.program.done(&["connect", "stop"]).await;
     destroy(world).await;
     world.program.done(&[&["restore", path(&backup)], &DEED[..]].concat()).await;
+    agent.forget_last_call();
     let forked = new_event_id();
     assert_eq!(agent.call(forked).await, published);
 

@@ -87,6 +87,11 @@ impl Agent {
         self.tell(call.into(), id).await
     }
 
+    /// The store has lost the last answer: the next one takes its place.
+    pub(crate) fn forget_last_call(&mut self) {
+        self.step -= 1;
+    }
+
     /// One tool run for the newest answer, stored under an id of the caller's choice; answers its version.
     pub(crate) async fn tool(&self, id: EventId) -> u64 {
         let tool = RecordToolUse {
