@@ -81,6 +81,9 @@ pub struct Finding {
     /// Which event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<EventId>,
+    /// Which topic it is on, or belongs on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
     /// Which partition of the topic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partition: Option<i32>,
@@ -100,6 +103,7 @@ impl Finding {
             aggregate_id: None,
             version: None,
             event_id: None,
+            topic: None,
             partition: None,
             offset: None,
             detail: detail.into(),
@@ -112,6 +116,10 @@ impl Finding {
 
     pub(crate) fn event(self, id: EventId) -> Self {
         Self { event_id: Some(id), ..self }
+    }
+
+    pub(crate) fn on(self, topic: &str) -> Self {
+        Self { topic: Some(topic.to_owned()), ..self }
     }
 
     pub(crate) fn at(self, partition: i32, offset: i64) -> Self {
@@ -127,6 +135,7 @@ impl fmt::Display for Finding {
         place.extend(self.aggregate_id.map(|id| format!("aggregate {id}")));
         place.extend(self.version.map(|version| format!("version {version}")));
         place.extend(self.event_id.map(|id| format!("event {id}")));
+        place.extend(self.topic.as_ref().map(|topic| format!("topic {topic}")));
         place.extend(self.partition.map(|partition| format!("partition {partition}")));
         place.extend(self.offset.map(|offset| format!("offset {offset}")));
         if place.is_empty() { Ok(()) } else { write!(f, " ({})", place.join(", ")) }

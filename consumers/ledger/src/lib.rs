@@ -1,11 +1,12 @@
 //! Completeness: store, topic and sinks compared by id, bytes, version and digest.
 //!
-//! The store is the truth. A [`Ledger`] is fed the events of the store, then the records of the topic, and compares
-//! them by event id and payload. A [`Sink`] is fed what a sink has, then the same events of the store, folds them with
+//! The store is the truth. A [`Ledger`] is fed the events of the store, then the records of the topics, and compares
+//! them by event id, topic and payload. A [`Sink`] is fed what a sink has, then the same events of the store, folds them with
 //! the projection itself and compares each row by version and digest, and the totals and leaderboards with the rows.
 //! What is absent because a key is parked or a person decided so is listed as explained, never passed over. What left the
 //! store on purpose ([`Pruned`]) is a counted set of its own: the store lacks exactly that, and the topic has it still,
-//! with the sum that it had when it left.
+//! with the sum that it had when it left. What a topic's retention took ([`Ledger::shortened`]) is counted too: the oldest
+//! events of an aggregate, and never one behind an event that is there.
 //!
 //! It promises to find, and to name with tenant, aggregate, version, event id, partition and offset where there are
 //! such, the first event or record that is missing, foreign, doubled, reordered, diverging or scattered over partitions
@@ -39,7 +40,7 @@ mod tests;
 
 pub use exceptions::{Decided, Exceptions, Parked};
 pub use finding::{Explained, Finding, Kind, Stage};
-pub use pruned::{Pruned, PrunedCounts};
+pub use pruned::{Pruned, PrunedCounts, Reason, UnknownReason};
 pub use reconcile::{Reconciled, Reconciliation, TopicEvent, Unpublished};
 pub use report::{Counts, Report, SinkCounts, StoreCounts, TopicCounts, Verdict};
 pub use sink::Sink;
@@ -47,12 +48,13 @@ pub use store::StoreRecord;
 pub use topic::TopicRecord;
 
 use finding::Findings;
+use events::Timestamp;
 use projection::Projection;
 use sink::Outcome;
 use store::Store;
 use topic::Topic;
 
-/// What is compared. Feed what was pruned, then the whole store, then the whole topic, then each sink, then
+/// What is compared. Feed what was pruned, then the whole store, then all of its topics, then each sink, then
 /// [`finish`](Self::finish).
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -78,7 +80,13 @@ impl Ledger {
         self.store.add(record, &mut self.findings);
     }
 
-    /// The next record of the topic, partition by partition or mixed, but in the order of offsets within each.
+    /// A partition that no longer begins where it began, and when its first record that is left was written (none: now).
+    /// Events from before that may have left it.
+    pub fn shortened(&mut self, topic: &str, partition: i32, since: Timestamp) {
+        self.topic.shortened(topic, partition, since);
+    }
+
+    /// The next record of a topic, partition by partition or mixed, but in the order of offsets within each.
     pub fn topic(&mut self, record: &TopicRecord<'_>) {
         self.topic.add(record, &mut self.store, &mut self.findings);
     }
@@ -92,8 +100,8 @@ impl Ledger {
     pub fn finish(mut self) -> Report {
         let mut explained = Vec::new();
         let exceptions: Vec<_> =
-            self.sinks.iter().map(|sink| (sink.counts.projection, &sink.exceptions)).collect();
-        let topic = self.topic.finish(&self.store, &exceptions, &mut self.findings, &mut explained);
+            self.sinks.iter().map(|sink| (&sink.counts, &sink.exceptions)).collect();
+        self.topic.finish(&self.store, &exceptions, &mut self.findings, &mut explained);
         let mut sinks = Vec::new();
         for sink in self.sinks {
             self.findings.append(sink.findings);
@@ -101,7 +109,8 @@ impl Ledger {
             sinks.push(sink.counts);
         }
         let mut store = self.store.counts();
-        store.pruned = self.store.pruned.judge(&mut self.findings);
+        store.pruned = self.store.pruned.judge(&mut self.topic, &mut self.findings);
+        let topic = self.topic.counts();
         let counts = Counts { store, topic, sinks };
         let (findings, found) = self.findings.take();
         Report { counts, found, findings, explained }

@@ -1,16 +1,58 @@
 //! What left the store on purpose, range by range, and what the topic still has of it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::str::FromStr;
 
 use events::{AggregateId, Digest, EventId, Sum, TenantId};
 use serde::Serialize;
 
 use crate::finding::{Finding, Findings, Kind, Stage};
-use crate::topic::TopicRecord;
+use crate::topic::{Topic, TopicRecord};
+
+/// Why events left the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// They are in a file.
+    Archived,
+    /// Their aggregate was taken back.
+    Withdrawn,
+    /// Their tenant was removed.
+    TenantRemoved,
+}
+
+/// Events left the store for a reason that this program does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("events left the store for a reason that this program does not know: {0:?}")]
+pub struct UnknownReason(String);
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(text: &str) -> Result<Self, UnknownReason> {
+        [Self::Archived, Self::Withdrawn, Self::TenantRemoved]
+            .into_iter()
+            .find(|reason| reason.to_string() == text)
+            .ok_or_else(|| UnknownReason(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Archived => "archived",
+            Self::Withdrawn => "withdrawn",
+            Self::TenantRemoved => "tenant-removed",
+        })
+    }
+}
 
 /// Versions of an aggregate that left the store, audited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pruned {
+    /// Where they were published.
+    pub topic: String,
     /// Whose data.
     pub tenant: TenantId,
     /// Whose events.
@@ -19,8 +61,8 @@ pub struct Pruned {
     pub from_version: u64,
     /// The last.
     pub to_version: u64,
-    /// Why: archived, withdrawn, tenant-removed.
-    pub reason: String,
+    /// Why.
+    pub reason: Reason,
     /// Sum over the events, as the store computed it when they left.
     pub digest: Sum,
 }
@@ -32,10 +74,10 @@ impl Pruned {
 }
 
 /// How much left for one reason.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PrunedCounts {
     /// Why.
-    pub reason: String,
+    pub reason: Reason,
     /// Ranges.
     pub ranges: usize,
     /// Events.
@@ -46,8 +88,19 @@ pub struct PrunedCounts {
 #[derive(Debug)]
 struct Range {
     pruned: Pruned,
-    versions: HashSet<u64>,
-    sum: Sum,
+    /// The versions that the topic has, and the content of each.
+    versions: HashMap<u64, (EventId, Digest)>,
+}
+
+/// A record of an event that left the store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gone {
+    pub(crate) aggregate_id: AggregateId,
+    pub(crate) version: u64,
+    /// Whether the topic has an earlier record of that version; Debezium may publish twice.
+    pub(crate) is_again: bool,
+    /// Whether that one has another content.
+    pub(crate) is_changed: bool,
 }
 
 /// All ranges, by aggregate.
@@ -58,7 +111,7 @@ pub(crate) struct Ranges {
 
 impl Ranges {
     pub(crate) fn add(&mut self, pruned: Pruned) {
-        let range = Range { versions: HashSet::new(), sum: Sum::default(), pruned };
+        let range = Range { versions: HashMap::new(), pruned };
         self.ranges.entry(range.pruned.aggregate_id).or_default().push(range);
     }
 
@@ -68,55 +121,65 @@ impl Ranges {
         ranges.map(|range| range.pruned.to_version).max().unwrap_or(0)
     }
 
-    /// Counts a record of the topic whose event left the store; `false` if it is none.
-    pub(crate) fn topic(&mut self, record: &TopicRecord<'_>) -> bool {
-        let aggregate = record.key.and_then(|key| std::str::from_utf8(key).ok()?.parse::<AggregateId>().ok());
-        let whole = aggregate.zip(record.version).zip(record.event_id.zip(record.payload));
-        let Some(((aggregate, version), (event_id, payload))) = whole else { return false };
-        let ranges = self.ranges.get_mut(&aggregate).into_iter().flatten();
-        let holds = |range: &&mut Range| {
-            (range.pruned.from_version..=range.pruned.to_version).contains(&version)
-                && record.tenant.as_ref() == Some(&range.pruned.tenant)
-        };
-        let mut ranges = ranges.filter(holds);
-        let Some(range) = ranges.next() else { return false };
-        range.count(version, event_id, payload);
-        true
+    /// Notes a record whose event left the store; `None` if it is no such record.
+    pub(crate) fn topic(&mut self, record: &TopicRecord<'_>) -> Option<Gone> {
+        let aggregate_id: AggregateId = std::str::from_utf8(record.key?).ok()?.parse().ok()?;
+        let (version, event_id, payload) = (record.version?, record.event_id?, record.payload?);
+        let range = self.ranges.get_mut(&aggregate_id)?.iter_mut().find(|range| {
+            let Pruned { topic, tenant, from_version, to_version, .. } = &range.pruned;
+            (*from_version..=*to_version).contains(&version)
+                && record.tenant.as_ref() == Some(tenant)
+                && record.topic == topic
+        })?;
+        let content = (event_id, Digest::of(payload));
+        let known = range.versions.get(&version);
+        let (is_again, is_changed) = (known.is_some(), known.is_some_and(|known| *known != content));
+        range.versions.entry(version).or_insert(content);
+        Some(Gone { aggregate_id, version, is_again, is_changed })
     }
 
-    /// What the topic lacks of the ranges, and where it contradicts them.
-    pub(crate) fn judge(self, findings: &mut Findings) -> Vec<PrunedCounts> {
-        let mut counts = BTreeMap::<String, PrunedCounts>::new();
+    /// What the topics lack of the ranges, and where they contradict them.
+    pub(crate) fn judge(self, topic: &mut Topic, findings: &mut Findings) -> Vec<PrunedCounts> {
+        let mut counts = BTreeMap::<Reason, PrunedCounts>::new();
         let mut ranges: Vec<_> = self.ranges.into_values().flatten().collect();
         ranges.sort_by_key(|range| (range.pruned.aggregate_id, range.pruned.from_version));
-        for Range { pruned, versions, sum } in ranges {
-            let count = counts.entry(pruned.reason.clone()).or_default();
+        for range in ranges {
+            let Pruned { reason, .. } = range.pruned;
+            let count = counts.entry(reason).or_insert(PrunedCounts { reason, ranges: 0, events: 0 });
             count.ranges += 1;
-            count.events += pruned.events();
-            let Pruned { tenant, aggregate_id, from_version, to_version, reason, digest } = pruned;
-            let range = format!("versions {from_version} to {to_version}, {reason}");
-            let missing = (from_version..=to_version).find(|version| !versions.contains(version));
-            let (kind, version, detail) = if let Some(missing) = missing {
-                let lacks =
-                    usize::try_from(to_version - from_version + 1).unwrap_or(usize::MAX) - versions.len();
-                (Kind::Missing, missing, format!("the topic lacks {lacks} events of {range}"))
-            } else if sum != digest {
-                let detail = format!("the events of {range}, have sum {sum}, but {digest} left the store");
-                (Kind::Diverged, from_version, detail)
-            } else {
-                continue;
-            };
-            findings.add(Finding::new(Stage::Topic, kind, detail).of(&tenant, aggregate_id, version));
+            count.events += range.pruned.events();
+            if let Some(finding) = range.judge(topic) {
+                findings.add(finding);
+            }
         }
-        counts.into_iter().map(|(reason, count)| PrunedCounts { reason, ..count }).collect()
+        counts.into_values().collect()
     }
 }
 
 impl Range {
-    /// Debezium may publish twice; an event counts once.
-    fn count(&mut self, version: u64, event_id: EventId, payload: &[u8]) {
-        if self.versions.insert(version) {
-            self.sum.add(self.pruned.aggregate_id, version, event_id, Digest::of(payload));
-        }
+    fn judge(&self, topic: &mut Topic) -> Option<Finding> {
+        let Pruned { tenant, aggregate_id, from_version, to_version, reason, digest, .. } = &self.pruned;
+        let range = format!("versions {from_version} to {to_version}, {reason}");
+        let lacking = || (*from_version..=*to_version).filter(|version| !self.versions.contains_key(version));
+        let (kind, version, detail) = if let (Some(first), Some(last)) = (lacking().next(), lacking().last()) {
+            // When they were recorded is no longer known; but they expire in order, the oldest first.
+            if topic.may_have_expired(&self.pruned.topic, *aggregate_id, last, None) {
+                topic.expired(lacking().count());
+                return None;
+            }
+            (Kind::Missing, first, format!("the topic lacks {} events of {range}", lacking().count()))
+        } else {
+            let mut sum = Sum::default();
+            for (version, (event_id, content)) in &self.versions {
+                sum.add(*aggregate_id, *version, *event_id, *content);
+            }
+            if sum == *digest {
+                return None;
+            }
+            let detail = format!("the events of {range}, have sum {sum}, but {digest} left the store");
+            (Kind::Diverged, *from_version, detail)
+        };
+        let finding = Finding::new(Stage::Topic, kind, detail).of(tenant, *aggregate_id, version);
+        Some(finding.on(&self.pruned.topic))
     }
 }

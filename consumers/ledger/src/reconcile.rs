@@ -1,6 +1,6 @@
 //! What topic and store have of each other, event by event, so that either can be given what it lost.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use events::{AggregateId, Digest, EventId, TenantId, Timestamp};
 use serde::Serialize;
@@ -53,7 +53,10 @@ pub struct Reconciliation<R> {
     pruned: HashMap<AggregateId, Vec<(u64, u64)>>,
     /// The records, once each, in the order in which they came.
     records: Vec<(TopicEvent, R)>,
-    seen: HashSet<EventId>,
+    /// Content of each event's first record.
+    seen: HashMap<EventId, Digest>,
+    /// Later records that say something else than the first.
+    contradictions: Vec<Finding>,
     newest_seen: HashMap<AggregateId, u64>,
     duplicates: usize,
 }
@@ -96,7 +99,8 @@ impl<R> Default for Reconciliation<R> {
             newest: HashMap::new(),
             pruned: HashMap::new(),
             records: vec![],
-            seen: HashSet::new(),
+            seen: HashMap::new(),
+            contradictions: vec![],
             newest_seen: HashMap::new(),
             duplicates: 0,
         }
@@ -111,7 +115,7 @@ impl<R> Reconciliation<R> {
 
     /// The next event of the store, in the order of positions.
     pub fn store(&mut self, record: &StoreRecord<'_>) {
-        let StoreRecord { tenant, aggregate_id, version, event_id, recorded_at, payload } = *record;
+        let StoreRecord { tenant, aggregate_id, version, event_id, recorded_at, payload, .. } = *record;
         let (tenant, place, digest) = (tenant.clone(), self.known.len(), Digest::of(payload));
         self.known.insert(event_id, Known { tenant, aggregate_id, version, digest, recorded_at, place });
         self.places.insert((aggregate_id, version), event_id);
@@ -128,16 +132,23 @@ impl<R> Reconciliation<R> {
     /// its event back; it is asked only when the store does not have the event so far.
     pub fn record(&mut self, event: TopicEvent, keep: impl FnOnce() -> R) {
         raise(&mut self.newest_seen, event.aggregate_id, event.version);
-        if !self.seen.insert(event.event_id) {
+        if let Some(first) = self.seen.get(&event.event_id) {
             self.duplicates += 1;
-        } else if self.known.get(&event.event_id).is_none_or(|known| !known.is(&event)) {
+            if *first != event.digest {
+                let detail = "the first record of this event has another content";
+                self.contradictions.push(refused(&event, detail));
+            }
+            return;
+        }
+        self.seen.insert(event.event_id, event.digest);
+        if self.known.get(&event.event_id).is_none_or(|known| !known.is(&event)) {
             self.records.push((event, keep()));
         }
     }
 
     /// The comparison. Events recorded before `horizon` may have left the topic by its retention.
     pub fn finish(mut self, horizon: Option<Timestamp>) -> Reconciled<R> {
-        let (mut contradictions, mut pruned) = (vec![], 0);
+        let (mut contradictions, mut pruned) = (std::mem::take(&mut self.contradictions), 0);
         let mut ahead: BTreeMap<(AggregateId, u64), (TopicEvent, R)> = BTreeMap::new();
         for (event, kept) in std::mem::take(&mut self.records) {
             let place = (event.aggregate_id, event.version);
@@ -168,7 +179,7 @@ impl<R> Reconciliation<R> {
         }
         let (unpublished, expired) = self.unpublished(horizon);
         Reconciled {
-            common: self.known.keys().filter(|event| self.seen.contains(event)).count(),
+            common: self.known.keys().filter(|event| self.seen.contains_key(event)).count(),
             duplicates: self.duplicates,
             pruned,
             ahead: ahead.into_values().collect(),
@@ -184,7 +195,7 @@ impl<R> Reconciliation<R> {
     }
 
     fn unpublished(&self, horizon: Option<Timestamp>) -> (Vec<Unpublished>, usize) {
-        let lacking = self.known.iter().filter(|(event, _)| !self.seen.contains(event));
+        let lacking = self.known.iter().filter(|(event, _)| !self.seen.contains_key(event));
         let (mut lacking, expired): (Vec<_>, Vec<_>) =
             lacking.partition(|(_, known)| horizon.is_none_or(|horizon| known.recorded_at >= horizon));
         lacking.sort_by_key(|(_, known)| known.place);
@@ -240,6 +251,7 @@ mod tests {
                 let recorded_at = Timestamp::from_micros(i64::try_from(version).unwrap());
                 let payload = event_id.0.as_bytes();
                 self.0.store(&StoreRecord {
+                    topic: "a topic",
                     tenant: &tenant,
                     aggregate_id,
                     version,
@@ -322,8 +334,12 @@ mod tests {
         let tenant: TenantId = "acme".parse().unwrap();
         let event =
             TopicEvent { tenant, aggregate_id, version: 1, event_id, digest, partition: 0, offset: 0 };
-        case.0.record(event, || ());
+        case.0.record(event.clone(), || ());
         assert_eq!(case.0.finish(None).contradictions.len(), 1);
+
+        let mut twice = Case::default().stored(1, 1..=1).published(1, 1..=1);
+        twice.0.record(event, || ());
+        assert_eq!(twice.0.finish(None).contradictions.len(), 1, "the second record counts, too");
     }
 
     #[test]

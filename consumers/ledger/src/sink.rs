@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use events::{AggregateId, Digest, Metadata, Recorded, TenantId};
+use events::{AggregateId, Digest, DomainEvent, Metadata, Recorded, TenantId};
 use projection::{Projection, Row, Step, step};
 
 use crate::digest::view_digest;
 use crate::exceptions::Exceptions;
 use crate::finding::{Explained, Finding, Findings, Kind, Stage};
-use crate::pruned::Pruned;
+use crate::pruned::{Pruned, Reason};
 use crate::report::SinkCounts;
 use crate::store::StoreRecord;
 use crate::sums::Sums;
@@ -21,8 +21,7 @@ use crate::sums::Sums;
 pub struct Sink<P: Projection> {
     exceptions: Exceptions,
     rows: HashMap<AggregateId, Compared<P::View>>,
-    /// Aggregates with versions that left the store: up to which, and whether all of the tenant did.
-    pruned: HashMap<AggregateId, (u64, bool)>,
+    pruned: HashMap<AggregateId, Left>,
     sums: Sums,
     findings: Findings,
     explained: Vec<Explained>,
@@ -39,6 +38,24 @@ struct Compared<V> {
     fold: Row<V>,
     /// The fold cannot go on; the reason was found already.
     broken: bool,
+}
+
+/// Versions of one aggregate that left the store.
+#[derive(Debug, Clone, Copy, Default)]
+struct Left {
+    /// The last of them.
+    through: u64,
+    /// The last that left because the aggregate was taken back.
+    withdrawn: u64,
+    /// Whether all of the tenant left.
+    is_removed: bool,
+}
+
+impl Left {
+    /// Whether a fold of what is left is the row: it begins with a withdrawal, which takes the row away.
+    fn is_foldable(self) -> bool {
+        self.withdrawn == self.through
+    }
 }
 
 /// What is left when a sink was fed.
@@ -60,16 +77,20 @@ impl<P: Projection> Sink<P> {
             sums: Sums::default(),
             findings: Findings::default(),
             explained: Vec::new(),
-            counts: SinkCounts { projection: P::NAME, ..SinkCounts::default() },
+            counts: SinkCounts { projection: P::NAME, topic: P::Event::TOPIC, ..SinkCounts::default() },
         }
     }
 
     /// Versions that left the store on purpose. A fold of what is left would be another one, so the rows of such aggregates
-    /// are compared by version alone; those of a removed tenant must have no view any more.
+    /// are compared by version alone, unless they were taken back; those of a removed tenant must have no view any more.
     pub fn pruned(&mut self, pruned: &Pruned) {
-        let (through, is_removed) = self.pruned.entry(pruned.aggregate_id).or_default();
-        *through = (*through).max(pruned.to_version);
-        *is_removed |= pruned.reason == "tenant-removed";
+        let left = self.pruned.entry(pruned.aggregate_id).or_default();
+        left.through = left.through.max(pruned.to_version);
+        match pruned.reason {
+            Reason::Archived => {}
+            Reason::Withdrawn => left.withdrawn = left.withdrawn.max(pruned.to_version),
+            Reason::TenantRemoved => left.is_removed = true,
+        }
     }
 
     /// A row that the sink has. `view` is `None` where the view was deleted or every event so far was decided away.
@@ -135,9 +156,13 @@ impl<P: Projection> Sink<P> {
             let detail = format!("the sink has its row under tenant {}", row.tenant);
             return self.findings.add(of_event(Kind::Diverged, detail));
         }
-        if self.pruned.contains_key(&aggregate_id) {
-            row.fold.version = version;
-            return;
+        match self.pruned.get(&aggregate_id) {
+            Some(left) if left.is_foldable() => row.fold.version = row.fold.version.max(left.through),
+            Some(_) => {
+                row.fold.version = version;
+                return;
+            }
+            None => {}
         }
         if let Some(reason) = self.exceptions.decided(aggregate_id, version) {
             let finding = of_event(Kind::Missing, "it has no effect".into());
@@ -209,10 +234,10 @@ impl<P: Projection> Sink<P> {
     /// Rows whose events left the store: as far as those went, they are where they should be.
     fn settle_pruned(&mut self) {
         for (aggregate, row) in &mut self.rows {
-            let Some((through, is_removed)) = self.pruned.get(aggregate) else { continue };
+            let Some(left) = self.pruned.get(aggregate).filter(|left| !left.is_foldable()) else { continue };
             self.counts.pruned += 1;
-            row.fold.version = row.fold.version.max(*through);
-            if *is_removed && row.digest.is_some() {
+            row.fold.version = row.fold.version.max(left.through);
+            if left.is_removed && row.digest.is_some() {
                 row.broken = true;
                 let finding =
                     Self::finding(Kind::Foreign, "its tenant was removed, but the sink has a view of it");

@@ -1,7 +1,7 @@
 //! The events of the store, indexed for all later comparisons.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use events::{AggregateId, Digest, EventId, Sum, TenantId, Timestamp};
 
@@ -12,6 +12,8 @@ use crate::report::StoreCounts;
 /// One event as the store has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreRecord<'a> {
+    /// Where it is published.
+    pub topic: &'a str,
     /// Whose data.
     pub tenant: &'a TenantId,
     /// Whose event.
@@ -33,6 +35,7 @@ pub(crate) struct Entry {
     pub(crate) version: u64,
     pub(crate) event_id: EventId,
     pub(crate) digest: Digest,
+    pub(crate) recorded_at: Timestamp,
 }
 
 /// What is remembered of one aggregate.
@@ -40,6 +43,7 @@ pub(crate) struct Entry {
 pub(crate) struct Aggregate {
     pub(crate) id: AggregateId,
     pub(crate) tenant: TenantId,
+    pub(crate) topic: Arc<str>,
     newest: u64,
 }
 
@@ -49,6 +53,8 @@ pub(crate) struct Store {
     pub(crate) entries: Vec<Entry>,
     pub(crate) aggregates: Vec<Aggregate>,
     pub(crate) pruned: Ranges,
+    /// How many events each topic should have.
+    topics: BTreeMap<Arc<str>, usize>,
     by_event: HashMap<EventId, usize>,
     by_aggregate: HashMap<AggregateId, usize>,
     sum: Sum,
@@ -56,20 +62,27 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn add(&mut self, record: &StoreRecord<'_>, findings: &mut Findings) {
-        let StoreRecord { tenant, aggregate_id, version, event_id, .. } = *record;
+        let StoreRecord { topic, tenant, aggregate_id, version, event_id, recorded_at, .. } = *record;
         let mut found = |kind, detail: String| {
             findings.add(
                 Finding::new(Stage::Store, kind, detail).of(tenant, aggregate_id, version).event(event_id),
             );
         };
+        let topic = self.topics.get_key_value(topic).map_or_else(|| topic.into(), |(known, _)| known.clone());
+        *self.topics.entry(topic.clone()).or_default() += 1;
         let aggregate = *self.by_aggregate.entry(aggregate_id).or_insert_with(|| {
             let newest = self.pruned.through(aggregate_id);
-            self.aggregates.push(Aggregate { id: aggregate_id, tenant: tenant.clone(), newest });
+            let (tenant, topic) = (tenant.clone(), topic.clone());
+            self.aggregates.push(Aggregate { id: aggregate_id, tenant, topic, newest });
             self.aggregates.len() - 1
         });
         let known = &mut self.aggregates[aggregate];
         if known.tenant != *tenant {
             found(Kind::Diverged, format!("the aggregate belongs to tenant {}", known.tenant));
+        }
+        if known.topic != topic {
+            let detail = format!("it belongs on topic {topic}, the aggregate's other events on {}", known.topic);
+            found(Kind::Diverged, detail);
         }
         if version <= self.pruned.through(aggregate_id) {
             found(Kind::Diverged, "it is said to have left the store, but it is there".into());
@@ -89,7 +102,7 @@ impl Store {
             found(Kind::Doubled, "its event id was given to an event before".into());
         }
         self.sum.add(aggregate_id, version, event_id, digest);
-        self.entries.push(Entry { aggregate, version, event_id, digest });
+        self.entries.push(Entry { aggregate, version, event_id, digest, recorded_at });
     }
 
     /// The place of an event among all.
@@ -107,6 +120,7 @@ impl Store {
             events: self.entries.len(),
             aggregates: self.aggregates.len(),
             tenants: tenants.len(),
+            topics: self.topics.iter().map(|(topic, events)| (topic.to_string(), *events)).collect(),
             sum: self.sum,
             pruned: vec![],
         }

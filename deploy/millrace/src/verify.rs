@@ -1,14 +1,18 @@
-//! `millrace verify`: store, topic and sinks, compared.
+//! `millrace verify`: store, topics and sinks, compared.
+
+use std::collections::BTreeMap;
 
 use agent_views::{EXECUTION_TABLE, ExecutionRow, ExecutionsPostgres, ExecutionsRedis};
 use anyhow::Context;
 use clap::Args;
 use dead_letters::Operator;
 use event_store::{EventLog, PgEventLog, PrunedRange, StoredEvent};
-use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, TenantId};
+use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, TenantId, Timestamp};
 use futures::StreamExt;
-use kafka::Record;
-use ledger::{Decided, Exceptions, Ledger, Parked, Pruned, Report, Sink, StoreRecord, TopicRecord};
+use kafka::{ReadError, Record, TopicReader};
+use ledger::{
+    Decided, Exceptions, Ledger, Parked, Pruned, Report, Sink, StoreRecord, TopicRecord, UnknownReason,
+};
 use projection::Projection;
 use sqlx::PgPool;
 use wire::Decoder;
@@ -62,17 +66,20 @@ impl Stages {
     async fn compare(&self) -> anyhow::Result<Report> {
         let log = PgEventLog::new(self.chain.store.connect().await?);
         let views = self.chain.views().await?;
-        let pruned: Vec<_> = log.pruned().await?.into_iter().map(pruned).collect();
-        let mut ledger = Ledger::new();
+        let (mut ledger, mut topics) = (Ledger::new(), Topics::default());
+        let pruned = log.pruned().await?.into_iter().map(|range| pruned(range, &mut topics));
+        let pruned: Vec<_> = pruned.collect::<Result<_, _>>()?;
         pruned.iter().cloned().for_each(|range| ledger.pruned(range));
         let mut position = 0;
         while let Some(page) = page(&log, &mut position).await? {
-            page.iter().for_each(|event| ledger.store(&stored(event)));
+            page.iter().for_each(|event| ledger.store(&stored(event, topics.of(&event.aggregate_type))));
         }
 
         let reader = self.chain.topic_reader()?;
         let (mut ledger, partitions) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
-            reader.read(ExecutionEvent::TOPIC, |record| ledger.topic(&topic(&record)))?;
+            for topic in topics.0.values() {
+                read(&reader, topic, &mut ledger)?;
+            }
             Ok((ledger, reader.watermarks(ExecutionEvent::TOPIC)?.len()))
         })
         .await??;
@@ -81,7 +88,7 @@ impl Stages {
             Sink::<ExecutionsPostgres>::new(exceptions(&views, ExecutionsPostgres::NAME).await?);
         postgres_rows(&views, &mut postgres).await?;
         let mut redis = Sink::<ExecutionsRedis>::new(exceptions(&views, ExecutionsRedis::NAME).await?);
-        for range in &pruned {
+        for range in pruned.iter().filter(|range| range.topic == ExecutionEvent::TOPIC) {
             postgres.pruned(range);
             redis.pruned(range);
         }
@@ -96,10 +103,11 @@ impl Stages {
         let decoder = Decoder::<ExecutionEvent>::new(wire::Registry::new(&self.registry)?);
         let mut position = 0;
         while let Some(page) = page(&log, &mut position).await? {
-            for event in &page {
+            for event in page.iter().filter(|event| event.aggregate_type == ExecutionEvent::AGGREGATE_TYPE) {
                 let decoded = decoder.decode_loading(&event.payload).await;
-                postgres.store(&stored(event), |_| decoded.as_ref().cloned());
-                redis.store(&stored(event), |_| decoded.as_ref().cloned());
+                let stored = stored(event, ExecutionEvent::TOPIC);
+                postgres.store(&stored, |_| decoded.as_ref().cloned());
+                redis.store(&stored, |_| decoded.as_ref().cloned());
             }
         }
         ledger.sink(postgres);
@@ -116,13 +124,60 @@ async fn page(log: &PgEventLog, position: &mut u64) -> anyhow::Result<Option<Vec
     Ok(Some(page))
 }
 
-fn pruned(range: PrunedRange) -> Pruned {
-    let PrunedRange { tenant, aggregate_id, from_version, to_version, reason, digest, .. } = range;
-    Pruned { tenant, aggregate_id, from_version, to_version, reason, digest }
+/// The topic of each type of aggregate: of this program's own, and of all that the store has.
+struct Topics(BTreeMap<String, String>);
+
+impl Default for Topics {
+    fn default() -> Self {
+        let mut topics = Self(BTreeMap::new());
+        events::each_event_set!(E => {
+            topics.of(<E as DomainEvent>::AGGREGATE_TYPE);
+        });
+        topics
+    }
 }
 
-fn stored(event: &StoredEvent) -> StoreRecord<'_> {
+impl Topics {
+    /// Where the connector carries events of this type.
+    fn of(&mut self, aggregate_type: &str) -> &str {
+        let topic = || format!("agents.{aggregate_type}.events");
+        if !self.0.contains_key(aggregate_type) {
+            self.0.insert(aggregate_type.to_owned(), topic());
+        }
+        &self.0[aggregate_type]
+    }
+}
+
+/// Takes in a topic. One that is not there has no records; if it should have some, each is missed by name.
+fn read(reader: &TopicReader, topic: &str, ledger: &mut Ledger) -> anyhow::Result<()> {
+    let marks = match reader.watermarks(topic) {
+        Err(ReadError::NoTopic(_)) => return Ok(()),
+        marks => marks?,
+    };
+    let mut since: BTreeMap<i32, Option<i64>> =
+        marks.iter().filter(|marks| marks.low > 0).map(|marks| (marks.partition, None)).collect();
+    reader.read(topic, |record| {
+        if let Some(since @ None) = since.get_mut(&record.partition) {
+            *since = record.timestamp_ms;
+        }
+        ledger.topic(&of_topic(topic, &record));
+    })?;
+    for (partition, since) in since {
+        let since = since.unwrap_or_else(|| chrono::Utc::now().timestamp_millis());
+        ledger.shortened(topic, partition, Timestamp::from_micros(since.saturating_mul(1_000)));
+    }
+    Ok(())
+}
+
+fn pruned(range: PrunedRange, topics: &mut Topics) -> Result<Pruned, UnknownReason> {
+    let PrunedRange { tenant, aggregate_id, aggregate_type, from_version, to_version, reason, digest } = range;
+    let (topic, reason) = (topics.of(&aggregate_type).to_owned(), reason.parse()?);
+    Ok(Pruned { topic, tenant, aggregate_id, from_version, to_version, reason, digest })
+}
+
+fn stored<'a>(event: &'a StoredEvent, topic: &'a str) -> StoreRecord<'a> {
     StoreRecord {
+        topic,
         tenant: &event.tenant,
         aggregate_id: event.aggregate_id,
         version: event.version,
@@ -132,11 +187,12 @@ fn stored(event: &StoredEvent) -> StoreRecord<'_> {
     }
 }
 
-fn topic(record: &Record) -> TopicRecord<'_> {
+fn of_topic<'a>(topic: &'a str, record: &'a Record) -> TopicRecord<'a> {
     fn read<T: std::str::FromStr>(record: &Record, header: &str) -> Option<T> {
         std::str::from_utf8(record.header(header)?).ok()?.parse().ok()
     }
     TopicRecord {
+        topic,
         partition: record.partition,
         offset: record.offset,
         key: record.key.as_deref(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use events::execution::ToolUsed;
-use events::{AggregateId, EventId, ExecutionEvent, ExecutionId, Recorded, TenantId, Timestamp};
+use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, ExecutionId, Recorded, TenantId, Timestamp};
 use projection::{Contribution, Projection, Rank, Refusal};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -53,6 +53,9 @@ pub(super) fn decode(payload: &[u8]) -> Result<ExecutionEvent, String> {
     Ok(ToolUsed { execution_id, occurred_at, step: 1, tool: None, exit_code: None, output_bytes }.into())
 }
 
+/// Where these events are published.
+pub(super) const TOPIC: &str = <ExecutionEvent as DomainEvent>::TOPIC;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stored {
     pub(super) tenant: TenantId,
@@ -64,6 +67,7 @@ pub(super) struct Stored {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Published {
+    pub(super) topic: &'static str,
     pub(super) partition: i32,
     pub(super) key: Vec<u8>,
     pub(super) event: Stored,
@@ -87,6 +91,8 @@ pub(super) struct History {
     pub(super) ranks: Vec<(TenantId, AggregateId, i64)>,
     pub(super) exceptions: Exceptions,
     pub(super) pruned: Vec<Pruned>,
+    /// Partitions that have lost their beginning, and since when they have what they have.
+    pub(super) shortened: Vec<(i32, i64)>,
     /// Partition and offset of a record that is no event, behind all others.
     pub(super) poison: Option<(i32, i64)>,
 }
@@ -174,20 +180,25 @@ impl History {
         }
         for stored in &self.store {
             let record = StoreRecord {
+                topic: TOPIC,
                 tenant: &stored.tenant,
                 aggregate_id: stored.aggregate_id,
                 version: stored.version,
                 event_id: stored.event_id,
-                recorded_at: Timestamp::from_micros(0),
+                recorded_at: Timestamp::from_micros(stored.event_id.0.as_u64_pair().1.cast_signed()),
                 payload: &stored.payload,
             };
             ledger.store(&record);
             sink.store(&record, decode);
         }
         let mut offsets = BTreeMap::new();
-        for Published { partition, key, event } in &self.topic {
-            let next = offsets.entry(*partition).or_insert(0);
+        for (partition, since) in &self.shortened {
+            ledger.shortened(TOPIC, *partition, Timestamp::from_micros(*since));
+        }
+        for Published { topic, partition, key, event } in &self.topic {
+            let next = offsets.entry((*topic, *partition)).or_insert(0);
             ledger.topic(&TopicRecord {
+                topic,
                 partition: *partition,
                 offset: *next,
                 key: Some(key),
@@ -201,7 +212,7 @@ impl History {
         if let Some((partition, offset)) = self.poison {
             let (key, payload) = (Some(&b"poison"[..]), Some(&b"\xff"[..]));
             let (event_id, tenant, version) = (None, None, None);
-            ledger.topic(&TopicRecord { partition, offset, key, event_id, tenant, version, payload });
+            ledger.topic(&TopicRecord { topic: TOPIC, partition, offset, key, event_id, tenant, version, payload });
         }
         ledger.sink(sink);
         ledger.finish()
@@ -212,6 +223,6 @@ impl Published {
     /// An event as the connector publishes it.
     pub(super) fn of(stored: &Stored) -> Self {
         let partition = i32::from(stored.aggregate_id.0.as_bytes()[15] % 3);
-        Self { partition, key: stored.aggregate_id.to_string().into_bytes(), event: stored.clone() }
+        Self { topic: TOPIC, partition, key: stored.aggregate_id.to_string().into_bytes(), event: stored.clone() }
     }
 }

@@ -3,4 +3,5 @@
 mod histories;
 mod mutants;
 mod pruned;
+mod retention;
 mod stories;

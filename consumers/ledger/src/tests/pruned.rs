@@ -3,7 +3,7 @@
 use events::{Digest, Sum};
 
 use super::histories::*;
-use crate::{Kind, Pruned, PrunedCounts, Stage, Verdict};
+use crate::{Kind, Pruned, PrunedCounts, Reason, Stage, Verdict};
 
 /// Aggregate 1 has versions 1 to 3, of which the first two left the store.
 fn archived() -> History {
@@ -13,21 +13,22 @@ fn archived() -> History {
         .drain(..)
         .partition(|stored| stored.aggregate_id == aggregate(1) && stored.version <= 2);
     history.store = stays;
-    history.pruned = vec![range(&gone, "archived")];
+    history.pruned = vec![range(&gone, Reason::Archived)];
     history
 }
 
-fn range(gone: &[Stored], reason: &str) -> Pruned {
+fn range(gone: &[Stored], reason: Reason) -> Pruned {
     let mut digest = Sum::default();
     for stored in gone {
         digest.add(stored.aggregate_id, stored.version, stored.event_id, Digest::of(&stored.payload));
     }
     Pruned {
+        topic: TOPIC.into(),
         tenant: gone[0].tenant.clone(),
         aggregate_id: gone[0].aggregate_id,
         from_version: gone[0].version,
         to_version: gone[gone.len() - 1].version,
-        reason: reason.into(),
+        reason,
         digest,
     }
 }
@@ -39,7 +40,7 @@ fn what_was_archived_is_counted_and_explained() {
     assert_eq!(report.verdict(), Verdict::Proved, "{report}");
     assert_eq!(
         report.counts.store.pruned,
-        [PrunedCounts { reason: "archived".into(), ranges: 1, events: 2 }]
+        [PrunedCounts { reason: Reason::Archived, ranges: 1, events: 2 }]
     );
     assert_eq!((report.counts.topic.pruned, report.counts.sinks[0].pruned), (2, 1));
     assert!(report.to_string().contains("archived: 2 events in 1 ranges left the store"), "{report}");
@@ -106,11 +107,43 @@ fn a_removed_tenant_has_no_view_left() {
     let (gone, stays): (Vec<_>, Vec<_>) =
         history.store.drain(..).partition(|stored| stored.aggregate_id == aggregate(1));
     history.store = stays;
-    history.pruned = vec![range(&gone, "tenant-removed")];
+    history.pruned = vec![range(&gone, Reason::TenantRemoved)];
     let report = history.compare();
     assert!(report.to_string().contains("its tenant was removed, but the sink has a view of it"), "{report}");
 
     history.rows.iter_mut().filter(|row| row.aggregate_id == aggregate(1)).for_each(|row| row.view = None);
     history.settle();
     assert_eq!(history.compare().verdict(), Verdict::Proved);
+}
+
+#[test]
+fn records_of_events_that_left_are_held_to_their_order_their_partition_and_their_content() {
+    let found = |history: History| history.compare().first().map(|first| (first.stage, first.kind));
+    let mut swapped = archived();
+    swapped.topic.swap(0, 2);
+    assert_eq!(found(swapped), Some((Stage::Topic, Kind::Reordered)));
+    let mut scattered = archived();
+    scattered.topic[0].partition += 1;
+    assert_eq!(found(scattered), Some((Stage::Topic, Kind::Scattered)));
+    let mut changed = archived();
+    let mut again = changed.topic[0].clone();
+    again.event.payload = 99_i64.to_be_bytes().to_vec();
+    changed.topic.insert(1, again);
+    assert_eq!(found(changed), Some((Stage::Topic, Kind::Diverged)));
+}
+
+#[test]
+fn a_store_whose_streams_are_all_archived_is_proved_by_version() {
+    let mut history = History::of(&[1, 1]);
+    let gone: Vec<_> = history.store.drain(..1).collect();
+    history.pruned = vec![range(&gone, Reason::Archived)];
+    let report = history.compare();
+    assert_eq!(report.verdict(), Verdict::Proved, "{report}");
+    assert!(report.to_string().contains("1 rows have events that left the store; compared by version"), "{report}");
+}
+
+#[test]
+fn a_reason_that_nobody_knows_is_an_error() {
+    assert_eq!("withdrawn".parse(), Ok(Reason::Withdrawn));
+    assert!("mislaid".parse::<Reason>().unwrap_err().to_string().contains("mislaid"));
 }

@@ -156,3 +156,13 @@ fn the_report_is_json_too() {
     assert_eq!(report["counts"]["sinks"][0]["projection"], "outputs-test");
     assert_eq!(report["found"][0]["count"], 1);
 }
+
+#[test]
+fn an_event_on_another_topic_is_named_with_both() {
+    let mut history = History::of(&[1, 2]);
+    history.topic[1].topic = "agents.workflow.events";
+    let report = history.compare();
+    let first = report.first().unwrap();
+    assert_eq!((first.kind, first.topic.as_deref()), (Kind::Scattered, Some("agents.workflow.events")));
+    assert!(first.detail.contains(TOPIC), "{report}");
+}

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use events::{AggregateId, Digest, EventId, TenantId, Timestamp};
+use events::{AggregateId, Digest, DomainEvent, EventId, TenantId, Timestamp};
 use futures::TryStreamExt;
 use kafka::{Record, TopicReader};
 use ledger::{Reconciliation, StoreRecord, TopicEvent};
@@ -21,19 +21,15 @@ pub(super) struct Sides {
 
 impl Sides {
     /// Takes in the events of one type behind a position, settled or not, and the ranges that left the store.
-    pub(super) async fn store(
-        &mut self,
-        store: &PgPool,
-        aggregate_type: &str,
-        after: i64,
-    ) -> anyhow::Result<()> {
+    pub(super) async fn store<E: DomainEvent>(&mut self, store: &PgPool, after: i64) -> anyhow::Result<()> {
         let mut rows = sqlx::query(include_str!("../../queries/event_store_after.sql"))
-            .bind(aggregate_type)
+            .bind(E::AGGREGATE_TYPE)
             .bind(after)
             .fetch(store);
         while let Some(row) = rows.try_next().await? {
             let tenant: TenantId = row.get::<String, _>("tenant_id").parse()?;
             self.both.store(&StoreRecord {
+                topic: E::TOPIC,
                 tenant: &tenant,
                 aggregate_id: AggregateId(row.get("aggregate_id")),
                 version: row.get::<i64, _>("version").unsigned_abs(),

@@ -52,7 +52,7 @@ impl StoreToTopicArgs {
 
     async fn of_topic<E: DomainEvent>(&self, store: &PgPool) -> anyhow::Result<Findings> {
         let mut sides = Sides::default();
-        sides.store(store, E::AGGREGATE_TYPE, 0).await?;
+        sides.store::<E>(store, 0).await?;
         // What the connector has not read yet is not lost.
         self.delivered(store).await?;
         let reader = self.args.topic_reader()?;

@@ -72,11 +72,11 @@ async fn of_topic<E: DomainEvent>(args: &ReconcileArgs) -> anyhow::Result<(Findi
     let store = args.store.connect().await?;
     let settled = PgEventLog::new(store.clone()).settled_position().await?;
     let mut sides = Sides::default();
-    sides.store(&store, E::AGGREGATE_TYPE, 0).await?;
+    sides.store::<E>(&store, 0).await?;
     let reader = args.topic_reader()?;
     let mut sides = tokio::task::spawn_blocking(move || sides.topic(&reader, E::TOPIC)).await??;
     // What was stored while the topic was read is not lost.
-    sides.store(&store, E::AGGREGATE_TYPE, i64::try_from(settled)?).await?;
+    sides.store::<E>(&store, i64::try_from(settled)?).await?;
 
     let Sides { both, unreadable, .. } = sides;
     let Reconciled { common, pruned, ahead, contradictions, .. } = both.finish(None);
