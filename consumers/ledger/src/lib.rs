@@ -47,8 +47,8 @@ pub use sink::Sink;
 pub use store::StoreRecord;
 pub use topic::TopicRecord;
 
-use finding::Findings;
 use events::Timestamp;
+use finding::Findings;
 use projection::Projection;
 use sink::Outcome;
 use store::Store;
@@ -99,8 +99,7 @@ impl Ledger {
     /// The comparison.
     pub fn finish(mut self) -> Report {
         let mut explained = Vec::new();
-        let exceptions: Vec<_> =
-            self.sinks.iter().map(|sink| (&sink.counts, &sink.exceptions)).collect();
+        let exceptions: Vec<_> = self.sinks.iter().map(|sink| (&sink.counts, &sink.exceptions)).collect();
         self.topic.finish(&self.store, &exceptions, &mut self.findings, &mut explained);
         let mut sinks = Vec::new();
         for sink in self.sinks {

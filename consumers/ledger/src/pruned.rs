@@ -161,7 +161,8 @@ impl Range {
         let Pruned { tenant, aggregate_id, from_version, to_version, reason, digest, .. } = &self.pruned;
         let range = format!("versions {from_version} to {to_version}, {reason}");
         let lacking = || (*from_version..=*to_version).filter(|version| !self.versions.contains_key(version));
-        let (kind, version, detail) = if let (Some(first), Some(last)) = (lacking().next(), lacking().last()) {
+        let (kind, version, detail) = if let (Some(first), Some(last)) = (lacking().next(), lacking().last())
+        {
             // When they were recorded is no longer known; but they expire in order, the oldest first.
             if topic.may_have_expired(&self.pruned.topic, *aggregate_id, last, None) {
                 topic.expired(lacking().count());

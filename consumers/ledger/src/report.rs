@@ -147,7 +147,10 @@ impl fmt::Display for Report {
             writeln!(f, "topics: {pruned} records of events that left the store")?;
         }
         if *expired > 0 {
-            writeln!(f, "topics: {expired} events have left them by retention, and are compared with the sinks alone")?;
+            writeln!(
+                f,
+                "topics: {expired} events have left them by retention, and are compared with the sinks alone"
+            )?;
         }
         writeln!(
             f,

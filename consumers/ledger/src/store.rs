@@ -81,7 +81,8 @@ impl Store {
             found(Kind::Diverged, format!("the aggregate belongs to tenant {}", known.tenant));
         }
         if known.topic != topic {
-            let detail = format!("it belongs on topic {topic}, the aggregate's other events on {}", known.topic);
+            let detail =
+                format!("it belongs on topic {topic}, the aggregate's other events on {}", known.topic);
             found(Kind::Diverged, detail);
         }
         if version <= self.pruned.through(aggregate_id) {

@@ -155,7 +155,8 @@ impl Topic {
         recorded_at: Option<Timestamp>,
     ) -> bool {
         let seen = self.aggregates.get(&aggregate_id);
-        let Some(partitions) = self.topics.get(topic).filter(|_| seen.is_none_or(|seen| version < seen.oldest))
+        let Some(partitions) =
+            self.topics.get(topic).filter(|_| seen.is_none_or(|seen| version < seen.oldest))
         else {
             return false;
         };
@@ -193,7 +194,11 @@ impl Topic {
         explained: &mut Vec<Explained>,
     ) {
         let readers = |topic: &str| -> Vec<_> {
-            sinks.iter().filter(|(sink, _)| sink.topic == topic).map(|(sink, own)| (sink.projection, *own)).collect()
+            sinks
+                .iter()
+                .filter(|(sink, _)| sink.topic == topic)
+                .map(|(sink, own)| (sink.projection, *own))
+                .collect()
         };
         let mut judge = |finding: Finding, decided: &dyn Fn(&Exceptions) -> Option<String>| {
             let sinks = readers(finding.topic.as_deref().unwrap_or_default());

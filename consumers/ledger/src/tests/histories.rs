@@ -212,7 +212,16 @@ impl History {
         if let Some((partition, offset)) = self.poison {
             let (key, payload) = (Some(&b"poison"[..]), Some(&b"\xff"[..]));
             let (event_id, tenant, version) = (None, None, None);
-            ledger.topic(&TopicRecord { topic: TOPIC, partition, offset, key, event_id, tenant, version, payload });
+            ledger.topic(&TopicRecord {
+                topic: TOPIC,
+                partition,
+                offset,
+                key,
+                event_id,
+                tenant,
+                version,
+                payload,
+            });
         }
         ledger.sink(sink);
         ledger.finish()
@@ -223,6 +232,11 @@ impl Published {
     /// An event as the connector publishes it.
     pub(super) fn of(stored: &Stored) -> Self {
         let partition = i32::from(stored.aggregate_id.0.as_bytes()[15] % 3);
-        Self { topic: TOPIC, partition, key: stored.aggregate_id.to_string().into_bytes(), event: stored.clone() }
+        Self {
+            topic: TOPIC,
+            partition,
+            key: stored.aggregate_id.to_string().into_bytes(),
+            event: stored.clone(),
+        }
     }
 }

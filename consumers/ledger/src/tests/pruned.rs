@@ -38,10 +38,7 @@ fn what_was_archived_is_counted_and_explained() {
     let history = archived();
     let report = history.compare();
     assert_eq!(report.verdict(), Verdict::Proved, "{report}");
-    assert_eq!(
-        report.counts.store.pruned,
-        [PrunedCounts { reason: Reason::Archived, ranges: 1, events: 2 }]
-    );
+    assert_eq!(report.counts.store.pruned, [PrunedCounts { reason: Reason::Archived, ranges: 1, events: 2 }]);
     assert_eq!((report.counts.topic.pruned, report.counts.sinks[0].pruned), (2, 1));
     assert!(report.to_string().contains("archived: 2 events in 1 ranges left the store"), "{report}");
 
@@ -139,7 +136,10 @@ fn a_store_whose_streams_are_all_archived_is_proved_by_version() {
     history.pruned = vec![range(&gone, Reason::Archived)];
     let report = history.compare();
     assert_eq!(report.verdict(), Verdict::Proved, "{report}");
-    assert!(report.to_string().contains("1 rows have events that left the store; compared by version"), "{report}");
+    assert!(
+        report.to_string().contains("1 rows have events that left the store; compared by version"),
+        "{report}"
+    );
 }
 
 #[test]

@@ -33,7 +33,11 @@ fn a_topic_that_has_its_beginning_lost_nothing_by_retention() {
 #[test]
 fn what_was_recorded_after_the_beginning_is_missing() {
     let report = History { shortened: vec![(1, 1)], ..expired() }.compare();
-    assert_eq!(first(&report), Some((Stage::Topic, Kind::Missing, Some(1))), "aggregate 4's, recorded at 1 us");
+    assert_eq!(
+        first(&report),
+        Some((Stage::Topic, Kind::Missing, Some(1))),
+        "aggregate 4's, recorded at 1 us"
+    );
     assert_eq!(report.counts.topic.expired, 1);
 }
 

@@ -3,12 +3,14 @@
 //! On a stack of its own, since what is broken here is broken for everybody. Each break is mended before the next, and
 //! the stages are proved again, so that each finding is seen alone.
 
-use events::TenantId;
+use events::{AggregateId, DomainEvent, EventId, TenantId};
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
 
-use crate::harness::{Agent, OwnStack, PATIENCE, Role, Runs, World, eventually, new_event_id, tenant};
+use crate::harness::{
+    Agent, OwnStack, PATIENCE, Role, Runs, World, append_withdrawal, eventually, new_event_id, tenant,
+};
 
 /// What verify says that is wrong; it has to be something.
 async fn refuted(world: &World) -> Vec<Value> {
@@ -44,6 +46,8 @@ async fn the_proof_fails_when_a_link_is_broken_and_names_what_is_wrong() {
     world.drained(&tenant).await;
     world.assert_proved().await;
 
+    an_event_of_each_type_never_reaches_its_topic(world).await;
+
     let agent = worked(world, &tenant).await;
     world.drained(&tenant).await;
     projector.stop().await;
@@ -74,6 +78,43 @@ async fn an_outbox_row_is_dropped(world: &World, tenant: &TenantId) {
     assert_eq!(findings[0]["event_id"], lost.to_string());
     assert_eq!(findings.len(), 3, "once in the topic and at each sink: {findings:#?}");
 
+    tell_late(&mut owner, tenant, lost).await;
+}
+
+/// Executions have views; whatever else there is has its topic, and is missed there by name.
+async fn an_event_of_each_type_never_reaches_its_topic(world: &World) {
+    let tenant = &tenant("kinds");
+    events::each_event_set!(E => {
+        let (topic, id) = (<E as DomainEvent>::TOPIC, AggregateId(new_event_id().0));
+        append_withdrawal::<E>(world, tenant, id, new_event_id()).await;
+        let arrived = async || has_records(world, topic, tenant, 1).await;
+        eventually("its first event is on its topic", PATIENCE, arrived).await;
+
+        let mut owner = world.postgres("MILLRACE_EVENTS_OWNER_URL").await;
+        owner.execute("alter table event_store disable trigger event_store_fills_outbox").await.unwrap();
+        let lost = new_event_id();
+        append_withdrawal::<E>(world, tenant, id, lost).await;
+        owner.execute("alter table event_store enable always trigger event_store_fills_outbox").await.unwrap();
+        let findings = refuted(world).await;
+        let at_topic = findings.iter().find(|finding| finding["stage"] == "topic").expect("a finding at the topic");
+        assert_eq!((&at_topic["kind"], &at_topic["topic"]), (&"missing".into(), &topic.into()), "{at_topic:#}");
+        assert_eq!(at_topic["event_id"], lost.to_string());
+
+        tell_late(&mut owner, tenant, lost).await;
+        let arrived = async || has_records(world, topic, tenant, 2).await;
+        eventually("its second event is on its topic", PATIENCE, arrived).await;
+    });
+    eventually("the views have them", PATIENCE, async || world.verify().await.0.code == 0).await;
+}
+
+async fn has_records(world: &World, topic: &str, tenant: &TenantId, wanted: usize) -> bool {
+    let records = world.records(topic).await;
+    let of_tenant = records.iter().filter(|it| it.header("tenant") == Some(tenant.as_str().as_bytes()));
+    of_tenant.count() >= wanted
+}
+
+/// The outbox row that the trigger did not write.
+async fn tell_late(owner: &mut PgConnection, tenant: &TenantId, lost: EventId) {
     let told_late = "insert into outbox (id, aggregate_type, aggregate_id, event_type, aggregate_version, tenant_id,
             correlation_id, causation_id, traceparent, occurred_at, recorded_at, payload)
         select event_id, aggregate_type, aggregate_id, event_type, version, tenant_id, metadata ->> 'correlation_id',

@@ -1,6 +1,6 @@
 use agents::{Execution, ExecutionCommand, RecordModelCall, RecordToolUse, StartExecution};
-use event_store::{Codec, Config, Context, PgEventStore, Repository};
-use events::{AggregateId, EventId, ExecutionId, Metadata, TenantId, Timestamp};
+use event_store::{Append, Codec, Config, Context, EventStore, Expected, PgEventStore, Place, Repository};
+use events::{AggregateId, DomainEvent, EventId, ExecutionId, Metadata, TenantId, Timestamp};
 use uuid::Uuid;
 
 use super::World;
@@ -29,20 +29,44 @@ pub(crate) fn new_event_id() -> EventId {
     EventId(Uuid::now_v7())
 }
 
+/// The store, as a service is connected to it.
+async fn store(world: &World) -> PgEventStore {
+    let config = Config {
+        events_url: world.fact("MILLRACE_EVENTS_APP_URL").to_owned(),
+        events_connections: 1,
+        events_acquire_ms_max: 5_000,
+    };
+    PgEventStore::new(config.connect().await.unwrap())
+}
+
+async fn codec<E: DomainEvent>(world: &World) -> Codec<E> {
+    let registry = wire::RegistryConfig::at(world.fact("MILLRACE_REGISTRY_URL"));
+    Codec::prepare(&wire::Registry::new(&registry).unwrap()).await.unwrap()
+}
+
+/// An event that every type of aggregate has, as the next of this one.
+pub(crate) async fn append_withdrawal<E: DomainEvent>(
+    world: &World,
+    tenant: &TenantId,
+    aggregate_id: AggregateId,
+    event_id: EventId,
+) {
+    let event = E::withdrawn(aggregate_id, now(), "a test".to_owned());
+    let place = Place { tenant, aggregate_id, event_id };
+    let append = Append {
+        aggregate_id,
+        aggregate_type: E::AGGREGATE_TYPE.to_owned(),
+        expected: Expected::Any,
+        events: vec![codec::<E>(world).await.new_event(&place, &event, metadata(), None).unwrap()],
+    };
+    store(world).await.append(tenant, &[append]).await.unwrap();
+}
+
 impl Agent {
     /// An execution that has just started.
     pub(crate) async fn started(world: &World, tenant: &TenantId) -> Self {
-        let config = Config {
-            events_url: world.fact("MILLRACE_EVENTS_APP_URL").to_owned(),
-            events_connections: 1,
-            events_acquire_ms_max: 5_000,
-        };
-        let registry = wire::RegistryConfig::at(world.fact("MILLRACE_REGISTRY_URL"));
         let agent = Self {
-            executions: Repository::new(
-                PgEventStore::new(config.connect().await.unwrap()),
-                Codec::prepare(&wire::Registry::new(&registry).unwrap()).await.unwrap(),
-            ),
+            executions: Repository::new(store(world).await, codec(world).await),
             tenant: tenant.clone(),
             id: ExecutionId(Uuid::now_v7()),
             step: 0,

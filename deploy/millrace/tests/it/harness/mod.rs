@@ -8,7 +8,7 @@ mod role;
 mod runs;
 mod world;
 
-pub(crate) use agent::{Agent, metadata, new_event_id};
+pub(crate) use agent::{Agent, append_withdrawal, metadata, new_event_id};
 pub(crate) use chain::Standing;
 pub(crate) use own_stack::OwnStack;
 pub(crate) use program::{Program, Ran, finish};
