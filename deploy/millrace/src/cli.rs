@@ -4,8 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::{
-    archive_command, backup, bench, connector, demo, events, import, migrate, parked, reconcile, restore,
-    run, schema, settings, snapshots, stack, stack_defaults, store, token, topics, up, verify, with,
+    archive_command, backup, bench, command_api, connector, demo, events, import, migrate, parked, reconcile,
+    restore, run, schema, settings, snapshots, stack, stack_defaults, store, token, topics, up, verify, with,
 };
 
 /// Events out of Postgres, through Kafka, into projections; with proof
@@ -90,6 +90,8 @@ enum Command {
     Snapshots(snapshots::SnapshotsCommand),
     /// Issue a token for the command API of the local stack
     Token(token::TokenArgs),
+    /// Print the command API's description (OpenAPI 3.1)
+    Openapi,
     /// Migrate both databases and make the replication slot
     Migrate(migrate::MigrateArgs),
     /// Print every setting with its variable, flag and default, as Markdown
@@ -124,6 +126,7 @@ impl Cli {
             Command::Store(command) => command.run().await,
             Command::Snapshots(command) => command.run().await,
             Command::Token(args) => args.run(&self.name),
+            Command::Openapi => Ok(command_api::print_description()),
             Command::Migrate(args) => args.run().await,
             Command::Settings => Ok(settings::run(&Self::command())),
             Command::With(args) => args.run(&self.name).await,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agents::{Execution, Prompt, Workflow};
+use agents::each_aggregate;
 use anyhow::Context;
 use clap::Args;
 use command_api::auth::{AuthConfig, Verifier};
+use command_api::openapi::Description;
 use command_api::{Api, ApiConfig, Metrics, Server};
 use event_store::{Codec, Keyring, PgEventStore, Repository};
 use events::DomainEvent;
@@ -59,18 +60,23 @@ impl CommandApiArgs {
     }
 }
 
-/// The aggregates that the API serves, one line each.
+/// The API with all aggregates of this program.
 async fn aggregates(
-    api: Api<PgEventStore>,
+    mut api: Api<PgEventStore>,
     store: &PgEventStore,
     registry: &wire::Registry,
     keyring: Option<Arc<Keyring>>,
 ) -> anyhow::Result<Api<PgEventStore>> {
-    let keyring = &keyring;
-    Ok(api
-        .aggregate("executions", "execution_id", kept::<Execution>(store, registry, keyring).await?)
-        .aggregate("workflows", "workflow_id", kept::<Workflow>(store, registry, keyring).await?)
-        .aggregate("prompts", "prompt_id", kept::<Prompt>(store, registry, keyring).await?))
+    each_aggregate!(A => { api = api.aggregate(kept::<A>(store, registry, &keyring).await?) });
+    Ok(api)
+}
+
+/// `millrace openapi`: the API's description, as it serves it.
+pub(crate) fn print_description() -> Exit {
+    let mut description = Description::default();
+    each_aggregate!(A => { description = description.aggregate::<A>() });
+    println!("{:#}", description.document());
+    Exit::Ok
 }
 
 async fn kept<A: aggregate::Aggregate>(

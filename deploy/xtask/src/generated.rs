@@ -4,23 +4,30 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// The file with the copy, and the lines around it.
+/// The command API's description, as its crate keeps it.
+const DESCRIPTION: &str = "producers/command-api/openapi.json";
+
+/// The file with the table of settings, and the lines around it.
 const README: &str = "README.md";
 const BEGIN: &str = "<!-- begin settings";
 const END: &str = "<!-- end settings -->";
 
 /// The copies that differ from what is printed now, one sentence each; renewed where asked.
 pub fn differences(write: bool) -> anyhow::Result<Vec<String>> {
-    let committed = std::fs::read_to_string(README).context("failed to read README.md")?;
-    let current = with_settings(&committed, &settings()?)?;
-    if current == committed {
-        return Ok(Vec::new());
+    let read = |file| std::fs::read_to_string(file).with_context(|| format!("failed to read {file}"));
+    let readme = with_settings(&read(README)?, &printed(&["settings", "--name", "no-such-stack"])?)?;
+    let mut found = Vec::new();
+    for (file, current) in [(README, readme), (DESCRIPTION, printed(&["openapi"])?)] {
+        if read(file)? == current {
+            continue;
+        }
+        if write {
+            std::fs::write(file, current).with_context(|| format!("failed to write {file}"))?;
+        } else {
+            found.push(format!("{file} is out of date; run `cargo xtask generated --write`"));
+        }
     }
-    if write {
-        std::fs::write(README, current).context("failed to write README.md")?;
-        return Ok(Vec::new());
-    }
-    Ok(vec![format!("{README}: the table of settings is out of date; run `cargo xtask generated --write`")])
+    Ok(found)
 }
 
 /// The same document with these settings between its marks.
@@ -31,26 +38,17 @@ fn with_settings(document: &str, settings: &str) -> anyhow::Result<String> {
     Ok(format!("{}{settings}{}", &document[..table], &document[end..]))
 }
 
-/// As a machine without any stack or setting would print it.
-fn settings() -> anyhow::Result<String> {
+/// What the program prints, on a machine without any stack or setting.
+fn printed(arguments: &[&str]) -> anyhow::Result<String> {
     let output = Command::new("cargo")
-        .args([
-            "run",
-            "--quiet",
-            "--locked",
-            "--package",
-            "millrace",
-            "--",
-            "settings",
-            "--name",
-            "no-such-stack",
-        ])
+        .args(["run", "--quiet", "--locked", "--package", "millrace", "--"])
+        .args(arguments)
         .output()
         .context("failed to run cargo")?;
     if !output.status.success() {
-        bail!("millrace settings failed: {}", String::from_utf8_lossy(&output.stderr));
+        bail!("millrace {arguments:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     }
-    String::from_utf8(output.stdout).context("millrace settings printed no UTF-8")
+    String::from_utf8(output.stdout).with_context(|| format!("millrace {arguments:?} printed no UTF-8"))
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! One shape for the commands of every aggregate, in Rust and in JSON.
 
-/// Declares the closed set of commands of one aggregate, each beside the event it leads to when the rules agree.
+/// Declares the closed set of commands of one aggregate, each beside the event it leads to when the rules agree. `examples`
+/// lies beside the file that declares them.
 ///
 /// In JSON a command is an object whose `type` is the command's name, whose time is ISO 8601 text, and which has no
 /// field that the command does not know.
 macro_rules! commands {
     (
-        $(#[$set_doc:meta])* $set:ident, id $id:ident: $id_type:ty;
-        $($(#[$doc:meta])* $command:ident => $event:ident {
+        $(#[$set_doc:meta])* $set:ident, id $id:ident: $id_type:ty, collection $collection:literal, examples $examples:literal;
+        $($(#[doc = $doc:literal])* $command:ident => $event:ident {
             $($(#[$attribute:meta])* $field:ident: $type:ty,)*
         })+
     ) => {
@@ -39,8 +40,19 @@ macro_rules! commands {
             }
         }
 
+        impl aggregate::Commands for $set {
+            const COLLECTION: &'static str = $collection;
+            const ID_FIELD: &'static str = stringify!($id);
+            const TYPES: &'static [aggregate::CommandType] = &[$(aggregate::CommandType {
+                name: stringify!($command),
+                about: concat!($($doc),*),
+                event: stringify!($event),
+            },)+];
+            const EXAMPLES: &'static str = include_str!($examples);
+        }
+
         $(
-            $(#[$doc])*
+            $(#[doc = $doc])*
             #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
             #[serde(deny_unknown_fields)]
             pub struct $command {

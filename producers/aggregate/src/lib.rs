@@ -45,9 +45,11 @@
 //! given::<Door>([opened()]).when(opened()).rejected(AlreadyOpen);
 //! ```
 
+mod commands;
 mod diff;
 mod story;
 
+pub use commands::{CommandType, Commands};
 pub use story::{Decided, Given, given};
 
 use events::DomainEvent;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use aggregate::Commands;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, Query, State};
@@ -23,11 +24,12 @@ use crate::backend::Backend;
 use crate::body::receive;
 use crate::command::aggregate_id;
 use crate::edge::{Trace, surround};
-use crate::face::{Ask, Done, Exposed, Face, Kept, new_event_id};
+use crate::face::{Ask, Done, Exposed, Face, new_event_id};
 use crate::headers::{
     self, CORRELATION_ID, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, SUBJECT, TOKEN, TRACEPARENT, Token,
 };
 use crate::metrics::Metrics;
+use crate::openapi::Description;
 use crate::problem::{self, Kind, Problem};
 use crate::rate::Rate;
 use crate::{ApiConfig, batch};
@@ -38,6 +40,7 @@ pub struct Api<S> {
     pub(crate) faces: BTreeMap<&'static str, Arc<dyn Face>>,
     pub(crate) backend: Backend,
     pub(crate) config: ApiConfig,
+    description: Description,
     verifier: Verifier,
     rate: Rate,
     metrics: Metrics,
@@ -63,6 +66,7 @@ impl<S: EventStore + Clone + 'static> Api<S> {
             store,
             faces: BTreeMap::new(),
             backend: Backend::new(config),
+            description: Description::default(),
             verifier,
             rate: Rate::new(config.api_rate, config.api_burst),
             metrics,
@@ -70,27 +74,27 @@ impl<S: EventStore + Clone + 'static> Api<S> {
         }
     }
 
-    /// Serves one more kind of aggregate under `/v1/<collection>`. Its commands name its id in `id_field`.
+    /// Serves one more kind of aggregate, under the name that its commands give to the collection.
     #[must_use]
-    pub fn aggregate<A: Exposed>(
-        mut self,
-        collection: &'static str,
-        id_field: &'static str,
-        repository: Repository<A, S>,
-    ) -> Self {
-        self.faces.insert(collection, Arc::new(Kept { repository, id_field }));
-        self
+    pub fn aggregate<A: Exposed>(mut self, repository: Repository<A, S>) -> Self {
+        self.faces.insert(A::Command::COLLECTION, Arc::new(repository));
+        Self { description: self.description.aggregate::<A>(), ..self }
     }
 
     /// All routes.
     pub fn routes(self) -> Router {
         let metrics = self.metrics.clone();
         let cors = cors(&self.config.api_origins);
+        let description = self.description.document().to_string();
         let api = Arc::new(self);
         Router::new()
             .route("/v1/{aggregates}/{id}/commands", post(command::<S>))
             .route("/v1/{aggregates}/{id}", get(state::<S>))
             .route("/v1/batches", post(batch::execute::<S>))
+            .route(
+                "/openapi.json",
+                get(async move || ([(header::CONTENT_TYPE, "application/json")], description)),
+            )
             .route("/problems", get(problems))
             .route("/problems/{kind}", get(problems))
             .fallback(async || Problem::new(Kind::NotFound, "there is nothing at this path"))

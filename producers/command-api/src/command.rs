@@ -9,10 +9,10 @@ use crate::problem::{Kind, Problem};
 use crate::strict::escaped;
 
 /// When what the command tells of happened; the moment of arrival, when the client does not say.
-const OCCURRED_AT: &str = "occurred_at";
+pub(crate) const OCCURRED_AT: &str = "occurred_at";
 
 /// The field that says which command it is.
-const TAG: &str = "type";
+pub(crate) const TAG: &str = "type";
 
 /// An aggregate's id as it stands in a path: lower case, with hyphens, so that one id has one spelling.
 pub(crate) fn aggregate_id(text: &str) -> Result<AggregateId, Problem> {

@@ -1,6 +1,6 @@
 //! One kind of aggregate as the routes see it: JSON in, JSON out.
 
-use aggregate::Aggregate;
+use aggregate::{Aggregate, Commands};
 use chrono::Utc;
 use event_store::{
     Append, AppendError, Conflict, Context, EventStore, ExecuteError, Expected, NewEventError, NotDrafted,
@@ -18,10 +18,12 @@ use crate::backend::unavailable;
 use crate::command::command;
 use crate::problem::{Kind, Problem};
 
-/// What the API needs of an aggregate: commands that can be read, a state and rejections that can be shown.
+/// What the API needs of an aggregate: commands that can be read and described, a state and rejections that can be shown.
 pub trait Exposed:
-    Aggregate<Command: DeserializeOwned + Send + Sync, Rejection: Serialize + Send + Sync + 'static>
-    + Serialize
+    Aggregate<
+        Command: Commands + DeserializeOwned + Send + Sync,
+        Rejection: Serialize + Send + Sync + 'static,
+    > + Serialize
     + Send
     + Sync
     + 'static
@@ -29,8 +31,10 @@ pub trait Exposed:
 }
 
 impl<A> Exposed for A where
-    A: Aggregate<Command: DeserializeOwned + Send + Sync, Rejection: Serialize + Send + Sync + 'static>
-        + Serialize
+    A: Aggregate<
+            Command: Commands + DeserializeOwned + Send + Sync,
+            Rejection: Serialize + Send + Sync + 'static,
+        > + Serialize
         + Send
         + Sync
         + 'static
@@ -73,19 +77,13 @@ pub(crate) trait Face: Send + Sync {
     ) -> BoxFuture<'a, Result<(Value, u64), Problem>>;
 }
 
-/// An aggregate and how its commands name its id.
-pub(crate) struct Kept<A: Aggregate, S> {
-    pub(crate) repository: Repository<A, S>,
-    pub(crate) id_field: &'static str,
-}
-
-impl<A: Exposed, S: EventStore + 'static> Face for Kept<A, S> {
+impl<A: Exposed, S: EventStore + 'static> Face for Repository<A, S> {
     fn execute<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Done, Problem>> {
         async move {
             let Ask { tenant, id, commands, context } = ask;
             let body = commands.into_iter().next().expect("a route asks for one command");
-            let command = command(body, self.id_field, id, now())?;
-            let executed = self.repository.execute(tenant, id, command, &context).await.map_err(refused)?;
+            let command = command(body, A::Command::ID_FIELD, id, now())?;
+            let executed = self.execute(tenant, id, command, &context).await.map_err(refused)?;
             Ok(Done { version: executed.version, repeated: executed.repeated })
         }
         .boxed()
@@ -96,9 +94,9 @@ impl<A: Exposed, S: EventStore + 'static> Face for Kept<A, S> {
             let Ask { tenant, id, commands, context } = ask;
             let (mut read, now) = (Vec::with_capacity(commands.len()), now());
             for (index, body) in commands.into_iter().enumerate() {
-                read.push(command(body, self.id_field, id, now).map_err(|problem| (index, problem))?);
+                read.push(command(body, A::Command::ID_FIELD, id, now).map_err(|problem| (index, problem))?);
             }
-            let drafted = self.repository.draft(tenant, id, read, &context).await;
+            let drafted = self.draft(tenant, id, read, &context).await;
             let draft = drafted.map_err(|NotDrafted { command, source }| (command, refused(source)))?;
             Ok((draft.append, draft.version))
         }
@@ -112,7 +110,7 @@ impl<A: Exposed, S: EventStore + 'static> Face for Kept<A, S> {
         until: Until,
     ) -> BoxFuture<'a, Result<(Value, u64), Problem>> {
         async move {
-            let (state, version) = self.repository.state(tenant, id, until).await.map_err(unknown_state)?;
+            let (state, version) = self.state(tenant, id, until).await.map_err(unknown_state)?;
             let shown = serde_json::to_value(&state).map_err(|error| internal(&error))?;
             Ok((shown, version))
         }

@@ -22,7 +22,7 @@
 //! #     store: S, repository: Repository<A, S>, config: ApiConfig, auth: AuthConfig,
 //! # ) -> Result<(), Box<dyn std::error::Error>> {
 //! let api = Api::new(store, Verifier::open(&auth).await?, &config, Metrics::default())
-//!     .aggregate("executions", "execution_id", repository);
+//!     .aggregate(repository);
 //! Server::bind(&config).await?.serve(api.routes(), Default::default()).await;
 //! # Ok(())
 //! # }
@@ -40,6 +40,7 @@ mod edge;
 mod face;
 mod headers;
 mod metrics;
+pub mod openapi;
 pub mod problem;
 mod rate;
 mod readiness;

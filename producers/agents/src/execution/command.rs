@@ -10,7 +10,7 @@ use crate::commands::commands;
 
 commands! {
     /// Everything that can be asked of an execution.
-    ExecutionCommand, id execution_id: ExecutionId;
+    ExecutionCommand, id execution_id: ExecutionId, collection "executions", examples "examples.json";
 
     /// Set an agent to work. Asking twice with the same content changes nothing.
     StartExecution => ExecutionStarted {

@@ -10,7 +10,7 @@ use crate::commands::commands;
 
 commands! {
     /// Everything that can be asked of a prompt.
-    PromptCommand, id prompt_id: PromptId;
+    PromptCommand, id prompt_id: PromptId, collection "prompts", examples "examples.json";
 
     /// Begin a prompt, without a version. Asking twice with the same content changes nothing.
     CreatePrompt => PromptCreated {

@@ -11,7 +11,7 @@ use crate::commands::commands;
 
 commands! {
     /// Everything that can be asked of a workflow.
-    WorkflowCommand, id workflow_id: WorkflowId;
+    WorkflowCommand, id workflow_id: WorkflowId, collection "workflows", examples "examples.json";
 
     /// Ask for work. Asking twice with the same content changes nothing.
     StartWorkflow => WorkflowStarted {

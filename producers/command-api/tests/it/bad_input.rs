@@ -45,6 +45,14 @@ fn malformed(what: &'static str, body: impl Into<Vec<u8>>, field: &str, detail: 
     command(what, body, Kind::MalformedJson, field, detail)
 }
 
+/// A start whose field is spelled like this.
+fn spelled(what: &'static str, field: &str, number: &str, detail: &'static str) -> Row {
+    let mut body = start();
+    body[field] = json!("?");
+    let body = body.to_string().replace("\"?\"", number);
+    command(what, body, Kind::InvalidCommand, &format!("/{field}"), detail)
+}
+
 /// A start whose field has another value.
 fn started(what: &'static str, field: &str, value: Value, detail: &'static str) -> Row {
     let mut body = start();
@@ -201,6 +209,18 @@ fn field_rows() -> Vec<Row> {
             json!(0.1),
             "invalid type: floating point `0.1`, expected i64",
         ),
+        spelled(
+            "minus zero",
+            "step_limit",
+            "-0",
+            "invalid type: floating point `-0.0`, expected i32",
+        ),
+        spelled(
+            "money with forty decimals",
+            "cost_limit_nano_usd",
+            "0.1234567890123456789012345678901234567890",
+            "invalid type: floating point `0.12345678901234568`, expected i64",
+        ),
         started(
             "another aggregate's id",
             "execution_id",
@@ -262,6 +282,18 @@ fn header_rows() -> Vec<Row> {
             .collect();
     let key = "idempotency-key is not 1 to 255 visible ASCII characters";
     let subject = "millrace-subject is not a data subject's name: letters, digits and -_.: do";
+    rows.push(Row {
+        members: json!({ "conflicts": [
+            { "aggregate_id": ID, "expected": i64::MAX, "actual": 0, "events": [] }
+        ]}),
+        ..headed(
+            "a version far ahead",
+            "if-match",
+            "\"9223372036854775807\"",
+            Kind::VersionConflict,
+            "the aggregate is at another version than expected",
+        )
+    });
     rows.extend([
         headed("an empty key", "idempotency-key", "", Kind::InvalidParameter, key),
         headed("a key of two words", "idempotency-key", "a b", Kind::InvalidParameter, key),
@@ -439,7 +471,7 @@ fn batch_rows() -> Vec<Row> {
 async fn every_bad_input_gives_its_problem_and_stores_nothing() {
     let world = World::new().await;
     let before = world.digest().await;
-    let mut wrong = Vec::new();
+    let (mut wrong, described) = (Vec::new(), crate::description::validator("Problem"));
     for row in rows() {
         let request = world.bare(row.method, &row.path).header("correlation-id", "c-1");
         let token = world.token("acme", command_api::auth::Role::Writer);
@@ -452,6 +484,9 @@ async fn every_bad_input_gives_its_problem_and_stores_nothing() {
         expected["status"] = json!(row.kind.status().as_u16());
         expected["detail"] = json!(row.detail);
         expected["correlation_id"] = json!("c-1");
+        if let Err(error) = described.validate(&answer.json()) {
+            wrong.push(format!("{}: the description does not know it: {error}", row.what));
+        }
         if answer.json() != expected || answer.header("content-type") != "application/problem+json" {
             wrong.push(format!("{}:\n  expected {expected}\n  found    {}", row.what, answer.body));
         }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use agents::Execution;
 use clap::Parser;
 use command_api::auth::{AuthConfig, Grant, Issuer, Role, Verifier};
 use command_api::{Api, ApiConfig, Metrics, Server};
@@ -64,11 +63,10 @@ impl World {
         let app: PgConnectOptions = database.url("app").parse().unwrap();
         let store = PgEventStore::new(Connections::new(app, 4, Duration::from_secs(5)));
         let verifier = Verifier::open(&auth).await.unwrap();
-        let api = Api::new(store.clone(), verifier, &config, Metrics::default()).aggregate(
-            "executions",
-            "execution_id",
-            Repository::<Execution, _>::new(store, Codec::with_ids(1).unwrap()),
-        );
+        let mut api = Api::new(store.clone(), verifier, &config, Metrics::default());
+        agents::each_aggregate!(A => {
+            api = api.aggregate(Repository::<A, _>::new(store.clone(), Codec::with_ids(1).unwrap()));
+        });
         let (server, stop) = (Server::bind(&config).await.unwrap(), CancellationToken::new());
         let url = format!("http://{}", server.address().unwrap());
         let served = tokio::spawn(server.serve(api.routes(), stop.clone()));

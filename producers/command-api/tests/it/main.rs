@@ -5,6 +5,7 @@
 mod bad_input;
 mod bounds;
 mod commands;
+mod description;
 mod fixture;
 mod idempotency;
 mod keys;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use command_api::auth::{Issuer, Role};
 
-use crate::fixture::{Answer, World, answer};
+use crate::fixture::{Answer, World, answer, start};
 
 /// A forger who has all that a stranger can have, and the issuer's own key for tokens that are wrong otherwise.
 struct Forger {
@@ -53,17 +53,19 @@ impl Forger {
 }
 
 async fn present(world: &World, authorization: &str) -> Answer {
-    let request = world.bare(Method::GET, &format!("/v1/executions/{}", Uuid::nil()));
+    let request = world.bare(Method::POST, &format!("/v1/executions/{}/commands", Uuid::nil()));
+    let request = request.header("content-type", "application/json").body(start().to_string());
     answer(request.header("authorization", authorization).header("correlation-id", "c")).await
 }
 
 #[tokio::test]
-async fn a_token_that_is_wrong_in_any_way_gets_one_and_the_same_answer() {
+async fn a_token_that_is_wrong_in_any_way_gets_one_and_the_same_answer_and_stores_nothing() {
     let world = World::new().await;
     let forger = Forger::new(&world);
     let now = get_current_timestamp();
     let good = forger.sign(&forger.claims);
-    assert_eq!(present(&world, &format!("Bearer {good}")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(present(&world, &format!("Bearer {good}")).await.status, StatusCode::OK);
+    let before = world.digest().await;
 
     let [header, claims, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"; // {"alg":"none","typ":"JWT"}
@@ -126,4 +128,5 @@ async fn a_token_that_is_wrong_in_any_way_gets_one_and_the_same_answer() {
     let twice = world.bare(Method::GET, "/v1/executions/x").header("authorization", &good);
     let twice = answer(twice.header("authorization", &good).header("correlation-id", "c")).await;
     assert_eq!(twice.body, expected.body);
+    assert_eq!(world.digest().await, before);
 }
