@@ -1,5 +1,7 @@
 //! `millrace schema`: the registry as this program's events need it.
 
+use std::path::PathBuf;
+
 use catalog::Published;
 use clap::{Args, Subcommand};
 use comfy_table::Table;
@@ -11,7 +13,16 @@ use crate::exit::Exit;
 #[derive(Debug, Subcommand)]
 pub(crate) enum SchemaCommand {
     /// Register every version of every event's schema; every version must read every other
-    Publish(SchemaArgs),
+    Publish(PublishArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PublishArgs {
+    /// Schemas of a domain of your own, at DIR/<topic>/<Record>/<version>.avsc, instead of this program's
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    schema: SchemaArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -22,10 +33,14 @@ pub(crate) struct SchemaArgs {
 
 impl SchemaCommand {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
-        let Self::Publish(args) = self;
+        let Self::Publish(PublishArgs { from, schema }) = self;
+        let published = match from {
+            Some(folder) => catalog::publish_folder(&wire::Registry::new(&schema.registry)?, &folder).await?,
+            None => publish(&schema).await?,
+        };
         let mut table = Table::new();
         table.set_header(["subject", "version", "id", ""]);
-        for Published { subject, version, id, new } in publish(&args).await? {
+        for Published { subject, version, id, new } in published {
             let new = if new { "new" } else { "" };
             table.add_row([subject, version.to_string(), id.to_string(), new.to_owned()]);
         }

@@ -19,6 +19,7 @@
 
 mod acl;
 mod cluster;
+mod folder;
 mod kafka;
 mod manifest;
 mod plan;
@@ -27,6 +28,7 @@ mod retention;
 
 pub use acl::{Acl, Operation, Pattern, Permission, Resource};
 pub use cluster::{Cluster, TopicState};
+pub use folder::{FolderError, publish_folder};
 pub use kafka::{KafkaAdmin, KafkaAdminConfig, KafkaError, Security};
 pub use manifest::{Cleanup, Manifest, ManifestError, NamePattern, Timestamps, Topic, User};
 pub use plan::{Plan, Refusal, Step, plan};

@@ -41,7 +41,7 @@ pub enum PublishError {
     #[error("version {version} of {event_type} cannot be used as a schema")]
     Schema {
         /// Whose schema.
-        event_type: &'static str,
+        event_type: String,
         /// Which version.
         version: usize,
         /// What is wrong with it.
@@ -70,7 +70,7 @@ pub async fn publish<E: DomainEvent>(registry: &Registry) -> Result<Vec<Publishe
 pub async fn publish_history<'a>(
     registry: &Registry,
     topic: &str,
-    types: impl IntoIterator<Item = (&'static str, &'a [&'a str])>,
+    types: impl IntoIterator<Item = (&'a str, &'a [&'a str])>,
 ) -> Result<Vec<Published>, PublishError> {
     // Before the first registration: an earlier version would never be checked again.
     let level = Compatibility::FullTransitive;
@@ -86,7 +86,7 @@ pub async fn publish_history<'a>(
     for (event_type, history) in types {
         for (version, text) in (1..).zip(history) {
             let schema = WriterSchema::parse(text).map_err(|source| PublishError::Schema {
-                event_type,
+                event_type: event_type.to_owned(),
                 version,
                 source,
             })?;

@@ -219,7 +219,7 @@ fn versions<E: DomainEvent>() -> Vec<Versions> {
     E::TYPES.iter().map(Versions::of).collect()
 }
 
-fn not_fetched(id: u32, error: RegistryError) -> DecodeError {
+pub(crate) fn not_fetched(id: u32, error: RegistryError) -> DecodeError {
     match error {
         RegistryError::NotFound { .. } => DecodeError::SchemaUnknown(id),
         RegistryError::Unusable { reason, .. } => DecodeError::SchemaUnusable { id, reason },
