@@ -1,5 +1,6 @@
 //! `millrace bench`: figures with the machine's own beside them.
 
+mod api;
 mod append;
 mod backup;
 mod calibration;
@@ -39,6 +40,8 @@ pub(crate) enum Bench {
     Latency(latency::LatencyArgs),
     /// A rate held for a time, in transactions of ten events, with the lag it causes
     Throughput(throughput::ThroughputArgs),
+    /// What the command API adds to a command, held against the library in the same run
+    Api(api::ApiArgs),
     /// From the store, from a snapshot and from memory to an aggregate's state; and how fast the log is read
     State(state::StateArgs),
     /// A backlog of outbox rows, from the start of the connector to the last record in Kafka
@@ -64,6 +67,7 @@ impl Bench {
         let calibration = calibration::measure(&databases.views_writer_url, &databases.redis_url).await?;
         let (figures, output) = match self {
             Self::Append(args) => (append::figures(&args, stack).await?, args.output),
+            Self::Api(args) => (api::figures(&args, stack).await?, args.output),
             Self::Latency(args) => (latency::figures(&args, stack).await?, args.output),
             Self::Throughput(args) => (throughput::figures(&args, stack).await?, args.output),
             Self::State(args) => (state::figures(&args, stack).await?, args.output),

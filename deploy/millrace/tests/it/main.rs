@@ -9,6 +9,7 @@ mod archive;
 mod broken_links;
 mod chain;
 mod cli;
+mod command_api;
 mod crash;
 mod harness;
 mod import;

@@ -209,12 +209,7 @@ fn field_rows() -> Vec<Row> {
             json!(0.1),
             "invalid type: floating point `0.1`, expected i64",
         ),
-        spelled(
-            "minus zero",
-            "step_limit",
-            "-0",
-            "invalid type: floating point `-0.0`, expected i32",
-        ),
+        spelled("minus zero", "step_limit", "-0", "invalid type: floating point `-0.0`, expected i32"),
         spelled(
             "money with forty decimals",
             "cost_limit_nano_usd",

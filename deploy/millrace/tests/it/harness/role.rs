@@ -92,13 +92,15 @@ impl Role {
 
     /// What it answers to a GET, status line and all; none before it serves.
     pub(crate) async fn get(&self, path: &str) -> Option<String> {
-        get(&self.address()?, path).await
+        get(&self.address("health and metrics are served")?, path).await
     }
 
-    fn address(&self) -> Option<String> {
+    /// The address that it says, with this message; none before it does.
+    pub(crate) fn address(&self, message: &str) -> Option<String> {
         let log = self.log();
-        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        lines.find_map(|line| Some(line["fields"]["address"].as_str()?.to_owned()))
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mut said = lines.filter(|line| line["fields"]["message"] == message);
+        said.find_map(|line| Some(line["fields"]["address"].as_str()?.to_owned()))
     }
 }
 
