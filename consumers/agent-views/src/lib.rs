@@ -4,9 +4,13 @@
 //! the totals of `execution_total`, which readers see as `repository_model_total`. [`ExecutionsRedis`] folds each into
 //! an [`ExecutionLive`], small and current, with a leaderboard by cost.
 //!
-//! An execution that was withdrawn has no view, until it is started anew. The folds promise to accept every history that the rules of an execution allow, and to refuse, with a reason, what
-//! cannot be: an event after the end, a step that is not the next, a negative amount, a sum that would overflow. They
-//! never panic. Personal fields of the events (who asked, who cancelled, what a failure said) stay out of the views.
+//! An execution that was withdrawn has no view, until it is started anew. The folds promise to accept every history that
+//! the rules of an execution allow (`agents` bounds what it records so that it fits: names by an index's entry, the costs
+//! of a run by 2^53), and to refuse, with a reason, what cannot be: an event after the end, a step that is not the next, a
+//! negative amount, a sum that would overflow. They never panic. Totals over many runs are 64-bit numbers: of money they
+//! hold 9 billion USD a repository and model. Personal fields of the events (who asked, who cancelled, what a failure
+//! said) stay out of the views.
+//!
 //! This crate knows no database: its migrations are text that a sink applies.
 
 mod execution_live;

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use aggregate::Aggregate;
+use aggregate::{Aggregate, Snapshot};
 use events::{DomainEvent, Timestamp};
 use proptest::prelude::*;
 use serde::Serialize;
@@ -32,12 +32,15 @@ where
     (history, state)
 }
 
-/// Takes any history and answers any command, without a panic: with events of the aggregate that the command names, all
-/// of which change the state, or with a rejection that says why. Command and state survive being written down, and what
+/// Takes any history and answers any command, without a panic: with events of the aggregate that the command names (what
+/// `aggregate_id` says), all of which change the state, or with a rejection that says why. Command and state survive being written down, and what
 /// a personal text says makes no difference to the state but itself.
-pub(crate) fn hold<A>(history: &[A::Event], command: A::Command)
-where
-    A: Aggregate + Clone + Debug + PartialEq + Serialize + DeserializeOwned,
+pub(crate) fn hold<A>(
+    history: &[A::Event],
+    command: A::Command,
+    aggregate_id: fn(&A::Command) -> events::AggregateId,
+) where
+    A: Snapshot + Debug + PartialEq,
     A::Command: Debug + PartialEq + Serialize + DeserializeOwned,
     A::Rejection: Serialize,
 {
@@ -46,15 +49,16 @@ where
         assert_eq!(serde_json::from_value::<A::Command>(json.clone()).unwrap(), command);
     }
 
-    let state = A::replay(history);
+    let (state, named) = (A::replay(history), aggregate_id(&command));
     assert_eq!(unmasked(A::replay(&masked(history))), state, "it looks into a personal text");
-    assert_eq!(serde_json::from_value::<A>(serde_json::to_value(&state).unwrap()).unwrap(), state);
+    assert_eq!(kept(&state), state);
+    let (before, after) = history.split_at(history.len() / 2);
+    assert_eq!(after.iter().fold(kept(&A::replay(before)), A::evolve), state, "a snapshot changes the state");
     match state.decide(command) {
         Ok(events) => {
             let mut state = state;
             for event in &events {
-                let id = event.aggregate_id().to_string();
-                assert!(json.as_object().unwrap().values().any(|value| *value == id), "whose is {event:?}?");
+                assert_eq!(event.aggregate_id(), named, "whose is {event:?}?");
                 let after = state.clone().evolve(event);
                 assert_ne!(state, after, "{event:?} changes nothing");
                 state = after;
@@ -65,6 +69,11 @@ where
             assert!(serde_json::to_value(&rejection).unwrap()["type"].is_string());
         }
     }
+}
+
+/// The state as a snapshot of it reads back.
+fn kept<A: Serialize + DeserializeOwned>(state: &A) -> A {
+    serde_json::from_value(serde_json::to_value(state).unwrap()).unwrap()
 }
 
 /// What stands for a personal text whose content must not matter.
@@ -85,9 +94,8 @@ fn unmasked<A: Serialize + DeserializeOwned>(state: A) -> A {
     serde_json::from_str(&json).unwrap()
 }
 
-/// Takes an aggregate back.
-pub(crate) fn withdrawn<E: DomainEvent>() -> impl Strategy<Value = E> {
-    let id = uuid::Uuid::from_u128(1);
-    any::<i64>()
-        .prop_map(move |at| E::withdrawn(events::AggregateId(id), Timestamp::from_micros(at), "x".into()))
+/// Takes the aggregate back.
+pub(crate) fn withdrawn<E: DomainEvent>(id: impl Into<events::AggregateId>) -> impl Strategy<Value = E> {
+    let id = id.into();
+    any::<i64>().prop_map(move |at| E::withdrawn(id, Timestamp::from_micros(at), "x".into()))
 }

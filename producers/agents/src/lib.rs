@@ -2,13 +2,22 @@
 //!
 //! [`Execution`] is one run of one agent. It promises that every history it decides is one a reader can rely on: it
 //! begins with a start, its model calls count 1, 2, 3 …, it ends at most once, and only completed work is judged. It
-//! refuses nothing that really happened: a run that outspends its limits is recorded as it was.
+//! refuses nothing that could really have happened: a run that outspends its limits is recorded as it was.
 //!
 //! [`Workflow`] is work that agents do together: a planner plans, a coder works, a critic judges and may send the work back
 //! a bounded number of times. Each step names the execution that does it, and is paid for from money that was reserved
 //! before. [`Prompt`] is what an agent is told: versions that are never changed, of which at most one is followed.
 //!
-//! A command that is repeated changes nothing, or is refused with a reason: whoever drives an aggregate may retry.
+//! Whoever drives an aggregate may retry: a command that is repeated before any other is accepted changes nothing. Two
+//! repetitions are not known as such: [`RecordToolUse`] has no identity, because a model call may ask for the
+//! same tool twice, so each one is a fact; and what says how something shall be from now on
+//! ([`ActivatePrompt`], [`DeactivatePrompt`], [`RenamePrompt`], [`DescribePrompt`])
+//! is a new wish once another was granted. Whoever cannot rule those out sends an idempotency key along. Any other
+//! repetition, however late, changes nothing or is refused with a reason. A repetition is told by who, when and what: the
+//! words of a workflow's step are not compared.
+//!
+//! Nothing grows without bound: texts, amounts, revisions and attempts have each a limit, and what exceeds it is refused
+//! by name ([`Unacceptable`]); tokens and costs of a run add up to less than 2^53, which every reader holds exactly.
 //! Whatever happened to an aggregate, its withdrawal makes it as new.
 //!
 //! Commands are JSON too: an object whose `type` is the command's name. The crate knows no store, clock or source of
@@ -32,17 +41,27 @@
 
 mod checks;
 mod commands;
+mod ended;
 pub mod execution;
 pub mod prompt;
 pub mod workflow;
 
 pub use checks::Unacceptable;
+pub use ended::Ended;
+// Of each aggregate the rules and the commands; what it remembers and why it says no are in its module.
 pub use execution::{
-    CancelExecution, CompleteExecution, Ended, Ending, Execution, ExecutionCommand, FailExecution,
-    JudgeExecution, Progress, RecordModelCall, RecordToolUse, Rejection, StartExecution,
+    CancelExecution, CompleteExecution, Execution, ExecutionCommand, FailExecution, JudgeExecution,
+    RecordModelCall, RecordToolUse, StartExecution,
 };
-pub use prompt::{Prompt, PromptCommand};
-pub use workflow::{Workflow, WorkflowCommand};
+pub use prompt::{
+    ActivatePrompt, AddPromptVersion, CreatePrompt, DeactivatePrompt, DescribePrompt, Prompt, PromptCommand,
+    RenamePrompt, RetirePrompt,
+};
+pub use workflow::{
+    ApproveWork, AssignStep, CancelWorkflow, CompleteWorkflow, DraftPlan, FailStep, FailWorkflow,
+    ReleaseBudget, RequestRevision, ReserveBudget, SettleBudget, StartWorkflow, SubmitWork, Workflow,
+    WorkflowCommand,
+};
 
 /// Expands a block once per aggregate of this domain, `$A` being its type; the twin of `events::each_event_set`.
 ///

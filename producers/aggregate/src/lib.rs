@@ -70,7 +70,9 @@ pub trait Aggregate: Default {
     /// What `command` leads to in this state: events in order, none if it changes nothing, or a rejection.
     fn decide(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Rejection>;
 
-    /// This state after `event`. Total: an event that `decide` would not have produced leaves the state as it is.
+    /// This state after `event`. Total, and without a rule: what is stored has happened, also where `decide` would refuse
+    /// it today, so that a stricter rule never changes a history. Only what the state has no place for leaves it as it is,
+    /// such as anything before the first event.
     #[must_use]
     fn evolve(self, event: &Self::Event) -> Self;
 

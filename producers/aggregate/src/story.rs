@@ -88,3 +88,6 @@ impl<A: Aggregate> Decided<A> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,7 +127,7 @@ pub(super) fn history(n: u128) -> impl Strategy<Value = Vec<Recorded<ExecutionEv
 }
 
 /// A whole run: it starts, it works step by step, it may end, and completed work may be judged.
-fn run(n: u128) -> impl Strategy<Value = Vec<ExecutionEvent>> {
+pub(super) fn run(n: u128) -> impl Strategy<Value = Vec<ExecutionEvent>> {
     let step = (
         0i64..1 << 40,
         0i64..1 << 40,

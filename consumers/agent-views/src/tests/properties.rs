@@ -7,7 +7,8 @@ use projection::harness::given;
 use projection::{Contribution, Projection, Row, Step, step};
 use proptest::prelude::*;
 
-use super::histories::history;
+use super::decided::{decided, fullest};
+use super::histories::{history, id, recorded, run};
 use crate::{ExecutionsPostgres, ExecutionsRedis};
 
 type Totals = BTreeMap<Vec<(&'static str, String)>, BTreeMap<&'static str, i64>>;
@@ -67,6 +68,12 @@ proptest! {
     }
 
     #[test]
+    fn both_views_accept_every_history_that_the_rules_decide(events in decided()) {
+        accepts::<ExecutionsPostgres>(&events);
+        accepts::<ExecutionsRedis>(&events);
+    }
+
+    #[test]
     fn totals_kept_by_differences_equal_the_sums_over_all_rows(events in runs(), copies in prop::collection::vec(any::<prop::sample::Index>(), 0..20)) {
         let mut rows: BTreeMap<AggregateId, Row<_>> = BTreeMap::new();
         let mut totals = Totals::new();
@@ -87,13 +94,14 @@ proptest! {
     }
 
     #[test]
-    fn a_view_reads_back_from_its_document(events in history(1)) {
+    fn a_view_reads_back_from_its_document(events in run(1)) {
+        let events = recorded(events);
         let story = given::<ExecutionsPostgres>(events.clone());
-        let Some(row) = story.view(super::histories::id(1)) else { return Ok(()) };
+        let row = story.view(id(1)).expect("it is not taken back");
         let text = serde_json::to_string(row).unwrap();
         prop_assert_eq!(&serde_json::from_str::<crate::ExecutionRow>(&text).unwrap(), row);
         let story = given::<ExecutionsRedis>(events);
-        let live = story.view(super::histories::id(1)).unwrap();
+        let live = story.view(id(1)).expect("it is not taken back");
         let text = serde_json::to_string(live).unwrap();
         prop_assert_eq!(&serde_json::from_str::<crate::ExecutionLive>(&text).unwrap(), live);
     }
@@ -124,4 +132,18 @@ proptest! {
             }
         }
     }
+}
+
+/// What a run may say at most is drawn, and fits.
+#[test]
+fn the_fullest_run_that_the_rules_decide_is_accepted() {
+    let events = fullest();
+    accepts::<ExecutionsPostgres>(&events);
+    accepts::<ExecutionsRedis>(&events);
+    let story = given::<ExecutionsRedis>(events.clone());
+    let live = story.view(id(1)).unwrap();
+    assert_eq!(ExecutionsRedis::rank(live).map(|rank| rank.score), Some((1 << 53) - 1));
+    let story = given::<ExecutionsPostgres>(events);
+    let row = story.view(id(1)).unwrap();
+    assert_eq!((row.repository.len(), row.prompt_tokens), (512, 2_000_000_000));
 }

@@ -127,7 +127,7 @@ pub(crate) async fn run(world: &World, tenant: &TenantId) -> anyhow::Result<()> 
 
     let refused =
         failing.call(new_event_id()).await.err().context("the rules let a failed run call its model")?;
-    match refused.downcast_ref::<ExecuteError<agents::Rejection>>() {
+    match refused.downcast_ref::<ExecuteError<agents::execution::Rejection>>() {
         Some(ExecuteError::Rejected(rejection)) => {
             println!("  one more call of the failed run is refused: {rejection}")
         }

@@ -24,7 +24,10 @@ pub use command::{
     CancelExecution, CompleteExecution, ExecutionCommand, FailExecution, JudgeExecution, RecordModelCall,
     RecordToolUse, StartExecution,
 };
-pub use rejection::{Ended, Rejection};
+pub use rejection::Rejection;
+
+use crate::checks::{EXACT_MAX, at_most, optional};
+use crate::{Ended, Unacceptable};
 
 /// One run of one agent, as far as its rules need to know it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -219,6 +222,7 @@ impl Progress {
                 if self.last_call.as_ref() == Some(&call) {
                     Ok(vec![])
                 } else if call.step == expected {
+                    self.check_cost(&call)?;
                     happened(call)
                 } else {
                     Err(Rejection::StepOutOfOrder { expected, found: call.step })
@@ -234,6 +238,12 @@ impl Progress {
             ExecutionCommand::CancelExecution(cancel) => happened(ExecutionCancelled::from(cancel)),
             ExecutionCommand::JudgeExecution(_) => Err(Rejection::StillRunning),
         }
+    }
+
+    /// What all calls cost together must stay a number that every reader can hold.
+    fn check_cost(&self, call: &ModelCalled) -> Result<(), Unacceptable> {
+        let left = EXACT_MAX.saturating_sub(self.cost.nanos());
+        optional(call.cost, |cost| at_most(left, "cost_nano_usd", cost.nanos()))
     }
 
     fn called(self, call: &ModelCalled) -> Self {

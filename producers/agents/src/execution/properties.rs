@@ -6,14 +6,13 @@ use events::{DomainEvent, ExecutionEvent, ExecutionId, NanoUsd, Timestamp};
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use super::*;
+use crate::checks::{EXACT_MAX, TOKENS_MAX};
 use crate::laws;
-use crate::{
-    CancelExecution, CompleteExecution, Execution, ExecutionCommand, FailExecution, JudgeExecution,
-    RecordModelCall, RecordToolUse, StartExecution,
-};
 
 fn count() -> impl Strategy<Value = i64> {
-    prop_oneof![8 => 0..2_000_i64, 1 => Just(-1), 1 => Just(i64::MAX), 1 => Just(i64::MIN)]
+    let extremes = prop::sample::select(vec![-1, TOKENS_MAX, TOKENS_MAX + 1, EXACT_MAX, i64::MAX, i64::MIN]);
+    prop_oneof![8 => 0..2_000_i64, 3 => extremes]
 }
 
 fn word() -> impl Strategy<Value = String> {
@@ -56,7 +55,7 @@ fn command() -> impl Strategy<Value = ExecutionCommand> {
                 execution_id,
                 occurred_at,
                 step,
-                prompt_tokens: count,
+                prompt_tokens: count.min(TOKENS_MAX),
                 completion_tokens: 1,
                 reasoning_tokens: 0,
                 cached_tokens: 0,
@@ -98,7 +97,7 @@ fn is_end(event: &ExecutionEvent) -> bool {
 
 /// Any event of the set, whether it fits or not: what the commands say, taken as facts.
 fn any_event() -> impl Strategy<Value = ExecutionEvent> {
-    prop_oneof![9 => told_event(), 1 => laws::withdrawn::<ExecutionEvent>()]
+    prop_oneof![9 => told_event(), 1 => laws::withdrawn::<ExecutionEvent>(ExecutionId(Uuid::from_u128(1)))]
 }
 
 fn told_event() -> impl Strategy<Value = ExecutionEvent> {
@@ -118,7 +117,7 @@ proptest! {
     fn every_decided_history_is_one_a_reader_can_rely_on(commands in prop::collection::vec(command(), 0..60)) {
         let has_identity = |command: &_| !matches!(command, ExecutionCommand::RecordToolUse(_));
         let (history, _) = laws::run::<Execution>(commands, has_identity);
-        let mut steps = 0;
+        let (mut steps, mut cost) = (0, 0_i64);
         for (place, event) in history.iter().enumerate() {
             prop_assert_eq!(event.aggregate_id(), history[0].aggregate_id());
             prop_assert_eq!(place == 0, matches!(event, ExecutionEvent::Started(_)));
@@ -126,7 +125,10 @@ proptest! {
                 ExecutionEvent::ModelCalled(call) => {
                     steps += 1;
                     prop_assert_eq!(call.step, steps);
-                    prop_assert!(call.prompt_tokens >= 0 && call.cost.unwrap_or_default() >= NanoUsd::ZERO);
+                    prop_assert!((0..=TOKENS_MAX).contains(&call.prompt_tokens));
+                    prop_assert!(call.cost.unwrap_or_default() >= NanoUsd::ZERO);
+                    cost = cost.checked_add(call.cost.unwrap_or_default().nanos()).unwrap();
+                    prop_assert!(cost <= EXACT_MAX, "the costs add up to a number that every reader holds");
                 }
                 ExecutionEvent::ToolUsed(tool) => prop_assert_eq!(tool.step, steps),
                 _ => {}
@@ -163,6 +165,6 @@ proptest! {
         history in prop::collection::vec(any_event(), 0..40),
         command in command(),
     ) {
-        laws::hold::<Execution>(&history, command);
+        laws::hold::<Execution>(&history, command, ExecutionCommand::aggregate_id);
     }
 }

@@ -1,34 +1,10 @@
 //! Why the rules of an execution say no.
 
-use std::fmt;
-
 use events::ExecutionId;
 use events::execution::Verdict;
 use serde::Serialize;
 
-use crate::Unacceptable;
-
-/// How an execution ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ended {
-    /// The agent handed in its work.
-    Completed,
-    /// It broke off by itself.
-    Failed,
-    /// Somebody stopped it.
-    Cancelled,
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        })
-    }
-}
+use crate::{Ended, Unacceptable};
 
 /// The rules say no; nothing was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]

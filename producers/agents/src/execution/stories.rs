@@ -8,10 +8,7 @@ use events::execution::{
 use events::{DomainEvent, ExecutionEvent, ExecutionId, NanoUsd, Timestamp};
 use uuid::Uuid;
 
-use crate::{
-    CancelExecution, CompleteExecution, Ended, Execution, ExecutionCommand, FailExecution, JudgeExecution,
-    RecordModelCall, RecordToolUse, Rejection, StartExecution, Unacceptable,
-};
+use super::*;
 
 const RUN: ExecutionId = ExecutionId(Uuid::from_u128(1));
 
@@ -255,6 +252,27 @@ fn numbers_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn numbers_that_not_every_reader_could_hold_are_refused() {
+    const EXACT: i64 = 9_007_199_254_740_991; // 2^53 - 1
+    let running = || given::<Execution>([started()]);
+    let large = |field, value, max| Unacceptable::TooLarge { field, value, max };
+    let endless = RecordModelCall { prompt_tokens: 1_000_000_001, ..call(1) };
+    running().when(endless).rejected(large("prompt_tokens", 1_000_000_001, 1_000_000_000));
+    let dear = RecordModelCall { cost: Some(NanoUsd::new(EXACT)), ..call(1) };
+    running().when(dear.clone()).then([ModelCalled::from(dear.clone()).into()]);
+    let dearer = RecordModelCall { cost: Some(NanoUsd::new(EXACT + 1)), ..call(1) };
+    running().when(dearer).rejected(large("cost_nano_usd", EXACT + 1, EXACT));
+    let late = RecordModelCall { step: 1_000_001, ..call(1) };
+    running().when(late).rejected(large("step", 1_000_001, 1_000_000));
+    // The calls of a run add up.
+    let spent = || given::<Execution>([started(), ModelCalled::from(dear.clone()).into()]);
+    let more = RecordModelCall { cost: Some(NanoUsd::new(1)), ..call(2) };
+    spent().when(more).rejected(large("cost_nano_usd", 1, 0));
+    let free = RecordModelCall { cost: None, ..call(2) };
+    spent().when(free.clone()).then([ModelCalled::from(free).into()]);
+}
+
+#[test]
 fn texts_that_mean_nothing_or_cannot_be_kept_are_refused() {
     let blank = StartExecution { task: " ".into(), ..start() };
     given::<Execution>([]).when(blank).rejected(Unacceptable::BadText { field: "task", problem: "is blank" });
@@ -263,9 +281,20 @@ fn texts_that_mean_nothing_or_cannot_be_kept_are_refused() {
         .when(nul)
         .rejected(Unacceptable::BadText { field: "message", problem: "contains a NUL character" });
     let long = FailExecution { message: "x".repeat(65_537), ..fail() };
-    given::<Execution>([started()])
-        .when(long)
-        .rejected(Unacceptable::BadText { field: "message", problem: "is longer than 65536 bytes" });
+    given::<Execution>([started()]).when(long).rejected(Unacceptable::TooLong {
+        field: "message",
+        bytes: 65_537,
+        max: 65_536,
+    });
+    // What names something is indexed by views.
+    let longest = StartExecution { repository: "x".repeat(512), ..start() };
+    given::<Execution>([]).when(longest.clone()).then([ExecutionStarted::from(longest).into()]);
+    let longer = StartExecution { repository: "x".repeat(513), ..start() };
+    given::<Execution>([]).when(longer).rejected(Unacceptable::TooLong {
+        field: "repository",
+        bytes: 513,
+        max: 512,
+    });
 }
 
 #[test]

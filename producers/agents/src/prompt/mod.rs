@@ -9,7 +9,7 @@ mod properties;
 #[cfg(test)]
 mod stories;
 
-use aggregate::Aggregate;
+use aggregate::{Aggregate, Snapshot};
 use events::prompt::{PromptActivated, PromptCreated, PromptDeactivated, PromptDescribed, PromptRenamed};
 use events::prompt::{PromptRetired, PromptVersionAdded};
 use events::{PromptEvent, PromptId};
@@ -30,14 +30,14 @@ pub enum Prompt {
     #[default]
     NotCreated,
     /// It can be written and followed.
-    Live(Text),
+    Live(Content),
     /// It is history.
-    Retired(Text, PromptRetired),
+    Retired(Content, PromptRetired),
 }
 
 /// What a prompt says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Text {
+pub struct Content {
     /// How it began.
     pub created: PromptCreated,
     /// What people call it now.
@@ -61,15 +61,15 @@ impl Aggregate for Prompt {
         match (self, command) {
             (Self::NotCreated, PromptCommand::CreatePrompt(create)) => happened(PromptCreated::from(create)),
             (Self::NotCreated, _) => Err(Rejection::NotCreated),
-            (Self::Live(text), command) => text.decide(command),
+            (Self::Live(content), command) => content.decide(command),
             (Self::Retired(_, retired), PromptCommand::RetirePrompt(again))
                 if *retired == again.clone().into() =>
             {
                 Ok(vec![])
             }
-            (Self::Retired(text, _), command @ PromptCommand::CreatePrompt(_)) => text.decide(command),
+            (Self::Retired(content, _), command @ PromptCommand::CreatePrompt(_)) => content.decide(command),
             // What is known already changes nothing even now.
-            (Self::Retired(text, _), command) => match text.decide(command) {
+            (Self::Retired(content, _), command) => match content.decide(command) {
                 Ok(events) if events.is_empty() => Ok(events),
                 _ => Err(Rejection::Retired),
             },
@@ -79,34 +79,37 @@ impl Aggregate for Prompt {
     fn evolve(self, event: &PromptEvent) -> Self {
         match (self, event) {
             (_, PromptEvent::Withdrawn(_)) => Self::NotCreated,
-            (Self::NotCreated, PromptEvent::Created(created)) => Self::Live(Text::new(created)),
-            (Self::Live(text), PromptEvent::Retired(retired)) if text.active.is_none() => {
-                Self::Retired(text, retired.clone())
-            }
-            (Self::Live(text), event) => Self::Live(text.evolve(event)),
-            (state @ (Self::NotCreated | Self::Retired(..)), _) => state,
+            (Self::NotCreated, PromptEvent::Created(created)) => Self::Live(Content::new(created)),
+            (Self::Live(content), PromptEvent::Retired(retired)) => Self::Retired(content, retired.clone()),
+            (Self::Live(content), event) => Self::Live(content.evolve(event)),
+            (Self::Retired(content, retired), event) => Self::Retired(content.evolve(event), retired),
+            (Self::NotCreated, _) => Self::NotCreated,
         }
     }
 }
 
+impl Snapshot for Prompt {
+    const SHAPE: u32 = 1;
+}
+
 impl Prompt {
     /// What it says; `None` before it was created.
-    pub fn text(&self) -> Option<&Text> {
+    pub fn content(&self) -> Option<&Content> {
         match self {
             Self::NotCreated => None,
-            Self::Live(text) | Self::Retired(text, _) => Some(text),
+            Self::Live(content) | Self::Retired(content, _) => Some(content),
         }
     }
 
     fn check_addressee(&self, found: PromptId) -> Result<(), Rejection> {
-        match self.text().map(|text| text.created.prompt_id) {
+        match self.content().map(|content| content.created.prompt_id) {
             Some(expected) if expected != found => Err(Rejection::OtherPrompt { expected, found }),
             _ => Ok(()),
         }
     }
 }
 
-impl Text {
+impl Content {
     fn new(created: &PromptCreated) -> Self {
         let (name, description) = (created.name.clone(), created.description.clone());
         Self { created: created.clone(), name, description, last: None, active: None }
@@ -150,29 +153,16 @@ impl Text {
         }
     }
 
-    /// This prompt after `event`; what does not fit changes nothing.
+    /// This prompt after `event`: what happened, whether or not the rules of today would have let it.
     fn evolve(mut self, event: &PromptEvent) -> Self {
         match event {
-            PromptEvent::VersionAdded(added) if added.prompt_version == self.versions().saturating_add(1) => {
-                self.last = Some(added.clone());
-            }
-            PromptEvent::Activated(activated)
-                if (1..=self.versions()).contains(&activated.prompt_version) =>
-            {
-                self.active = Some(activated.prompt_version);
-            }
-            PromptEvent::Deactivated(deactivated) if self.active == Some(deactivated.prompt_version) => {
-                self.active = None;
-            }
+            PromptEvent::VersionAdded(added) => self.last = Some(added.clone()),
+            PromptEvent::Activated(activated) => self.active = Some(activated.prompt_version),
+            PromptEvent::Deactivated(_) => self.active = None,
             PromptEvent::Renamed(renamed) => self.name.clone_from(&renamed.name),
             PromptEvent::Described(described) => self.description.clone_from(&described.description),
-            // Nothing else can follow from `decide`.
-            PromptEvent::Created(_)
-            | PromptEvent::VersionAdded(_)
-            | PromptEvent::Activated(_)
-            | PromptEvent::Deactivated(_)
-            | PromptEvent::Retired(_)
-            | PromptEvent::Withdrawn(_) => {}
+            // These are the whole prompt's.
+            PromptEvent::Created(_) | PromptEvent::Retired(_) | PromptEvent::Withdrawn(_) => {}
         }
         self
     }

@@ -52,7 +52,7 @@ fn any_event() -> impl Strategy<Value = PromptEvent> {
         PromptCommand::DescribePrompt(it) => PromptDescribed::from(it).into(),
         PromptCommand::RetirePrompt(it) => PromptRetired::from(it).into(),
     });
-    prop_oneof![9 => told, 1 => laws::withdrawn::<PromptEvent>()]
+    prop_oneof![9 => told, 1 => laws::withdrawn::<PromptEvent>(PromptId(Uuid::from_u128(1)))]
 }
 
 proptest! {
@@ -88,6 +88,6 @@ proptest! {
         history in prop::collection::vec(any_event(), 0..40),
         command in command(),
     ) {
-        laws::hold::<Prompt>(&history, command);
+        laws::hold::<Prompt>(&history, command, PromptCommand::aggregate_id);
     }
 }

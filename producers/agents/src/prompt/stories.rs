@@ -107,7 +107,7 @@ fn one_version_is_followed_at_a_time_and_any_can_be() {
     let story = || given::<Prompt>([created(), added(1), added(2), activated(2)]);
     story().when(activate(2)).then_nothing();
     let back = story().when(activate(1)).then([activated(1)]).state();
-    assert_eq!(back.text().and_then(|text| text.active), Some(1));
+    assert_eq!(back.content().and_then(|content| content.active), Some(1));
     story().when(activate(3)).rejected(Rejection::NoVersion { last: 2, found: 3 });
     given::<Prompt>([created()]).when(activate(1)).rejected(Rejection::NoVersion { last: 0, found: 1 });
 }
@@ -130,7 +130,7 @@ fn a_name_and_a_description_are_as_said_last() {
     let describe = DescribePrompt { prompt_id: PROMPT, occurred_at: at(5), description: String::new() };
     let described: PromptEvent = PromptDescribed::from(describe.clone()).into();
     let state = given::<Prompt>([created()]).when(describe.clone()).then([described.clone()]).state();
-    assert_eq!(state.text().map(|text| text.description.as_str()), Some(""));
+    assert_eq!(state.content().map(|content| content.description.as_str()), Some(""));
     given::<Prompt>([created(), described]).when(describe).then_nothing();
 }
 
@@ -154,6 +154,14 @@ fn a_retired_prompt_is_history() {
 }
 
 #[test]
+fn what_is_stored_counts_also_where_todays_rules_would_refuse_it() {
+    let state = Prompt::replay(&[created(), added(7), activated(9), retired()]);
+    let content = state.content().unwrap();
+    assert_eq!((content.versions(), content.active), (7, Some(9)));
+    assert!(matches!(state, Prompt::Retired(..)), "{state:?}");
+}
+
+#[test]
 fn a_prompt_that_was_taken_back_may_be_created_anew() {
     let withdrawn = PromptEvent::withdrawn(PROMPT.into(), at(99), "imported by mistake".into());
     let story = || given::<Prompt>([created(), added(1), retired(), withdrawn.clone()]);
@@ -169,6 +177,9 @@ fn what_no_prompt_could_accept_is_refused_by_field() {
     let blank = AddPromptVersion { text: "\n".into(), ..add(1) };
     let text = Unacceptable::BadText { field: "text", problem: "is blank" };
     given::<Prompt>([created()]).when(blank).rejected(text);
+    let long = CreatePrompt { name: "x".repeat(513), ..create() };
+    let name = Unacceptable::TooLong { field: "name", bytes: 513, max: 512 };
+    given::<Prompt>([]).when(long).rejected(name);
     let found = PromptId(Uuid::from_u128(2));
     let other = AddPromptVersion { prompt_id: found, ..add(1) };
     given::<Prompt>([created()]).when(other).rejected(Rejection::OtherPrompt { expected: PROMPT, found });

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use events::workflow::{BudgetReleased, BudgetReserved, BudgetSettled};
-use events::{ExecutionId, NanoUsd};
+use events::{ExecutionId, NanoUsd, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Rejection;
+
+/// Executions that money can be set aside for in one workflow: more than all its steps can need.
+pub const RESERVATIONS_MAX: usize = 1_000;
 
 /// What was set aside for whom, and what became of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,30 +27,41 @@ pub struct Account {
 }
 
 /// What became of money that was set aside.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Closed {
     /// It is known what was spent.
-    Settled(BudgetSettled),
+    Settled {
+        /// When.
+        at: Timestamp,
+        /// How much.
+        spent: NanoUsd,
+    },
     /// Nothing was spent.
-    Released(BudgetReleased),
+    Released {
+        /// When that was said; why is in the event.
+        at: Timestamp,
+    },
 }
 
-impl Closed {
-    fn execution_id(&self) -> ExecutionId {
-        match self {
-            Self::Settled(it) => it.execution_id,
-            Self::Released(it) => it.execution_id,
-        }
+impl From<&BudgetSettled> for Closed {
+    fn from(it: &BudgetSettled) -> Self {
+        Self::Settled { at: it.occurred_at, spent: it.spent }
+    }
+}
+
+impl From<&BudgetReleased> for Closed {
+    fn from(it: &BudgetReleased) -> Self {
+        Self::Released { at: it.occurred_at }
     }
 }
 
 impl Account {
     /// What it takes of the budget: what is set aside, and once that is known, what was spent.
     pub fn taken(&self) -> NanoUsd {
-        match &self.closed {
+        match self.closed {
             None => self.reserved.amount,
-            Some(Closed::Settled(settled)) => settled.spent,
-            Some(Closed::Released(_)) => NanoUsd::ZERO,
+            Some(Closed::Settled { spent, .. }) => spent,
+            Some(Closed::Released { .. }) => NanoUsd::ZERO,
         }
     }
 }
@@ -73,6 +87,9 @@ impl Budget {
         match self.accounts.get(&execution_id) {
             Some(account) if account.reserved == *reserved => return Ok(false),
             Some(_) => return Err(Rejection::OtherReservation { execution_id }),
+            None if self.accounts.len() >= RESERVATIONS_MAX => {
+                return Err(Rejection::TooManyReservations { max: RESERVATIONS_MAX });
+            }
             None => {}
         }
         match limit.map(|limit| limit - self.taken()) {
@@ -84,9 +101,8 @@ impl Budget {
     }
 
     /// Whether `closed` is new; a repeated one is not, another one is refused.
-    pub(super) fn judge_closing(&self, closed: &Closed) -> Result<bool, Rejection> {
-        let execution_id = closed.execution_id();
-        match self.accounts.get(&execution_id).map(|account| &account.closed) {
+    pub(super) fn judge_closing(&self, execution_id: ExecutionId, closed: Closed) -> Result<bool, Rejection> {
+        match self.accounts.get(&execution_id).map(|account| account.closed) {
             None => Err(Rejection::NothingReserved { execution_id }),
             Some(None) => Ok(true),
             Some(Some(known)) if known == closed => Ok(false),
@@ -96,12 +112,13 @@ impl Budget {
 
     pub(super) fn reserve(&mut self, reserved: &BudgetReserved) {
         let account = Account { reserved: reserved.clone(), closed: None };
-        self.accounts.entry(reserved.execution_id).or_insert(account);
+        self.accounts.insert(reserved.execution_id, account);
     }
 
-    pub(super) fn close(&mut self, closed: Closed) {
-        if let Some(account) = self.accounts.get_mut(&closed.execution_id()) {
-            account.closed.get_or_insert(closed);
+    /// An account that was never opened has nothing to close.
+    pub(super) fn close(&mut self, execution_id: ExecutionId, closed: Closed) {
+        if let Some(account) = self.accounts.get_mut(&execution_id) {
+            account.closed = Some(closed);
         }
     }
 }

@@ -3,9 +3,9 @@
 use events::AgentRole;
 use events::workflow::WorkflowKind;
 
-use super::WorkflowCommand;
+use super::{REVISION_LIMIT_MAX, WorkflowCommand};
 use crate::Unacceptable;
-use crate::checks::{at_least, money, optional, text, time, word};
+use crate::checks::{at_least, at_most, money, name, optional, text, time, uri, words};
 
 /// Refuses what no workflow could accept.
 pub(crate) fn check(command: &WorkflowCommand) -> Result<(), Unacceptable> {
@@ -15,10 +15,11 @@ pub(crate) fn check(command: &WorkflowCommand) -> Result<(), Unacceptable> {
             if start.kind == WorkflowKind::Unknown {
                 return Err(Unacceptable::UnknownWord { field: "kind", known: "RESEARCH, CODING" });
             }
-            word("goal", &start.goal)?;
+            words("goal", &start.goal)?;
             at_least(0, "revision_limit", start.revision_limit.into())?;
+            at_most(REVISION_LIMIT_MAX.into(), "revision_limit", start.revision_limit.into())?;
             money("budget_nano_usd", start.budget)?;
-            optional(start.requested_by.as_deref(), |who| word("requested_by", who))
+            optional(start.requested_by.as_deref(), |who| name("requested_by", who))
         }
         WorkflowCommand::ReserveBudget(reserve) => money("amount_nano_usd", Some(reserve.amount)),
         WorkflowCommand::AssignStep(assign) => {
@@ -29,36 +30,36 @@ pub(crate) fn check(command: &WorkflowCommand) -> Result<(), Unacceptable> {
             optional(assign.prompt_version, |n| at_least(1, "prompt_version", n.into()))
         }
         WorkflowCommand::FailStep(fail) => {
-            word("error_class", &fail.error_class)?;
+            name("error_class", &fail.error_class)?;
             text("message", &fail.message)
         }
         WorkflowCommand::DraftPlan(draft) => {
             at_least(1, "steps", draft.steps.into())?;
-            word("plan", &draft.plan)
+            words("plan", &draft.plan)
         }
         WorkflowCommand::SubmitWork(submit) => {
             at_least(0, "revision", submit.revision.into())?;
-            word("artifact", &submit.artifact)?;
+            uri("artifact", &submit.artifact)?;
             at_least(0, "artifact_bytes", submit.artifact_bytes)
         }
         WorkflowCommand::RequestRevision(request) => {
             at_least(0, "revision", request.revision.into())?;
-            word("findings", &request.findings)
+            words("findings", &request.findings)
         }
         WorkflowCommand::ApproveWork(approve) => {
             at_least(0, "revision", approve.revision.into())?;
-            optional(approve.remarks.as_deref(), |remarks| word("remarks", remarks))
+            optional(approve.remarks.as_deref(), |remarks| words("remarks", remarks))
         }
         WorkflowCommand::SettleBudget(settle) => money("spent_nano_usd", Some(settle.spent)),
-        WorkflowCommand::ReleaseBudget(release) => word("reason", &release.reason),
-        WorkflowCommand::CompleteWorkflow(complete) => word("outcome", &complete.outcome),
+        WorkflowCommand::ReleaseBudget(release) => words("reason", &release.reason),
+        WorkflowCommand::CompleteWorkflow(complete) => uri("outcome", &complete.outcome),
         WorkflowCommand::FailWorkflow(fail) => {
-            word("error_class", &fail.error_class)?;
+            name("error_class", &fail.error_class)?;
             text("message", &fail.message)
         }
         WorkflowCommand::CancelWorkflow(cancel) => {
-            word("reason", &cancel.reason)?;
-            optional(cancel.cancelled_by.as_deref(), |who| word("cancelled_by", who))
+            words("reason", &cancel.reason)?;
+            optional(cancel.cancelled_by.as_deref(), |who| name("cancelled_by", who))
         }
     }
 }

@@ -6,7 +6,12 @@ use uuid::Uuid;
 
 use super::*;
 
-pub(super) const WORKFLOW: WorkflowId = WorkflowId(Uuid::from_u128(1));
+/// Executions have smaller numbers.
+pub(super) const WORKFLOW: WorkflowId = workflow(1);
+
+pub(super) const fn workflow(n: u128) -> WorkflowId {
+    WorkflowId(Uuid::from_u128(100_000 + n))
+}
 
 pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_micros(second * 1_000_000)

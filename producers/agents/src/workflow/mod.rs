@@ -15,21 +15,21 @@ mod properties;
 #[cfg(test)]
 mod stories;
 
-use aggregate::Aggregate;
+use aggregate::{Aggregate, Snapshot};
 use events::workflow::{WorkflowCancelled, WorkflowCompleted, WorkflowFailed, WorkflowStarted};
 use events::{WorkflowEvent, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 use checks::check;
 
-pub use budget::{Account, Budget, Closed};
+pub use budget::{Account, Budget, Closed, RESERVATIONS_MAX};
 pub use command::{
     ApproveWork, AssignStep, CancelWorkflow, CompleteWorkflow, DraftPlan, FailStep, FailWorkflow,
     ReleaseBudget, RequestRevision, ReserveBudget, SettleBudget, StartWorkflow, SubmitWork, WorkflowCommand,
 };
 pub use rejection::Rejection;
-pub use step::{Done, Phase, Step};
-pub use work::{REVISION_LIMIT_REACHED, Work};
+pub use step::{Done, Outcome, Phase, Step};
+pub use work::{ATTEMPTS_MAX, REVISION_LIMIT_MAX, REVISION_LIMIT_REACHED, Work};
 
 use crate::Ended;
 
@@ -94,7 +94,7 @@ impl Aggregate for Workflow {
         match (self, event) {
             (_, WorkflowEvent::Withdrawn(_)) => Self::NotStarted,
             (Self::NotStarted, WorkflowEvent::Started(started)) => Self::Underway(Work::new(started)),
-            (Self::Underway(work), WorkflowEvent::Completed(completed)) if work.phase == Phase::Approved => {
+            (Self::Underway(work), WorkflowEvent::Completed(completed)) => {
                 Self::Over { work, ending: Ending::Completed(completed.clone()) }
             }
             (Self::Underway(work), WorkflowEvent::Failed(failed)) => {
@@ -104,10 +104,14 @@ impl Aggregate for Workflow {
                 Self::Over { work, ending: Ending::Cancelled(cancelled.clone()) }
             }
             (Self::Underway(work), event) => Self::Underway(work.evolve(event)),
-            (Self::Over { work, ending }, event) => Self::Over { work: work.costs(event), ending },
+            (Self::Over { work, ending }, event) => Self::Over { work: work.evolve(event), ending },
             (Self::NotStarted, _) => Self::NotStarted,
         }
     }
+}
+
+impl Snapshot for Workflow {
+    const SHAPE: u32 = 1;
 }
 
 impl Workflow {

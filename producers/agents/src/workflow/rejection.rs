@@ -44,6 +44,12 @@ pub enum Rejection {
         /// Who has it.
         execution_id: ExecutionId,
     },
+    /// The step was given to so many executions, and each of them broke off.
+    #[error("the step was tried {max} times, which is as often as it can be")]
+    TooManyAttempts {
+        /// How often a step can be given.
+        max: usize,
+    },
     /// The execution has no step here.
     #[error("execution {execution_id} was given no step")]
     NotAssigned {
@@ -76,8 +82,14 @@ pub enum Rejection {
         /// Whose it is.
         execution_id: ExecutionId,
     },
+    /// Money has been set aside for more executions than any workflow needs.
+    #[error("money has been reserved for {max} executions, which is as many as there can be")]
+    TooManyReservations {
+        /// How many there can be.
+        max: usize,
+    },
     /// An execution that is at work may still spend.
-    #[error("execution {execution_id} is at work, so its budget is not free yet")]
+    #[error("execution {execution_id} is at work and may still spend, so its account stays open")]
     StillAtWork {
         /// Who is at work.
         execution_id: ExecutionId,

@@ -2,8 +2,7 @@
 
 use aggregate::{Given, given};
 use events::workflow::*;
-use events::{AgentRole, DomainEvent, NanoUsd, WorkflowEvent, WorkflowId};
-use uuid::Uuid;
+use events::{AgentRole, DomainEvent, NanoUsd, WorkflowEvent};
 
 use super::fixture::*;
 use super::*;
@@ -113,6 +112,54 @@ fn whoever_asks_again_changes_nothing_however_late() {
 }
 
 #[test]
+fn a_repetition_is_known_by_who_when_and_what_and_not_by_its_words() {
+    let drafted = || after(until_coding(), []);
+    drafted().when(DraftPlan { plan: "another".into(), ..draft(1) }).then_nothing();
+    let done = Rejection::StepDone { execution_id: run(1) };
+    drafted().when(DraftPlan { steps: 3, ..draft(1) }).rejected(done.clone());
+    drafted().when(DraftPlan { occurred_at: at(4), ..draft(1) }).rejected(done);
+    let submitted = || after(until_review(), []);
+    let done = Rejection::StepDone { execution_id: run(2) };
+    submitted().when(SubmitWork { artifact: "git:y".into(), ..submit(2, 0) }).rejected(done);
+}
+
+#[test]
+fn a_step_that_breaks_off_again_and_again_is_given_to_nobody_any_more() {
+    let unlimited = StartWorkflow { budget: None, ..start() };
+    let mut commands: Vec<WorkflowCommand> = vec![unlimited.into()];
+    for n in (1..).take(ATTEMPTS_MAX) {
+        commands.extend([assign(n, AgentRole::Planner, 0).into(), fail_step(n).into()]);
+    }
+    let story = || after(commands.clone(), []);
+    let exhausted = Rejection::TooManyAttempts { max: ATTEMPTS_MAX };
+    story().when(assign(99, AgentRole::Planner, 0)).rejected(exhausted);
+    story().when(assign(1, AgentRole::Planner, 0)).then_nothing();
+    story().when(fail()).then([WorkflowFailed::from(fail()).into()]);
+}
+
+#[test]
+fn money_is_set_aside_for_so_many_executions_and_no_more() {
+    let reserved = (1..).take(RESERVATIONS_MAX).map(|n| BudgetReserved::from(reserve(n, 0)).into());
+    let past: Vec<_> = history([start().into()]).into_iter().chain(reserved).collect();
+    let full = Rejection::TooManyReservations { max: RESERVATIONS_MAX };
+    given::<Workflow>(past.clone()).when(reserve(99_999, 0)).rejected(full);
+    given::<Workflow>(past).when(reserve(1, 0)).then_nothing();
+}
+
+#[test]
+fn what_is_stored_counts_also_where_todays_rules_would_refuse_it() {
+    let early: WorkflowEvent = StepAssigned::from(assign(7, AgentRole::Critic, 3)).into();
+    let sent_back: WorkflowEvent = RevisionRequested::from(send_back(7, 3)).into();
+    let past: Vec<_> = history([start().into()]).into_iter().chain([early, sent_back]).collect();
+    let state = Workflow::replay(&past);
+    let work = state.work().unwrap();
+    assert_eq!((work.phase, work.revision, work.steps.len()), (Phase::Working, 4, 1));
+    let delivered: WorkflowEvent = WorkflowCompleted::from(complete()).into();
+    let ended = Workflow::replay(past.iter().chain([&delivered]));
+    assert!(matches!(ended, Workflow::Over { ending: Ending::Completed(_), .. }), "{ended:?}");
+}
+
+#[test]
 fn nothing_is_spent_that_was_not_reserved() {
     let started = || after(vec![start().into(), reserve(1, 80).into()], []);
     let exceeded = Rejection::BudgetExceeded { free: NanoUsd::new(20), asked: NanoUsd::new(21) };
@@ -146,8 +193,13 @@ fn what_was_not_spent_is_free_again() {
 }
 
 #[test]
-fn the_money_of_whoever_is_at_work_is_not_free() {
-    after(until_coding(), []).when(release(2)).rejected(Rejection::StillAtWork { execution_id: run(2) });
+fn the_account_of_whoever_is_at_work_stays_open() {
+    let at_work = Rejection::StillAtWork { execution_id: run(2) };
+    after(until_coding(), []).when(release(2)).rejected(at_work.clone());
+    after(until_coding(), []).when(settle(2, 5)).rejected(at_work);
+    let settled: WorkflowEvent = BudgetSettled::from(settle(2, 5)).into();
+    after(until_coding(), [submit(2, 0).into()]).when(settle(2, 5)).then([settled.clone()]);
+    after(until_coding(), [fail_step(2).into()]).when(settle(2, 5)).then([settled]);
     let released: WorkflowEvent = BudgetReleased::from(release(2)).into();
     after(until_coding(), [fail_step(2).into()]).when(release(2)).then([released.clone()]);
     after(until_coding(), [cancel().into()]).when(release(2)).then([released]);
@@ -181,7 +233,13 @@ fn what_no_workflow_could_accept_is_refused_by_field() {
     let limit = StartWorkflow { revision_limit: -1, ..start() };
     let small = Unacceptable::TooSmall { field: "revision_limit", value: -1, min: 0 };
     given::<Workflow>([]).when(limit).rejected(small);
-    let found = WorkflowId(Uuid::from_u128(2));
+    let endless = StartWorkflow { revision_limit: REVISION_LIMIT_MAX + 1, ..start() };
+    let large = Unacceptable::TooLarge { field: "revision_limit", value: 21, max: 20 };
+    given::<Workflow>([]).when(endless).rejected(large);
+    let far = CompleteWorkflow { outcome: "x".repeat(2_049), ..complete() };
+    let long = Unacceptable::TooLong { field: "outcome", bytes: 2_049, max: 2_048 };
+    after(vec![start().into()], []).when(far).rejected(long);
+    let found = workflow(2);
     let other = CompleteWorkflow { workflow_id: found, ..complete() };
     let rejection = Rejection::OtherWorkflow { expected: WORKFLOW, found };
     after(vec![start().into()], []).when(other).rejected(rejection);

@@ -11,8 +11,15 @@ use events::{AgentRole, ExecutionId, WorkflowEvent};
 use serde::{Deserialize, Serialize};
 
 use super::budget::{Budget, Closed};
-use super::step::{Done, Phase, Step};
+use super::step::{Done, Outcome, Phase, Step};
 use super::{Rejection, RequestRevision, WorkflowCommand, happened, unless_known};
+
+/// How often the critic may be allowed to send the work back.
+pub const REVISION_LIMIT_MAX: i32 = 20;
+
+/// How many executions a step can be given to, one after the other broke off. With the limit of revisions it bounds the
+/// steps of a workflow, and so its state.
+pub const ATTEMPTS_MAX: usize = 10;
 
 /// How far a workflow has come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +70,10 @@ impl Work {
         if revision != self.revision {
             return Err(Rejection::RevisionOutOfOrder { expected: self.revision, found: revision });
         }
+        let attempts = self.steps.values().map(|step| &step.assigned);
+        if attempts.filter(|it| (it.role, it.revision) == (role, revision)).count() >= ATTEMPTS_MAX {
+            return Err(Rejection::TooManyAttempts { max: ATTEMPTS_MAX });
+        }
         if self.started.budget.is_some() && !self.budget.is_open(execution_id) {
             return Err(Rejection::NothingReserved { execution_id });
         }
@@ -71,7 +82,7 @@ impl Work {
 
     /// Whether `done` is new; a repeated one is not, one that nobody was asked for is refused.
     fn judge_outcome(&self, done: &Done) -> Result<bool, Rejection> {
-        let execution_id = done.execution_id();
+        let execution_id = done.execution_id;
         let Some(step) = self.steps.get(&execution_id) else {
             return Err(Rejection::NotAssigned { execution_id });
         };
@@ -80,13 +91,13 @@ impl Work {
             Some(_) => return Err(Rejection::StepDone { execution_id }),
             None => {}
         }
-        match done.role() {
+        match done.outcome.role() {
             Some(found) if found != step.assigned.role => {
                 return Err(Rejection::RoleOutOfOrder { phase: self.phase, found });
             }
             _ => {}
         }
-        match done.revision() {
+        match done.outcome.revision() {
             Some(found) if found != self.revision => {
                 Err(Rejection::RevisionOutOfOrder { expected: self.revision, found })
             }
@@ -108,26 +119,16 @@ impl Work {
                 let assigned = StepAssigned::from(assign);
                 unless_known(self.judge_assignment(&assigned)?, assigned)
             }
-            WorkflowCommand::FailStep(fail) => self.end_step(StepFailed::from(fail), Done::Failed),
-            WorkflowCommand::DraftPlan(draft) => self.end_step(PlanDrafted::from(draft), Done::Drafted),
-            WorkflowCommand::SubmitWork(submit) => {
-                self.end_step(WorkSubmitted::from(submit), Done::Submitted)
-            }
-            WorkflowCommand::ApproveWork(approve) => {
-                self.end_step(WorkApproved::from(approve), Done::Approved)
-            }
+            WorkflowCommand::FailStep(fail) => self.end_step(StepFailed::from(fail)),
+            WorkflowCommand::DraftPlan(draft) => self.end_step(PlanDrafted::from(draft)),
+            WorkflowCommand::SubmitWork(submit) => self.end_step(WorkSubmitted::from(submit)),
+            WorkflowCommand::ApproveWork(approve) => self.end_step(WorkApproved::from(approve)),
             WorkflowCommand::RequestRevision(asked) => self.send_back(asked),
-            WorkflowCommand::SettleBudget(settle) => self.settle(settle.into()),
+            WorkflowCommand::SettleBudget(settle) => {
+                self.unless_at_work(settle.execution_id, self.settle(settle.into()))
+            }
             WorkflowCommand::ReleaseBudget(release) => {
-                let execution_id = release.execution_id;
-                let is_at_work =
-                    self.open_step().is_some_and(|open| open.assigned.execution_id == execution_id);
-                match self.release(release.into()) {
-                    Ok(events) if is_at_work && !events.is_empty() => {
-                        Err(Rejection::StillAtWork { execution_id })
-                    }
-                    decided => decided,
-                }
+                self.unless_at_work(release.execution_id, self.release(release.into()))
             }
             WorkflowCommand::CompleteWorkflow(complete) if self.phase == Phase::Approved => {
                 happened([WorkflowCompleted::from(complete).into()])
@@ -138,20 +139,34 @@ impl Work {
         }
     }
 
-    fn end_step<E>(&self, event: E, done: fn(E) -> Done) -> Result<Vec<WorkflowEvent>, Rejection>
+    fn end_step<E>(&self, event: E) -> Result<Vec<WorkflowEvent>, Rejection>
     where
-        E: Clone + Into<WorkflowEvent>,
+        E: Into<WorkflowEvent>,
+        for<'a> &'a E: Into<Done>,
     {
-        unless_known(self.judge_outcome(&done(event.clone()))?, event)
+        unless_known(self.judge_outcome(&(&event).into())?, event)
+    }
+
+    /// What was `decided` of the money of an execution, unless that has a step and may spend more.
+    fn unless_at_work(
+        &self,
+        execution_id: ExecutionId,
+        decided: Result<Vec<WorkflowEvent>, Rejection>,
+    ) -> Result<Vec<WorkflowEvent>, Rejection> {
+        let is_at_work = self.open_step().is_some_and(|open| open.assigned.execution_id == execution_id);
+        match decided {
+            Ok(events) if is_at_work && !events.is_empty() => Err(Rejection::StillAtWork { execution_id }),
+            decided => decided,
+        }
     }
 
     /// The critic is not content: another revision, or the end where no more is allowed.
     fn send_back(&self, asked: RequestRevision) -> Result<Vec<WorkflowEvent>, Rejection> {
         if asked.revision < self.started.revision_limit {
-            return self.end_step(RevisionRequested::from(asked), Done::SentBack);
+            return self.end_step(RevisionRequested::from(asked));
         }
         let rejected = WorkRejected::from(asked);
-        if !self.judge_outcome(&Done::Rejected(rejected.clone()))? {
+        if !self.judge_outcome(&Done::from(&rejected))? {
             return Ok(vec![]);
         }
         let failed = WorkflowFailed {
@@ -165,66 +180,54 @@ impl Work {
 
     /// What an execution spent is known.
     pub(super) fn settle(&self, settled: BudgetSettled) -> Result<Vec<WorkflowEvent>, Rejection> {
-        unless_known(self.budget.judge_closing(&Closed::Settled(settled.clone()))?, settled)
+        unless_known(self.budget.judge_closing(settled.execution_id, Closed::from(&settled))?, settled)
     }
 
     /// An execution spent nothing.
     pub(super) fn release(&self, released: BudgetReleased) -> Result<Vec<WorkflowEvent>, Rejection> {
-        unless_known(self.budget.judge_closing(&Closed::Released(released.clone()))?, released)
+        unless_known(self.budget.judge_closing(released.execution_id, Closed::from(&released))?, released)
     }
 
-    /// This work after `event`; what does not fit changes nothing.
+    /// This work after `event`: what happened, whether or not the rules of today would have let it.
     pub(super) fn evolve(mut self, event: &WorkflowEvent) -> Self {
         match event {
-            WorkflowEvent::StepAssigned(assigned) => self.assigned(assigned),
-            WorkflowEvent::StepFailed(it) => self.done(Done::Failed(it.clone())),
-            WorkflowEvent::PlanDrafted(it) => self.done(Done::Drafted(it.clone())),
-            WorkflowEvent::WorkSubmitted(it) => self.done(Done::Submitted(it.clone())),
-            WorkflowEvent::RevisionRequested(it) => self.done(Done::SentBack(it.clone())),
-            WorkflowEvent::WorkApproved(it) => self.done(Done::Approved(it.clone())),
-            WorkflowEvent::WorkRejected(it) => self.done(Done::Rejected(it.clone())),
-            WorkflowEvent::BudgetReserved(reserved) => {
-                self.budget.reserve(reserved);
-                self
+            WorkflowEvent::StepAssigned(assigned) => {
+                let step = Step { assigned: assigned.clone(), done: None };
+                self.steps.insert(assigned.execution_id, step);
             }
-            event => self.costs(event),
-        }
-    }
-
-    /// Costs come in as long as they like, also after the end.
-    pub(super) fn costs(mut self, event: &WorkflowEvent) -> Self {
-        match event {
-            WorkflowEvent::BudgetSettled(it) => self.budget.close(Closed::Settled(it.clone())),
-            WorkflowEvent::BudgetReleased(it) => self.budget.close(Closed::Released(it.clone())),
-            _ => {}
-        }
-        self
-    }
-
-    fn assigned(mut self, assigned: &StepAssigned) -> Self {
-        if self.judge_assignment(assigned) == Ok(true) {
-            let step = Step { assigned: assigned.clone(), done: None };
-            self.steps.insert(assigned.execution_id, step);
+            WorkflowEvent::StepFailed(it) => self.done(it.into()),
+            WorkflowEvent::PlanDrafted(it) => self.done(it.into()),
+            WorkflowEvent::WorkSubmitted(it) => self.done(it.into()),
+            WorkflowEvent::RevisionRequested(it) => self.done(it.into()),
+            WorkflowEvent::WorkApproved(it) => self.done(it.into()),
+            WorkflowEvent::WorkRejected(it) => self.done(it.into()),
+            WorkflowEvent::BudgetReserved(reserved) => self.budget.reserve(reserved),
+            WorkflowEvent::BudgetSettled(it) => self.budget.close(it.execution_id, it.into()),
+            WorkflowEvent::BudgetReleased(it) => self.budget.close(it.execution_id, it.into()),
+            // These are the whole workflow's.
+            WorkflowEvent::Started(_)
+            | WorkflowEvent::Completed(_)
+            | WorkflowEvent::Failed(_)
+            | WorkflowEvent::Cancelled(_)
+            | WorkflowEvent::Withdrawn(_) => {}
         }
         self
     }
 
-    fn done(mut self, done: Done) -> Self {
-        if self.judge_outcome(&done) != Ok(true) {
-            return self;
-        }
-        (self.phase, self.revision) = match &done {
-            Done::Drafted(_) => (Phase::Working, self.revision),
-            Done::Submitted(_) => (Phase::Reviewing, self.revision),
-            Done::SentBack(_) => (Phase::Working, self.revision.saturating_add(1)),
-            Done::Approved(_) => (Phase::Approved, self.revision),
-            Done::Rejected(_) => (Phase::Rejected, self.revision),
-            Done::Failed(_) => (self.phase, self.revision),
+    fn done(&mut self, done: Done) {
+        self.phase = match done.outcome {
+            Outcome::Drafted { .. } | Outcome::SentBack { .. } => Phase::Working,
+            Outcome::Submitted { .. } => Phase::Reviewing,
+            Outcome::Approved { .. } => Phase::Approved,
+            Outcome::Rejected { .. } => Phase::Rejected,
+            Outcome::Failed { .. } => self.phase,
         };
-        if let Some(step) = self.steps.get_mut(&done.execution_id()) {
+        if let Outcome::SentBack { revision } = done.outcome {
+            self.revision = revision.saturating_add(1);
+        }
+        if let Some(step) = self.steps.get_mut(&done.execution_id) {
             step.done = Some(done);
         }
-        self
     }
 
     /// Whose step is next, if nobody has one.

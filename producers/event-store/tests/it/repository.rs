@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use agents::{
-    CompleteExecution, Ended, Execution, ExecutionCommand, RecordModelCall, Rejection, StartExecution,
-};
+use agents::execution::{Progress, Rejection};
+use agents::{CompleteExecution, Ended, Execution, ExecutionCommand, RecordModelCall, StartExecution};
 use event_store::{
     AppendError, Codec, Context, EventStore, ExecuteError, Executed, IdempotencyKey, Repository, Until,
 };
@@ -86,7 +85,7 @@ async fn story(store: impl EventStore) {
 
     let (then, version) =
         executions.state(&acme, id.into(), Until::Occurred(Timestamp::from_micros(1))).await.unwrap();
-    assert_eq!((then.progress().map(agents::Progress::steps), version), (Some(1), 2));
+    assert_eq!((then.progress().map(Progress::steps), version), (Some(1), 2));
     let elsewhere = ExecutionId(Uuid::now_v7());
     let refused = executions.execute(&acme, id.into(), start(elsewhere), &context()).await;
     assert!(matches!(refused, Err(ExecuteError::Rejected(Rejection::OtherExecution { .. }))), "{refused:?}");
@@ -136,7 +135,7 @@ async fn a_lost_race_is_decided_anew_on_what_is_true_now() {
     let recorded: usize = commanders.join_all().await.into_iter().sum();
     assert_eq!(recorded, 40, "each step was recorded by exactly one");
     let (state, version) = executions.state(&acme, id.into(), Until::Now).await.unwrap();
-    assert_eq!((state.progress().map(agents::Progress::steps), version), (Some(40), 41));
+    assert_eq!((state.progress().map(Progress::steps), version), (Some(40), 41));
 }
 
 async fn the_version_that_the_caller_has_seen(store: impl EventStore) {
