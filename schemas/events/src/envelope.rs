@@ -176,3 +176,59 @@ impl<E> Recorded<E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn recorded(metadata: Metadata) -> Recorded<()> {
+        Recorded {
+            tenant: "acme".parse().unwrap(),
+            aggregate_id: AggregateId(Uuid::from_u128(1)),
+            version: 1,
+            event_id: EventId(Uuid::from_u128(2)),
+            recorded_at: Timestamp::default(),
+            metadata,
+            payload: (),
+        }
+    }
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn a_request_is_its_own_cause_and_correlates_what_follows() {
+        let asked = Metadata::of_request("request-7", "ada");
+        assert_eq!((asked.correlation_id, asked.causation_id), (some("request-7"), some("request-7")));
+        assert_eq!((asked.actor, asked.traceparent), (some("ada"), None));
+    }
+
+    #[test]
+    fn actor_and_trace_change_nothing_else() {
+        let asked = Metadata::of_request("request-7", "ada");
+        assert_eq!(asked.clone().by("grace"), Metadata { actor: some("grace"), ..asked.clone() });
+        assert_eq!(asked.clone().traced("00-1-2-01"), Metadata { traceparent: some("00-1-2-01"), ..asked });
+    }
+
+    #[test]
+    fn what_follows_an_event_is_caused_by_it_and_correlated_as_it_is() {
+        let event = recorded(Metadata::of_request("request-7", "ada").traced("00-1-2-01"));
+        let cause = event.cause();
+        assert_eq!(cause.causation_id, Some(event.event_id.to_string()));
+        assert_eq!(cause.correlation_id, some("request-7"));
+        assert_eq!(cause.traceparent, some("00-1-2-01"));
+        assert_eq!(cause.actor, None, "whoever acts says so");
+    }
+
+    #[test]
+    fn an_event_that_correlates_with_nothing_begins_a_correlation() {
+        let event = recorded(Metadata::default());
+        let cause = event.cause();
+        assert_eq!(cause.correlation_id, Some(event.event_id.to_string()));
+        assert_eq!(cause.causation_id, cause.correlation_id);
+        assert_eq!((cause.actor, cause.traceparent), (None, None));
+    }
+}

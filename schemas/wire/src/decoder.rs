@@ -240,6 +240,8 @@ fn bounded(reason: &str) -> String {
 }
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod versions_tests;

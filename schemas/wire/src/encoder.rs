@@ -152,7 +152,8 @@ impl<E: DomainEvent> Encoder<E> {
         Ok(payload)
     }
 
-    /// [`Self::encode`] for a reader that insists on a version of the schema: the newest, or an error with its name.
+    /// [`Self::encode`] for whoever was asked for a certain version of the schema, such as a service that hands events to
+    /// readers which name theirs: the newest, or an error with its name. The store and the topics take [`Self::encode`].
     pub fn encode_as(&self, event: &E, version: u32) -> Result<Vec<u8>, EncodeError> {
         let event_type = event.event_type();
         let newest = self.types.iter().find(|t| t.name == event_type).map_or(0, |t| t.version);

@@ -52,15 +52,13 @@ pub struct PromptVersionAddedV2 {
 impl Upcast for PromptVersionAddedV1 {
     type Next = PromptVersionAddedV2;
 
-    /// The model's text is split at its first slash; a text without one never said who runs the model.
+    /// The model's text is split at its first slash; a text without one never said who runs the model. A half that says
+    /// nothing is absent.
     fn upcast(self) -> PromptVersionAddedV2 {
-        let (model_provider, model_name) = match self.model {
-            None => (None, None),
-            Some(model) => match model.split_once('/') {
-                Some((provider, name)) => (Some(provider.to_owned()), Some(name.to_owned())),
-                None => (None, Some(model)),
-            },
-        };
+        let model = self.model.unwrap_or_default();
+        let (provider, name) = model.split_once('/').unwrap_or(("", &model));
+        let half = |text: &str| Some(text).filter(|text| !text.is_empty()).map(str::to_owned);
+        let (model_provider, model_name) = (half(provider), half(name));
         PromptVersionAddedV2 {
             prompt_id: self.prompt_id,
             occurred_at: self.occurred_at,

@@ -1,11 +1,8 @@
-use proptest::prelude::*;
-
 use events::ExecutionEvent;
 use events::execution::{ExecutionCancelled, ExecutionJudged, ToolUsed, Verdict};
 
 use super::*;
 use crate::Encoder;
-use crate::examples::{cancelled, examples};
 
 fn encoder() -> Encoder<ExecutionEvent> {
     Encoder::with_ids(100).unwrap()
@@ -36,39 +33,6 @@ fn text(text: &str) -> Vec<u8> {
 
 fn is_datum_error(decoded: &Result<ExecutionEvent, DecodeError>) -> bool {
     matches!(decoded, Err(e @ DecodeError::Datum { .. }) if e.fault() == Fault::Poison)
-}
-
-#[test]
-fn every_example_reads_back() {
-    let (encoder, decoder) = (encoder(), encoder().decoder());
-    for event in examples() {
-        assert_eq!(decoder.decode(&encoder.encode(&event).unwrap()).unwrap(), event);
-    }
-}
-
-#[test]
-fn a_payload_cut_at_any_byte_is_refused() {
-    let (encoder, decoder) = (encoder(), encoder().decoder());
-    for event in examples() {
-        let payload = encoder.encode(&event).unwrap();
-        for end in 0..payload.len() {
-            let cut = decoder.decode(&payload[..end]);
-            match end {
-                0..5 => assert!(matches!(cut, Err(DecodeError::TooShort { .. })), "{end} bytes of {event:?}"),
-                _ => assert!(is_datum_error(&cut), "{end} bytes of {event:?} gave {cut:?}"),
-            }
-        }
-    }
-}
-
-#[test]
-fn bytes_after_the_event_are_refused() {
-    let (encoder, decoder) = (encoder(), encoder().decoder());
-    for event in examples() {
-        let mut payload = encoder.encode(&event).unwrap();
-        payload.push(0);
-        assert!(matches!(decoder.decode(&payload), Err(DecodeError::Trailing { bytes: 1, .. })));
-    }
 }
 
 #[test]
@@ -234,27 +198,4 @@ fn a_verdict_newer_than_this_program_is_unknown_to_it() {
     let Ok(ExecutionEvent::Judged(ExecutionJudged { verdict, .. })) = judged(6) else { panic!() };
     assert_eq!(verdict, Verdict::Unknown);
     assert!(is_datum_error(&judged(8)));
-}
-
-proptest! {
-    #[test]
-    fn no_bytes_make_it_panic(id in 100_u8..108, datum: Vec<u8>) {
-        let decoder = encoder().decoder();
-        let payload = [&[0, 0, 0, 0, id][..], &datum].concat();
-        if let Ok(event) = decoder.decode(&payload) {
-            // What is accepted is an event like any other.
-            let again = encoder().encode(&event).unwrap();
-            prop_assert_eq!(decoder.decode(&again).unwrap(), event);
-        }
-    }
-
-    #[test]
-    fn a_changed_byte_is_another_event_or_refused(at in 5_usize..60, flip in 1_u8..=255) {
-        let (encoder, decoder) = (encoder(), encoder().decoder());
-        let mut payload = encoder.encode(&cancelled()).unwrap();
-        payload[at] ^= flip;
-        if let Ok(event) = decoder.decode(&payload) {
-            prop_assert_ne!(event, cancelled());
-        }
-    }
 }
