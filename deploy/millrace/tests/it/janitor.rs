@@ -28,7 +28,12 @@ impl Store {
     }
 
     fn janitor(&self, world: &World) -> Role {
-        Role::start(world, "janitor", &[("MILLRACE_EVENTS_OWNER_URL", &self.database.url("owner"))])
+        self.janitor_with(world, &[])
+    }
+
+    fn janitor_with(&self, world: &World, environment: &[(&str, &str)]) -> Role {
+        let owner = self.database.url("owner");
+        Role::start(world, "janitor", &[&[("MILLRACE_EVENTS_OWNER_URL", &*owner)], environment].concat())
     }
 
     fn appending(&self) -> PgEventStore {
@@ -43,16 +48,20 @@ impl Store {
 }
 
 fn append() -> Append {
-    let event = NewEvent {
+    append_of(&["ThingHappened"])
+}
+
+fn append_of(types: &[&str]) -> Append {
+    let event = |event_type: &&str| NewEvent {
         event_id: EventId(Uuid::now_v7()),
-        event_type: "ThingHappened".into(),
+        event_type: (*event_type).into(),
         payload: vec![0, 0, 0, 0, 1, 42],
         data: serde_json::json!({}),
         metadata: Metadata::default(),
         occurred_at: Timestamp::from_micros(1),
     };
-    let aggregate_id = AggregateId(Uuid::now_v7());
-    Append { aggregate_id, aggregate_type: "thing".into(), expected: Expected::None, events: vec![event] }
+    let (aggregate_id, events) = (AggregateId(Uuid::now_v7()), types.iter().map(event).collect());
+    Append { aggregate_id, aggregate_type: "thing".into(), expected: Expected::None, events }
 }
 
 const PAST_DAY: &str = "create table outbox_20200101 partition of outbox
@@ -167,5 +176,82 @@ async fn a_janitor_that_cannot_make_days_is_not_ready_and_says_why() {
         janitor.get("/readyz").await.is_some_and(|answer| answer.contains("200"))
     })
     .await;
+    janitor.stop().await;
+}
+
+#[tokio::test]
+async fn old_snapshots_go_and_the_newest_stay() {
+    let (world, mut store) = (World::shared(), Store::new().await);
+    let snapshots = "insert into snapshot
+        select 'acme', '00000000-0000-0000-0000-000000000001', 'thing', 1, version, gen_random_uuid(), '', 0, sha256('')
+        from generate_series(1, 5) as version";
+    store.owner.execute(snapshots).await.unwrap();
+    let janitor = store.janitor_with(&world, &[("MILLRACE_SNAPSHOTS_KEPT", "3")]);
+    let old = "snapshot where version <= 2";
+    eventually("the old ones are gone", PATIENCE, async || store.count(old).await == 0).await;
+    assert_eq!(store.count("snapshot").await, 3);
+    janitor.stop().await;
+}
+
+#[tokio::test]
+async fn streams_that_are_over_and_quiet_are_archived_where_a_policy_says_so() {
+    let (world, mut store, folder) = (World::shared(), Store::new().await, tempfile::TempDir::new().unwrap());
+    store.owner.execute("set millrace.tenant = 'acme'").await.unwrap();
+    let (acme, other) = ("acme".parse().unwrap(), "other".parse().unwrap());
+    let over = ["ThingHappened", "ThingHappened", "ThingEnded"];
+    for tenant in [&acme, &other] {
+        for types in [&over[..], &over[..2]] {
+            store.appending().append(tenant, &[append_of(types)]).await.unwrap();
+        }
+    }
+    let (policy, archives) = (folder.path().join("policy.yaml"), folder.path().join("archives"));
+    std::fs::write(&policy, "archive: { thing: { quiet_days: 0, over_with: [ThingEnded] } }").unwrap();
+    std::fs::create_dir(&archives).unwrap();
+    let auditor = store.database.url("auditor");
+    let janitor = store.janitor_with(
+        &world,
+        &[
+            ("MILLRACE_EVENTS_AUDITOR_URL", &*auditor),
+            ("MILLRACE_RETENTION_POLICY", policy.to_str().unwrap()),
+            ("MILLRACE_ARCHIVE_DIRECTORY", archives.to_str().unwrap()),
+        ],
+    );
+    let archived = || std::fs::read_dir(&archives).unwrap().count();
+    eventually("what is over is archived", PATIENCE, async || {
+        store.count("event_store").await == 3 && archived() == 2
+    })
+    .await;
+    let audit = "store_audit where actor = 'janitor' and action = 'prune' and events = 2";
+    assert_eq!(store.count(audit).await, 1, "one archive a tenant, audited");
+    assert_eq!(janitor.metric("millrace_janitor_chore_failures_total").await, Some(0.0));
+    janitor.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_without_a_place_for_archives_is_refused_at_the_start() {
+    let world = World::shared();
+    let policy = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(policy.path(), "archive: {}").unwrap();
+    let refused =
+        world.program.run(&["run", "janitor", "--retention-policy", policy.path().to_str().unwrap()]).await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("--archive-directory"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_appender_that_does_not_end_is_ended_and_what_it_appended_is_not_there() {
+    let (world, mut store) = (World::shared(), Store::new().await);
+    let mut app = PgConnection::connect(&store.database.url("app")).await.unwrap();
+    app.execute("set idle_in_transaction_session_timeout = 0").await.unwrap();
+    let mut open = app.begin().await.unwrap();
+    PgEventStore::append_within(&mut open, &"acme".parse().unwrap(), &[append()]).await.unwrap();
+    let janitor = store.janitor_with(&world, &[("MILLRACE_APPENDER_HELD_MS_MAX", "10")]);
+    eventually("it is ended", PATIENCE, async || {
+        janitor.metric("millrace_appender_ended_total").await == Some(1.0)
+    })
+    .await;
+    assert!(open.commit().await.is_err());
+    store.owner.execute("set millrace.tenant = 'acme'").await.unwrap();
+    assert_eq!(store.count("event_store").await, 0);
     janitor.stop().await;
 }

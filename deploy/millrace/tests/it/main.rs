@@ -16,5 +16,6 @@ mod import;
 mod janitor;
 mod poison;
 mod restore;
+mod store;
 mod tenancy;
 mod zombie;
