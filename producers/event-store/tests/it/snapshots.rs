@@ -4,13 +4,15 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agents::{Execution, ExecutionCommand};
+use agents::{Execution, ExecutionCommand, Prompt, PromptCommand, Workflow, WorkflowCommand};
+use aggregate::Snapshot;
 use event_store::{
-    EventStore, Ignored, PgEventStore, Repository, Sealed, SnapshotConfig, SnapshotKeeper, SnapshotMetrics,
-    SnapshotPolicy, Until,
+    Codec, EventStore, Ignored, PgEventStore, Repository, Sealed, SnapshotConfig, SnapshotKeeper,
+    SnapshotMetrics, SnapshotPolicy, Until,
 };
-use events::{AggregateId, ExecutionId};
+use events::{AggregateId, DomainEvent, ExecutionId};
 use proptest::prelude::*;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor};
 use testkit::eventually;
 use uuid::Uuid;
@@ -140,6 +142,110 @@ proptest! {
             }
             Ok(())
         })?;
+    }
+}
+
+/// The state of `A` after each of these commands, each told so many times, by repositories of which one keeps snapshots and
+/// may begin anew before any command. What the rules refuse changes neither.
+async fn is_equal_with_and_without_snapshots<A>(
+    id: AggregateId,
+    commands: Vec<A::Command>,
+    turns: Vec<(bool, usize)>,
+    events: u64,
+) where
+    A: Snapshot + std::fmt::Debug + PartialEq,
+{
+    let (store, acme) = (Arc::new(in_memory()), tenant("acme"));
+    let plain = || Repository::<A, _>::new(store.clone(), Codec::<A::Event>::with_ids(1).unwrap());
+    let keeping = || plain().with_snapshots(&every(events), SnapshotMetrics::new(A::Event::AGGREGATE_TYPE));
+    let mut kept = keeping();
+    for (command, (begins_anew, times)) in commands.into_iter().zip(turns) {
+        if begins_anew {
+            kept = keeping();
+        }
+        for _ in 0..times {
+            let expected = plain().state(&acme, id, Until::Now).await.unwrap().0.decide(command.clone());
+            let answer = kept.execute(&acme, id, command.clone(), &context()).await;
+            assert_eq!(answer.is_ok(), expected.is_ok());
+            tokio::task::yield_now().await; // a snapshot that is due is written meanwhile
+            let with = kept.state(&acme, id, Until::Now).await.unwrap();
+            assert_eq!(with, plain().state(&acme, id, Until::Now).await.unwrap());
+        }
+    }
+}
+
+/// Whether the program begins anew before a command, and how often that is told.
+fn turns() -> impl Strategy<Value = Vec<(bool, usize)>> {
+    prop::collection::vec((any::<bool>(), prop_oneof![6 => Just(1_usize), 1 => Just(0), 1 => Just(2)]), 20)
+}
+
+/// Commands of one aggregate, a second apart.
+fn told(id: &str, named: AggregateId, commands: Vec<Value>) -> Vec<Value> {
+    let whole = |(second, mut command): (u32, Value)| {
+        command[id] = json!(named.to_string());
+        command["occurred_at"] = json!(format!("2026-11-21T03:46:{second:02}Z"));
+        command
+    };
+    (0..).zip(commands).map(whole).collect()
+}
+
+fn workflow(named: AggregateId) -> Vec<WorkflowCommand> {
+    let run = |n: u32| format!("018f3f5e-0000-7000-8000-0000000000{n:02}");
+    let reserve = |n| json!({"type": "ReserveBudget", "execution_id": run(n), "amount_nano_usd": 20});
+    let assign = |n, role: &str, revision: u32| json!({"type": "AssignStep", "execution_id": run(n), "role": role, "revision": revision});
+    let commands = vec![
+        json!({"type": "StartWorkflow", "kind": "CODING", "goal": "repair it", "revision_limit": 1, "budget_nano_usd": 500}),
+        reserve(1),
+        assign(1, "PLANNER", 0),
+        json!({"type": "DraftPlan", "execution_id": run(1), "steps": 2, "plan": "1. 2."}),
+        reserve(2),
+        assign(2, "CODER", 0),
+        json!({"type": "FailStep", "execution_id": run(2), "error_class": "Timeout", "message": ""}),
+        json!({"type": "ReleaseBudget", "execution_id": run(2), "reason": "it never ran"}),
+        reserve(3),
+        assign(3, "CODER", 0),
+        json!({"type": "SubmitWork", "execution_id": run(3), "revision": 0, "artifact": "git:x", "artifact_bytes": 9}),
+        json!({"type": "SettleBudget", "execution_id": run(3), "spent_nano_usd": 7}),
+        reserve(4),
+        assign(4, "CRITIC", 0),
+        json!({"type": "RequestRevision", "execution_id": run(4), "revision": 0, "findings": "no test"}),
+        reserve(5),
+        assign(5, "CODER", 1),
+        json!({"type": "CancelWorkflow", "reason": "too dear"}),
+        json!({"type": "SettleBudget", "execution_id": run(5), "spent_nano_usd": 3}),
+    ];
+    let told = told("workflow_id", named, commands).into_iter();
+    told.map(|command| serde_json::from_value(command).unwrap()).collect()
+}
+
+fn prompt(named: AggregateId) -> Vec<PromptCommand> {
+    let add = |version: u32| json!({"type": "AddPromptVersion", "prompt_version": version, "text": "Judge."});
+    let activate = |version: u32| json!({"type": "ActivatePrompt", "prompt_version": version});
+    let commands = vec![
+        json!({"type": "CreatePrompt", "name": "critic", "role": "CRITIC", "description": ""}),
+        add(1),
+        activate(1),
+        json!({"type": "RenamePrompt", "name": "judge"}),
+        add(2),
+        activate(2),
+        json!({"type": "DescribePrompt", "description": "Judges."}),
+        activate(1),
+        json!({"type": "DeactivatePrompt", "prompt_version": 1, "reason": "too kind"}),
+        json!({"type": "RetirePrompt", "reason": "replaced"}),
+    ];
+    let told = told("prompt_id", named, commands).into_iter();
+    told.map(|command| serde_json::from_value(command).unwrap()).collect()
+}
+
+proptest! {
+    #[test]
+    fn state_of_workflows_and_prompts_with_and_without_snapshots_is_equal(turns in turns(), events in 1..6_u64) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let id = AggregateId(Uuid::now_v7());
+        runtime.block_on(async {
+            is_equal_with_and_without_snapshots::<Workflow>(id, workflow(id), turns.clone(), events).await;
+            is_equal_with_and_without_snapshots::<Prompt>(id, prompt(id), turns, events).await;
+        });
     }
 }
 
