@@ -56,9 +56,15 @@ impl Outbox {
         let timeout = format!("set lock_timeout = {}", LOCK_TIMEOUT.as_millis());
         execute(&mut connection, timeout).await.doing("set lock_timeout")?;
         let rolled = roll(&mut connection, retention).await;
-        // The connection goes back to its pool as it came.
-        execute(&mut connection, "reset lock_timeout".to_owned()).await.doing("reset lock_timeout")?;
-        rolled
+        // The connection goes back to its pool as it came, or not at all. Why the roll failed comes first: where the
+        // connection broke, nothing can be reset either.
+        let reset = execute(&mut connection, "reset lock_timeout".to_owned()).await;
+        if reset.is_err() {
+            connection.close_on_drop();
+        }
+        let rolled = rolled?;
+        reset.doing("reset lock_timeout")?;
+        Ok(rolled)
     }
 
     /// The days there are, oldest first, detached ones included.

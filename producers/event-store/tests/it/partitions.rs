@@ -73,6 +73,60 @@ async fn a_drop_that_was_cut_short_is_finished_by_the_next_roll() {
     assert_eq!(outbox.partitions().await.unwrap().len(), 15);
 }
 
+/// Its table is there, but takes no rows: an event that is published again on that day would have no place.
+#[tokio::test]
+async fn a_day_whose_partition_is_detached_wholly_or_half_is_opened_again() {
+    let events = Events::new().await;
+    let (mut owner, mut reader) = (events.connect("owner").await, events.connect("owner").await);
+    owner.execute("set millrace.tenant = 'acme'").await.unwrap();
+    for (day, half) in [("2020-01-01", false), ("2020-01-02", true)] {
+        past_day(&mut owner, day).await;
+        let before = fill_past_day(&mut owner, day).await;
+        let table = format!("outbox_{}", day.replace('-', ""));
+        let detach = |how: &str| AssertSqlSafe(format!("alter table outbox detach partition {table} {how}"));
+        if half {
+            // A transaction that has looked at it keeps the second half of the work waiting.
+            reader.execute("begin; select count(*) from outbox").await.unwrap();
+            owner.execute("set lock_timeout = '100ms'").await.unwrap();
+            owner.execute(sqlx::raw_sql(detach("concurrently"))).await.unwrap_err();
+            reader.execute("rollback").await.unwrap();
+            owner.execute("reset lock_timeout").await.unwrap();
+        } else {
+            owner.execute(sqlx::raw_sql(detach(""))).await.unwrap();
+        }
+        let mut open = async || {
+            let opened = format!("select outbox_open('{day}')");
+            sqlx::query_scalar::<_, Option<String>>(AssertSqlSafe(opened))
+                .fetch_one(&mut owner)
+                .await
+                .unwrap()
+        };
+        assert_eq!(open().await, Some(table), "{day}");
+        assert_eq!(open().await, None, "it is there now");
+        fill_past_day(&mut owner, day).await;
+        let rows: i64 = sqlx::query_scalar("select count(*) from outbox where recorded_at::date = $1::date")
+            .bind(day.parse::<chrono::NaiveDate>().unwrap())
+            .fetch_one(&mut owner)
+            .await
+            .unwrap();
+        assert_eq!(rows as usize, before.len() * 2, "what it had is there again");
+    }
+}
+
+#[tokio::test]
+async fn a_roll_whose_connection_breaks_says_what_it_was_about() {
+    let events = Events::new().await;
+    let breaks =
+        "create or replace function outbox_roll(days_ahead integer) returns setof text language sql volatile
+        as $$ select pg_terminate_backend(pg_backend_pid())::text $$";
+    events.owner.execute(breaks).await.unwrap();
+    let outbox = Outbox::new(events.owner.clone());
+    let failed = outbox.roll(Retention::default()).await.unwrap_err().to_string();
+    assert!(failed.contains("make the outbox's partitions"), "{failed}");
+    // And the pool is none the worse.
+    assert_eq!(outbox.partitions().await.unwrap().len(), 15);
+}
+
 #[tokio::test]
 async fn a_slot_of_another_database_is_not_taken_for_ours() {
     let (ours, theirs) = (Events::new().await, Events::new().await);
