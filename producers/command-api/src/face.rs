@@ -203,6 +203,10 @@ fn failing(error: StoreError) -> Problem {
             Problem::new(Kind::Archived, "a part of the history that the answer needs was archived")
                 .with("through_version", through_version)
         }
+        StoreError::Withdrawn { through_version, .. } => {
+            Problem::new(Kind::Archived, "what is asked for was withdrawn, and its history is gone")
+                .with("through_version", through_version)
+        }
         error => internal(&error),
     }
 }

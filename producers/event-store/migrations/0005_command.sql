@@ -59,8 +59,7 @@ language sql volatile security invoker set search_path = pg_catalog, public, pg_
             select tenant_id, key from command
             where answered_at < answered_before
             order by answered_at
-            limit most
-            for update skip locked)
+            limit most)
         returning 1
     )
     select count(*) from expired

@@ -14,6 +14,7 @@ create table pruned (
     events         bigint not null generated always as (to_version - from_version + 1) stored,
     reason         text   not null,
     digest         text   not null,
+    last_position  bigint not null,
     file           text,
     audit_id       bigint not null,
     restored_by    bigint,
@@ -32,24 +33,44 @@ comment on table pruned is 'Ranges of versions that left event_store, and why.';
 comment on column pruned.events is 'How many events left: every version of the range.';
 comment on column pruned.reason is 'archived: they are in a file; withdrawn: the aggregate was; tenant-removed: the whole tenant was.';
 comment on column pruned.digest is 'Sum over the events of the range (event_digest).';
+comment on column pruned.last_position is 'Place of the range''s last event in the store.';
 comment on column pruned.file is 'Where archived events are.';
 comment on column pruned.audit_id is 'Who did it and why.';
 comment on column pruned.restored_by is 'The audit row of the restore that put the range back; null while it is gone.';
 
 create index pruned_tenant_idx on pruned (tenant_id);
+-- Only the removal of a tenant can take the store's last events away (see head_position).
+create index pruned_head_idx on pruned (last_position) where reason = 'tenant-removed';
 
 create trigger pruned_is_signed before insert on pruned for each row execute function sign_with_transaction();
 alter table pruned enable always trigger pruned_is_signed;
 
--- A range is never changed, but it may be put back, once.
+-- A range is never changed, but it may come back, once: by an archive's restoration in this very transaction, and as it
+-- left, every event of it.
 create function pruned_only_comes_back() returns trigger language plpgsql set search_path = pg_catalog, public, pg_temp as $$
+declare
+    back record;
 begin
     -- Generated columns are not there yet in `new`.
-    if old.restored_by is null
-        and to_jsonb(new) - '{restored_by,events}'::text[] = to_jsonb(old) - '{restored_by,events}'::text[] then
-        return new;
+    if old.restored_by is not null
+        or to_jsonb(new) - '{restored_by,events}'::text[] <> to_jsonb(old) - '{restored_by,events}'::text[]
+        or not exists (
+            select from store_audit as a
+            where a.audit_id = new.restored_by and a.tenant_id = old.tenant_id and a.action = 'restore-archive'
+                and a.transaction_id = pg_current_xact_id())
+    then
+        raise exception 'what was pruned is never changed: update of pruned is refused' using errcode = 'restrict_violation';
     end if;
-    raise exception 'what was pruned is never changed: update of pruned is refused' using errcode = 'restrict_violation';
+    select count(*) as events, digest_sum(sum(event_digest(e.aggregate_id, e.version, e.event_id, e.payload))) as digest
+    into back
+    from event_store as e
+    where e.aggregate_id = old.aggregate_id and e.version between old.from_version and old.to_version;
+    if (back.events, back.digest) is distinct from (old.events, old.digest) then
+        raise exception 'versions % to % of aggregate % are not back as they left', old.from_version, old.to_version,
+                old.aggregate_id
+            using errcode = 'restrict_violation', constraint = 'pruned_only_comes_back';
+    end if;
+    return new;
 end
 $$;
 revoke all on function pruned_only_comes_back() from public;
@@ -99,10 +120,11 @@ begin
         on p.transaction_id = pg_current_xact_id() and p.restored_by is null and p.tenant_id = g.tenant_id
         and p.aggregate_id = g.aggregate_id and p.aggregate_type = g.aggregate_type
         and g.version between p.from_version and p.to_version
-    group by g.aggregate_id, p.audit_id, p.from_version, p.to_version, p.events, p.digest, p.reason
+    group by g.aggregate_id, p.audit_id, p.from_version, p.to_version, p.events, p.digest, p.last_position, p.reason
     having p.audit_id is null
         or count(*) <> p.events
         or digest_sum(sum(event_digest(g.aggregate_id, g.version, g.event_id, g.payload))) <> p.digest
+        or max(g.position) <> p.last_position
         or exists (select from event_store as e where e.aggregate_id = g.aggregate_id and e.version < p.from_version)
         or (p.reason <> 'tenant-removed'
             and not exists (select from event_store as e where e.aggregate_id = g.aggregate_id and e.version > p.to_version))
@@ -154,7 +176,7 @@ begin
     ) as locks;
 
     with leaving as (
-        select e.aggregate_id, e.aggregate_type, min(e.version) as first, max(e.version) as last,
+        select e.aggregate_id, e.aggregate_type, min(e.version) as first, max(e.version) as last, max(e.position) as last_position,
             sum(event_digest(e.aggregate_id, e.version, e.event_id, e.payload)) as digest, count(*) as events
         from unnest(aggregate_ids, to_versions) as wanted(id, last)
         join event_store as e on e.aggregate_id = wanted.id and e.version <= wanted.last
@@ -166,9 +188,10 @@ begin
         from leaving as l
         returning a.audit_id
     ), ranges as (
-        insert into pruned as p (tenant_id, aggregate_id, aggregate_type, from_version, to_version, reason, digest, file, audit_id)
+        insert into pruned as p (
+            tenant_id, aggregate_id, aggregate_type, from_version, to_version, reason, digest, last_position, file, audit_id)
         select tenant, l.aggregate_id, l.aggregate_type, l.first, l.last, prune_events.reason, digest_sum(l.digest),
-            prune_events.file, a.audit_id
+            l.last_position, prune_events.file, a.audit_id
         from leaving as l cross join audited as a
         returning p.audit_id
     )
@@ -218,7 +241,7 @@ comment on function refuse_archived is 'Fails when reading an aggregate after on
 revoke all on function refuse_archived from public;
 grant execute on function refuse_archived to app;
 
--- As in 0004, but never a shortened history.
+-- As in 0004, but never a shortened history, nor one with a hole where the database's clock was put back.
 create or replace function read_aggregate(
     tenant        text,
     aggregate     uuid,
@@ -239,7 +262,9 @@ begin
         where e.aggregate_id = aggregate
             and e.version > after_version
             and (until_version is null or e.version <= until_version)
-            and (recorded_by is null or e.recorded_at <= recorded_by)
+            and (recorded_by is null or e.version <= (
+                select max(t.version) from event_store as t
+                where t.aggregate_id = aggregate and t.recorded_at <= recorded_by))
             and (occurred_by is null or e.version <= (
                 select max(t.version) from event_store as t
                 where t.aggregate_id = aggregate and t.occurred_at <= occurred_by))

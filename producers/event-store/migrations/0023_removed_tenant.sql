@@ -79,7 +79,7 @@ alter table subject_key enable always trigger subject_key_of_removed;
 alter table subject_key enable always trigger subject_key_is_not_truncated;
 
 -- Begins to remove a tenant; the second time it changes nothing. An append that began before may still commit: the caller
--- waits for settled_position() to reach the position that was last taken.
+-- waits for ended_position() to reach the position that was last taken.
 create function begin_tenant_removal(tenant text, actor text, why text) returns bigint language plpgsql volatile
 security invoker set search_path = pg_catalog, public, pg_temp as $$
 declare

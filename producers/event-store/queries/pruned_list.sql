@@ -1,5 +1,5 @@
 -- Ranges of versions that left the store and did not come back.
-select tenant_id, aggregate_id, aggregate_type, from_version, to_version, reason, digest
+select tenant_id, aggregate_id, aggregate_type, from_version, to_version, reason, digest, last_position
 from pruned
 where restored_by is null
 order by aggregate_id, from_version

@@ -10,5 +10,5 @@ union all
 select
     e.position, e.tenant_id, e.aggregate_id, e.aggregate_type, e.version, e.event_id, e.event_type, e.payload, e.metadata,
     e.occurred_at, e.recorded_at, e.transaction_id::text::bigint, null, null, null
-from known as k, read_aggregate($1, $2, k.version, null, null, null, $4) as e
+from known as k, read_aggregate($1, $2, k.version, null, null, null, null, $4) as e
 order by shape nulls last, version

@@ -113,13 +113,35 @@ pub enum StoreError {
         /// Why not.
         source: sqlx::Error,
     },
-    /// What was asked for left the store: it is in an archive, or it was withdrawn. Never a shortened history.
+    /// What was asked for left the store for an archive. Never a shortened history.
     #[error("versions up to {through_version} of aggregate {aggregate_id} are archived")]
     Archived {
         /// Whose events.
         aggregate_id: AggregateId,
+        /// The first version that counts: 1, or the one that withdrew what was before it, when that is gone for good.
+        from_version: u64,
         /// The last version that is not in the store any more.
         through_version: u64,
+    },
+    /// The version or the moment that was asked for lies before a withdrawal, and what was before it is gone for good.
+    /// Whoever asks for what is true now is answered from the withdrawal on.
+    #[error("versions up to {through_version} of aggregate {aggregate_id} were withdrawn and are gone")]
+    Withdrawn {
+        /// Whose events.
+        aggregate_id: AggregateId,
+        /// The last version that is gone.
+        through_version: u64,
+    },
+    /// A reader of the log stands where this log has never been: its memory is of another one, or the store was restored
+    /// from an older backup. To go on from there would skip what is appended until the log gets there.
+    #[error(
+        "position {position} is beyond the log, which has settled up to {settled}; was an older backup restored?"
+    )]
+    AheadOfLog {
+        /// Where the reader stands.
+        position: u64,
+        /// Where the log is.
+        settled: u64,
     },
     /// A row is not what this program would have written.
     #[error("event at position {position} is unreadable: {reason}")]

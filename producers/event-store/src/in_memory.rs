@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::append::check;
 use crate::{
     Append, AppendError, Appended, AppendedTo, Conflict, EventLog, EventStore, Filter, FromSnapshot,
-    IdempotencyKey, Invalid, NewEvent, Slice, StoreError, StoredEvent, Until, Wakeups,
+    IdempotencyKey, Invalid, NewEvent, PrunedRange, Slice, StoreError, StoredEvent, Until, Wakeups,
 };
 
 /// A store that lives as long as its value. The clock is the caller's.
@@ -155,13 +155,19 @@ impl EventLog for InMemoryEventStore {
     async fn read(&self, filter: &Filter, after_position: u64, limit: u32) -> Result<Slice, StoreError> {
         let state = self.state();
         let settled = state.log.len() as u64;
-        let first =
-            usize::try_from(after_position.min(settled)).expect("it is no more than what is in memory");
+        if after_position > settled {
+            return Err(StoreError::AheadOfLog { position: after_position, settled });
+        }
+        let first = usize::try_from(after_position).expect("it is no more than what is in memory");
         let wanted = state.log[first..].iter().filter(|event| filter.admits(event));
         let events: Vec<StoredEvent> = wanted.take(limit as usize).cloned().collect();
         let full = events.len() as u64 == u64::from(limit);
         let last = events.last().filter(|_| full).map(|last| last.position);
-        Ok(Slice { events, through: last.unwrap_or(settled.max(after_position)), settled })
+        Ok(Slice { events, through: last.unwrap_or(settled), settled })
+    }
+
+    async fn pruned(&self) -> Result<Vec<PrunedRange>, StoreError> {
+        Ok(vec![]) // nothing leaves it
     }
 
     fn wakeups(&self) -> Wakeups {

@@ -17,6 +17,8 @@ pub struct PrunedRange {
     pub to_version: u64,
     /// Why: archived, withdrawn, tenant-removed.
     pub reason: String,
+    /// Place of its last event in the store.
+    pub last_position: u64,
     /// Sum over the events, as the database computed it when they left.
     pub digest: Sum,
 }

@@ -6,8 +6,8 @@ use events::{AggregateId, TenantId, Timestamp};
 use snapshots::Sealed;
 
 use crate::{
-    Append, AppendError, Appended, Filter, FromSnapshot, IdempotencyKey, Slice, StoreError, StoredEvent,
-    Wakeups,
+    Append, AppendError, Appended, Filter, FromSnapshot, IdempotencyKey, PrunedRange, Slice, StoreError,
+    StoredEvent, Wakeups,
 };
 
 /// How much of an aggregate's history is wanted.
@@ -19,7 +19,7 @@ pub enum Until {
     Version(u64),
     /// What had happened by then: up to the last event that had, and all before it.
     Occurred(Timestamp),
-    /// What the store knew by then.
+    /// What the store knew by then: up to the last event that it had written by its clock, and all before it.
     Recorded(Timestamp),
     /// Up to this place in the whole store.
     Position(u64),
@@ -65,7 +65,7 @@ pub trait EventStore: Send + Sync {
 
     /// An aggregate's events with versions above `after_version` up to a version or a moment, in order.
     /// Where the aggregate was withdrawn and what it had before was pruned, they begin with the withdrawal, which takes
-    /// the state back to the beginning.
+    /// the state back to the beginning; whoever asks for something before it gets [`StoreError::Withdrawn`].
     fn load_until(
         &self,
         tenant: &TenantId,
@@ -149,12 +149,17 @@ impl<S: EventStore> EventStore for Arc<S> {
 
 /// The whole store across tenants, for those who rebuild, verify and archive.
 pub trait EventLog: Send + Sync {
-    /// Up to this position the store will never change: every event there is visible, every gap stays one.
+    /// Up to this position the log is settled: every event there is visible, and no append adds one. A gap there stays
+    /// one, unless archived events come back to their old places: whoever passed them had them before they left, or
+    /// began after that and does not see them come back (replay, or read the stream).
+    ///
+    /// It may be answered lower than a moment before, but never so that something new appears below what it was. A gap at
+    /// the very end, left by an append that was rolled back, is passed once an event is stored behind it.
     fn settled_position(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// The next wanted events after a position, by position, at most `limit`; never beyond the settled position, so
     /// whoever continues from [`Slice::through`] misses nothing. Without events and with `through` at `settled`: nothing
-    /// more has settled yet.
+    /// more has settled yet. A position that the log has never reached is [`StoreError::AheadOfLog`].
     fn read(
         &self,
         filter: &Filter,
@@ -171,6 +176,9 @@ pub trait EventLog: Send + Sync {
         async move { Ok(self.read(&Filter::default(), after_position, limit).await?.events) }
     }
 
+    /// What left the store and did not come back, of all tenants, by aggregate and version.
+    fn pruned(&self) -> impl Future<Output = Result<Vec<PrunedRange>, StoreError>> + Send;
+
     /// What tells a reader who has read all that there may be more.
     fn wakeups(&self) -> Wakeups;
 }
@@ -182,6 +190,10 @@ impl<L: EventLog> EventLog for &L {
 
     async fn read(&self, filter: &Filter, after_position: u64, limit: u32) -> Result<Slice, StoreError> {
         L::read(self, filter, after_position, limit).await
+    }
+
+    async fn pruned(&self) -> Result<Vec<PrunedRange>, StoreError> {
+        L::pruned(self).await
     }
 
     fn wakeups(&self) -> Wakeups {
@@ -196,6 +208,10 @@ impl<L: EventLog> EventLog for Arc<L> {
 
     async fn read(&self, filter: &Filter, after_position: u64, limit: u32) -> Result<Slice, StoreError> {
         L::read(self, filter, after_position, limit).await
+    }
+
+    async fn pruned(&self) -> Result<Vec<PrunedRange>, StoreError> {
+        L::pruned(self).await
     }
 
     fn wakeups(&self) -> Wakeups {

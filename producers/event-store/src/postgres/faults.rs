@@ -40,16 +40,24 @@ pub(super) fn append_error(error: sqlx::Error) -> AppendError {
 
 /// Why an aggregate was not loaded.
 pub(super) fn load_error(aggregate_id: AggregateId, what: &'static str, error: sqlx::Error) -> StoreError {
-    match archived_through(&error) {
-        Some(through_version) => StoreError::Archived { aggregate_id, through_version },
-        None => StoreError::Database { what, source: error },
-    }
+    let refused = error.as_database_error().and_then(|refusal| refused_load(aggregate_id, refusal));
+    refused.unwrap_or(StoreError::Database { what, source: error })
 }
 
-/// The last archived version, when that is why a read was refused (`refuse_archived`).
-fn archived_through(error: &sqlx::Error) -> Option<u64> {
-    let refusal = error.as_database_error().filter(|e| e.constraint() == Some("event_store_is_archived"))?;
-    refusal.try_downcast_ref::<PgDatabaseError>()?.detail()?.parse().ok()
+/// What `refuse_archived` and `refuse_withdrawn` say, and of which versions in the detail.
+fn refused_load(aggregate_id: AggregateId, refusal: &dyn DatabaseError) -> Option<StoreError> {
+    let detail = || refusal.try_downcast_ref::<PgDatabaseError>()?.detail();
+    match refusal.constraint()? {
+        "event_store_is_archived" => {
+            let (from, through) = detail()?.split_once(' ')?;
+            let (from_version, through_version) = (from.parse().ok()?, through.parse().ok()?);
+            Some(StoreError::Archived { aggregate_id, from_version, through_version })
+        }
+        "event_store_is_withdrawn" => {
+            Some(StoreError::Withdrawn { aggregate_id, through_version: detail()?.parse().ok()? })
+        }
+        _ => None,
+    }
 }
 
 /// Whether the connection is gone, and with it any answer. A server that is told to stop says so first (57P01).

@@ -35,10 +35,15 @@ impl PgEventLog {
 }
 
 impl PgEventLog {
-    /// What left the store, of all tenants, by aggregate and version.
-    pub async fn pruned(&self) -> Result<Vec<PrunedRange>, StoreError> {
-        let rows = sqlx::query(include_str!("../../queries/pruned_list.sql")).fetch_all(&self.auditor).await;
-        rows.doing("list what left the event store")?.iter().map(pruned_range).collect()
+    /// A reader stands beyond what is said to be settled: that may be so for a moment (an appender announces what it saw of
+    /// the sequence a moment ago), but not beyond every event there is or was.
+    async fn stood_at(&self, position: u64, settled: u64) -> Result<u64, StoreError> {
+        let head = sqlx::query_scalar("select head_position()")
+            .fetch_one(&self.auditor)
+            .await
+            .map(natural)
+            .doing("ask for the last position of the event store")?;
+        if position > head { Err(StoreError::AheadOfLog { position, settled }) } else { Ok(position) }
     }
 }
 
@@ -51,9 +56,17 @@ impl EventLog for PgEventLog {
             .doing("ask up to where the event store has settled")
     }
 
+    async fn pruned(&self) -> Result<Vec<PrunedRange>, StoreError> {
+        let rows = sqlx::query(include_str!("../../queries/pruned_list.sql")).fetch_all(&self.auditor).await;
+        rows.doing("list what left the event store")?.iter().map(pruned_range).collect()
+    }
+
     async fn read(&self, filter: &Filter, after_position: u64, limit: u32) -> Result<Slice, StoreError> {
         // In this order: what has settled by now is visible to any statement that begins later.
-        let settled = self.settled_position().await?;
+        let settled = match self.settled_position().await? {
+            settled if settled < after_position => self.stood_at(after_position, settled).await?,
+            settled => settled,
+        };
         let end = match filter.is_all() {
             true => settled,
             false => settled.min(after_position.saturating_add(LOOKED_AT * u64::from(limit))),
@@ -73,7 +86,7 @@ impl EventLog for PgEventLog {
         let events: Vec<StoredEvent> = rows.iter().map(stored_event).collect::<Result<_, _>>()?;
         let full = events.len() as u64 == u64::from(limit);
         let last = events.last().filter(|_| full).map(|last| last.position);
-        Ok(Slice { events, through: last.unwrap_or(end.max(after_position)), settled })
+        Ok(Slice { events, through: last.unwrap_or(end), settled })
     }
 
     fn wakeups(&self) -> Wakeups {

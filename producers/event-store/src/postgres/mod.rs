@@ -188,15 +188,8 @@ impl EventStore for PgEventStore {
             let Some(last) = slice.last() else { return Ok(events) };
             after = last.version;
             let full = i32::try_from(slice.len()).is_ok_and(|events| events >= SLICE);
-            // Positions rise with versions, so what lies beyond a position is the end of a history.
-            let wanted = slice.iter().take_while(|event| match until {
-                Until::Position(position) => event.position <= position,
-                _ => true,
-            });
-            let wanted = wanted.count();
-            let more = full && wanted == slice.len();
-            events.extend(slice.into_iter().take(wanted));
-            if !more {
+            events.extend(slice);
+            if !full {
                 return Ok(events);
             }
         }
@@ -303,12 +296,13 @@ impl PgEventStore {
         after_version: u64,
         until: Until,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        let (until_version, occurred_by, recorded_by) = match until {
-            Until::Now => (None, None, None),
-            Until::Version(version) => (Some(i64::try_from(version).unwrap_or(i64::MAX)), None, None),
-            Until::Occurred(at) => (None, Some(datetime(at)), None),
-            Until::Recorded(at) => (None, None, Some(datetime(at))),
-            Until::Position(_) => (None, None, None),
+        let number = |number: u64| Some(i64::try_from(number).unwrap_or(i64::MAX));
+        let (until_version, occurred_by, recorded_by, until_position) = match until {
+            Until::Now => (None, None, None, None),
+            Until::Version(version) => (number(version), None, None, None),
+            Until::Occurred(at) => (None, Some(datetime(at)), None, None),
+            Until::Recorded(at) => (None, None, Some(datetime(at)), None),
+            Until::Position(position) => (None, None, None, number(position)),
         };
         const WHAT: &str = "load an aggregate's events";
         let read = async |mut lent: Lent| {
@@ -319,6 +313,7 @@ impl PgEventStore {
                 .bind(until_version)
                 .bind(occurred_by)
                 .bind(recorded_by)
+                .bind(until_position)
                 .bind(SLICE)
                 .fetch_all(&mut lent.connection)
                 .await?;

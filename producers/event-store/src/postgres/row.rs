@@ -55,6 +55,7 @@ pub(super) fn pruned_range(row: &PgRow) -> Result<PrunedRange, StoreError> {
         from_version: natural(row.get("from_version")),
         to_version: natural(row.get("to_version")),
         reason: row.get("reason"),
+        last_position: natural(row.get("last_position")),
         digest: row.get::<&str, _>("digest").parse().map_err(|e: InvalidSum| unreadable(e.to_string()))?,
     })
 }

@@ -1,9 +1,13 @@
 //! What every store promises, asked of each.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use event_store::{
-    Append, AppendError, Conflict, EventLog, EventStore, Expected, Invalid, NewEvent, StoredEvent, Until,
+    Append, AppendError, Conflict, EventLog, EventStore, Expected, InMemoryEventStore, Invalid, NewEvent,
+    StoredEvent, Until,
 };
 use events::{AggregateId, EventId, Timestamp};
+use sqlx::Executor;
 
 use crate::fixture::{Events, aggregate, append, event, in_memory, join, promises, tenant};
 
@@ -267,6 +271,41 @@ async fn history_is_read_as_of_a_version_or_a_moment(store: &impl EventStore, _:
     assert_eq!(until(Until::Recorded(first.recorded_at)).await, [1, 2, 3, 4]);
 }
 
+#[tokio::test]
+async fn what_was_known_by_a_moment_has_no_hole_when_the_clock_was_put_back_in_memory() {
+    static LATER: AtomicI64 = AtomicI64::new(30);
+    let clock = || Timestamp::from_micros(LATER.fetch_sub(10, Ordering::Relaxed));
+    let (store, id) = (InMemoryEventStore::new(clock), aggregate());
+    for version in 0..3 {
+        store.append(&tenant("acme"), &[append(id, Expected::Exactly(version), 1)]).await.unwrap();
+    }
+    a_clock_that_was_put_back(&store, id).await;
+}
+
+#[tokio::test]
+async fn what_was_known_by_a_moment_has_no_hole_when_the_clock_was_put_back_in_postgres() {
+    let (events, id) = (Events::new().await, aggregate());
+    let (store, mut owner) = (events.store().await, events.connect("owner").await);
+    store.append(&tenant("acme"), &[append(id, Expected::None, 3)]).await.unwrap();
+    for statement in [
+        "set millrace.tenant = 'acme'",
+        "alter table event_store disable trigger event_store_is_immutable",
+        "update event_store set recorded_at = to_timestamp(0) + (4 - version) * interval '10 microseconds'",
+    ] {
+        owner.execute(statement).await.unwrap();
+    }
+    a_clock_that_was_put_back(&store, id).await;
+}
+
+/// Versions 1, 2, 3 were recorded at 30, 20, 10: what the third builds on was known when it was.
+async fn a_clock_that_was_put_back(store: &impl EventStore, id: AggregateId) {
+    for (micros, known) in [(9, 0), (10, 3), (20, 3), (30, 3)] {
+        let until = Until::Recorded(Timestamp::from_micros(micros));
+        let found = store.load_until(&tenant("acme"), id, 0, until).await.unwrap();
+        assert_eq!(versions(&found), (1..=known).collect::<Vec<_>>(), "by {micros}");
+    }
+}
+
 async fn the_log_is_read_in_pages_over_all_tenants(store: &impl EventStore, log: &impl EventLog) {
     assert_eq!((log.settled_position().await.unwrap(), log.read_all(0, 10).await.unwrap()), (0, vec![]));
     for name in ["acme", "other"] {
@@ -304,7 +343,8 @@ async fn sixteen_appenders_of_one_aggregate_leave_no_gap(store: &impl EventStore
         lost
     };
     let appenders: Vec<_> = (0..16).map(|_| appender()).collect();
-    let _lost_races: u32 = join(appenders).await.into_iter().sum();
+    let lost_races: u32 = join(appenders).await.into_iter().sum();
+    assert!(lost_races >= 15, "of those who all begin at the same version one wins: {lost_races}");
     assert_eq!(versions(&store.load(&acme, id, 0).await.unwrap()), (1..=160).collect::<Vec<_>>());
 }
 

@@ -1,9 +1,12 @@
 //! What every store promises about commands that carry a key.
 
+use std::time::Duration;
+
 use event_store::{
     Append, AppendError, Appended, EventLog, EventStore, Expected, IdempotencyKey, Invalid, PgEventStore,
+    expire_commands,
 };
-use sqlx::Connection;
+use sqlx::{Connection, Executor};
 
 use crate::fixture::{Events, aggregate, append, in_memory, join, promises, tenant};
 use crate::proxy::Proxied;
@@ -146,4 +149,42 @@ async fn the_key_and_the_events_are_one_transaction_of_the_caller() {
     transaction.commit().await.unwrap();
     assert!(store.append_keyed(&acme, &new(), Some(&key)).await.unwrap().repeated);
     assert_eq!(store.load(&acme, id, 0).await.unwrap().len(), 2);
+}
+
+/// As the role that keeps house: of all tenants, and of none.
+#[tokio::test]
+async fn answers_to_old_commands_are_forgotten_whoever_gave_them_and_young_ones_stay() {
+    let events = Events::new().await;
+    let store = events.store().await;
+    let mut owner = events.connect("owner").await;
+    for name in ["acme", "other"] {
+        let (tenant, new) = (tenant(name), || [append(aggregate(), Expected::None, 1)]);
+        store.append_keyed(&tenant, &new(), Some(&key("old", "body"))).await.unwrap();
+        sqlx::query("select set_config('millrace.tenant', $1, false)")
+            .bind(name)
+            .execute(&mut owner)
+            .await
+            .unwrap();
+        owner.execute("update command set answered_at = answered_at - interval '3 days'").await.unwrap();
+        // More than one transaction forgets.
+        owner
+            .execute(
+                "insert into command
+                 select c.tenant_id, 'copy-' || n, c.body_digest, c.answered_at, c.aggregate_ids, c.versions,
+                    c.first_positions, c.last_positions, c.event_counts
+                 from command as c cross join generate_series(1, 599) as n
+                 where c.key = 'old' and c.tenant_id = current_setting('millrace.tenant')",
+            )
+            .await
+            .unwrap();
+        store.append_keyed(&tenant, &new(), Some(&key("young", "body"))).await.unwrap();
+    }
+    let day = Duration::from_secs(24 * 60 * 60);
+    assert_eq!(expire_commands(&events.owner, day).await.unwrap(), 1200);
+    assert_eq!(expire_commands(&events.owner, day).await.unwrap(), 0);
+    for name in ["acme", "other"] {
+        let tenant = tenant(name);
+        assert_eq!(store.answered(&tenant, &key("old", "body")).await.unwrap(), None);
+        assert!(store.answered(&tenant, &key("young", "body")).await.unwrap().is_some());
+    }
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use event_store::{Append, EventLog, EventStore, Expected, Filter, PgEventLog, PgEventStore, Until, Woken};
+use event_store::{
+    Append, EventLog, EventStore, Expected, Filter, PgEventLog, PgEventStore, StoreError, Until, Woken,
+};
 use events::{AggregateId, Timestamp};
 use sqlx::Executor;
+use sqlx::postgres::PgListener;
 
 use crate::fixture::{Events, aggregate, append, connections, in_memory, pool, promises, tenant};
 
@@ -12,6 +15,7 @@ promises! {
     the_log_is_read_by_tenant_type_and_time
     a_rare_event_is_found_however_far_away
     history_is_read_as_of_a_position
+    a_reader_beyond_the_log_is_told_so
 }
 
 fn door(id: AggregateId, count: i64) -> Append {
@@ -76,6 +80,23 @@ async fn history_is_read_as_of_a_position(store: &impl EventStore, _: &impl Even
     }
 }
 
+async fn a_reader_beyond_the_log_is_told_so(store: &impl EventStore, log: &impl EventLog) {
+    let ahead = async |position| match log.read(&Filter::all(), position, 10).await {
+        Err(StoreError::AheadOfLog { position, settled }) => Some((position, settled)),
+        Ok(slice) => {
+            assert_eq!((slice.events, slice.through, slice.settled), (vec![], position, position));
+            None
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!((ahead(0).await, ahead(1).await), (None, Some((1, 0))));
+    store.append(&tenant("acme"), &[append(aggregate(), Expected::None, 3)]).await.unwrap();
+    assert_eq!((ahead(3).await, ahead(4).await), (None, Some((4, 3))));
+    assert_eq!(ahead(u64::MAX).await, Some((u64::MAX, 3)));
+    let doors = Filter { aggregate_types: vec!["door".into()], ..Filter::all() };
+    assert!(matches!(log.read(&doors, 9, 1).await, Err(StoreError::AheadOfLog { position: 9, settled: 3 })));
+}
+
 const LONG: Duration = Duration::from_secs(60);
 
 #[tokio::test]
@@ -87,30 +108,39 @@ async fn a_reader_in_memory_is_woken_by_an_append() {
     assert_eq!(wakeups.next(Duration::ZERO).await, Woken::Waited, "once");
 }
 
+/// What is told on the channel that readers listen to.
+async fn hears(events: &Events) -> PgListener {
+    let mut listener = PgListener::connect(&events.database.url("auditor")).await.unwrap();
+    listener.listen("event_store_appended").await.unwrap();
+    listener
+}
+
+async fn heard(listener: &mut PgListener) -> String {
+    tokio::time::timeout(LONG, listener.recv()).await.expect("it is told").unwrap().payload().to_owned()
+}
+
 #[tokio::test]
 async fn a_reader_is_woken_by_a_store_that_tells_and_one_notification_serves_many_appends() {
     let events = Events::new().await;
     let log = PgEventLog::listening(pool(&events.database.url("auditor"), 3).await);
     let app = connections(&events.database.url("app"), 4);
     let store = PgEventStore::telling(app, Duration::from_secs(3_600));
-    let mut wakeups = log.wakeups();
+    let (mut wakeups, mut listener) = (log.wakeups(), hears(&events).await);
     assert_eq!(wakeups.next(LONG).await, Woken::Told, "the listener is connected: look once");
     for _ in 0..20 {
         store.append(&tenant("acme"), &[append(aggregate(), Expected::None, 1)]).await.unwrap();
     }
     assert_eq!(wakeups.next(LONG).await, Woken::Told);
-    assert_eq!(wakeups.next(Duration::from_millis(100)).await, Woken::Waited, "the next is an hour away");
+    assert_eq!(heard(&mut listener).await, "");
+    events.connect("app").await.execute("notify event_store_appended, 'marker'").await.unwrap();
+    assert_eq!(heard(&mut listener).await, "marker", "the next is an hour away");
 }
 
 #[tokio::test]
 async fn an_append_notifies_nobody_by_itself() {
     let events = Events::new().await;
-    let log = PgEventLog::listening(pool(&events.database.url("auditor"), 3).await);
-    let mut wakeups = log.wakeups();
-    assert_eq!(wakeups.next(LONG).await, Woken::Told, "the listener is connected: look once");
+    let mut listener = hears(&events).await;
     events.store().await.append(&tenant("acme"), &[append(aggregate(), Expected::None, 1)]).await.unwrap();
-    // The notification below is the next one: the append sent none before it.
-    events.connect("app").await.execute("notify event_store_appended").await.unwrap();
-    assert_eq!(wakeups.next(LONG).await, Woken::Told);
-    assert_eq!(wakeups.next(Duration::from_millis(100)).await, Woken::Waited);
+    events.connect("app").await.execute("notify event_store_appended, 'marker'").await.unwrap();
+    assert_eq!(heard(&mut listener).await, "marker", "the append sent none before it");
 }

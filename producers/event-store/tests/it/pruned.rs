@@ -112,10 +112,10 @@ async fn an_archived_history_is_an_error_and_never_a_shorter_one() {
             .map(|events| events.iter().map(|e| e.version).collect())
     };
     let archived = |answer: Result<Vec<u64>, StoreError>| {
-        let Err(StoreError::Archived { aggregate_id, through_version }) = answer else {
+        let Err(StoreError::Archived { aggregate_id, from_version, through_version }) = answer else {
             panic!("{answer:?}")
         };
-        assert_eq!((aggregate_id, through_version), (p.acme, 3));
+        assert_eq!((aggregate_id, from_version, through_version), (p.acme, 1, 3));
     };
     let long_ago = events::Timestamp::from_micros(2);
     archived(load(0, Until::Now).await);
@@ -135,14 +135,48 @@ async fn an_archived_history_is_an_error_and_never_a_shorter_one() {
 }
 
 #[tokio::test]
-async fn a_range_that_came_back_can_be_read_again() {
+async fn a_range_is_back_when_its_events_are_as_they_left_and_an_archives_restoration_says_so() {
     let mut p = pruning().await;
+    let before = p.stored().await;
+    p.owner.execute("create table kept as select * from event_store where version <= 3").await.unwrap();
     p.prune(3, "archived", None).await.unwrap();
-    let back = "update pruned set restored_by = audit_id";
-    p.owner.execute(back).await.unwrap();
-    let rest = p.store.load(&tenant("acme"), p.acme, 0).await.unwrap();
-    assert_eq!(rest.len(), 2, "the read is let through");
-    assert!(p.refusal(back).await.contains("never changed"), "it comes back once");
+    let audit =
+        |action: &str| format!("select begin_restoration('acme', '{action}', 'me', 'why', 3, null, '{{}}');");
+    let (archive, backup) = (audit("restore-archive"), audit("restore-backup"));
+    let insert = |which: &str| {
+        format!(
+            "select restore_events('acme', (select max(audit_id) from store_audit), array_agg(position),
+                array_agg(aggregate_id), array_agg(aggregate_type), array_agg(version), array_agg(event_id),
+                array_agg(event_type), array_agg(payload), array_agg(event_data), array_agg(metadata),
+                array_agg(occurred_at), array_agg(recorded_at), array_agg(transaction_id::text::bigint))
+             from kept where {which};"
+        )
+    };
+    let (events, some) = (insert("true"), insert("version <= 2"));
+    let other = events.replace("array_agg(payload)", "array_agg(payload || '\\x00')");
+    let mark = "update pruned set restored_by = (select max(audit_id) from store_audit);";
+
+    const NOT_BACK: &str = "pruned_only_comes_back";
+    for (script, refusal) in [
+        (mark.to_owned(), "never changed"),
+        (format!("{backup} {events} {mark}"), "never changed"),
+        (format!("{archive} {mark}"), NOT_BACK),
+        (format!("{archive} {some} {mark}"), NOT_BACK),
+        (format!("{archive} {other} {mark}"), NOT_BACK),
+    ] {
+        let refused = p.refusal(&script).await;
+        assert!(refused.contains(refusal), "{script}: {refused}");
+        let load = p.store.load(&tenant("acme"), p.acme, 0).await;
+        assert!(matches!(load, Err(StoreError::Archived { .. })), "{script}: {load:?}");
+    }
+
+    let whole = format!(
+        "begin; {archive} {events} select mark_restored('acme', (select max(audit_id) from store_audit), 'a file'); commit"
+    );
+    p.owner.execute(sqlx::raw_sql(AssertSqlSafe(whole))).await.unwrap();
+    assert_eq!(p.store.load(&tenant("acme"), p.acme, 0).await.unwrap().len(), 5);
+    assert_eq!(p.stored().await, before);
+    assert!(p.refusal(&format!("{archive} {mark}")).await.contains("never changed"), "it comes back once");
 }
 
 #[tokio::test]
@@ -155,8 +189,8 @@ async fn a_delete_that_no_range_names_exactly_is_refused_and_so_is_a_range_witho
         "insert into store_audit (tenant_id, action, actor, reason) values ('acme', 'prune', 'me', 'why');";
     let range = |tenant: &str, to: i64, digest: &str| {
         format!(
-            "{audit} insert into pruned (tenant_id, aggregate_id, aggregate_type, from_version, to_version, reason, digest, audit_id)
-             values ('{tenant}', '{}', 'thing', 1, {to}, 'withdrawn', '{digest}', (select max(audit_id) from store_audit));",
+            "{audit} insert into pruned (tenant_id, aggregate_id, aggregate_type, from_version, to_version, reason, digest, last_position, audit_id)
+             values ('{tenant}', '{}', 'thing', 1, {to}, 'withdrawn', '{digest}', {to}, (select max(audit_id) from store_audit));",
             before[0].aggregate_id
         )
     };
@@ -245,7 +279,43 @@ async fn the_history_of_a_withdrawn_aggregate_begins_with_its_withdrawal() {
     let mut p = pruning().await;
     p.prune(2, "archived", None).await.unwrap();
     p.prune(4, "withdrawn", None).await.unwrap();
-    let load = async |until| p.store.load_until(&tenant("acme"), p.acme, 0, until).await.unwrap().len();
-    assert_eq!(load(Until::Now).await, 1, "what was archived before it does not count either");
-    assert_eq!(load(Until::Version(3)).await, 0);
+    let acme = tenant("acme");
+    let load = async |after, until| match p.store.load_until(&acme, p.acme, after, until).await {
+        Ok(events) => Ok(events.iter().map(|event| event.version).collect::<Vec<_>>()),
+        Err(StoreError::Withdrawn { aggregate_id, through_version }) if aggregate_id == p.acme => {
+            Err(through_version)
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(load(0, Until::Now).await, Ok(vec![5]), "what was archived before it does not count either");
+    assert_eq!(load(0, Until::Version(5)).await, Ok(vec![5]));
+    assert_eq!(load(4, Until::Version(4)).await, Ok(vec![]));
+    // What was before is not there to be asked for.
+    let at = events::Timestamp::from_micros;
+    for until in [
+        Until::Version(1),
+        Until::Version(4),
+        Until::Occurred(at(4)),
+        Until::Recorded(at(0)),
+        Until::Position(4),
+    ] {
+        assert_eq!(load(0, until).await, Err(4), "{until:?}");
+    }
+    for until in [Until::Occurred(at(5)), Until::Recorded(at(i64::MAX / 2)), Until::Position(5)] {
+        assert_eq!(load(0, until).await, Ok(vec![5]), "{until:?}");
+    }
+    let elsewhere = p.store.load_until(&tenant("other"), p.acme, 0, Until::Version(1)).await.unwrap();
+    assert_eq!(elsewhere, [], "another tenant learns nothing of it");
+}
+
+#[tokio::test]
+async fn a_removed_tenants_last_events_leave_and_no_reader_stands_beyond_the_log() {
+    let mut p = pruning().await;
+    let newest = append(p.acme, Expected::Exactly(5), 1);
+    p.store.append(&tenant("acme"), &[newest]).await.unwrap();
+    assert_eq!(p.log.settled_position().await.unwrap(), 11);
+    p.prune(6, "tenant-removed", None).await.unwrap();
+    assert_eq!(p.stored().await.last().unwrap().position, 10);
+    assert_eq!(p.log.settled_position().await.unwrap(), 11);
+    assert_eq!(p.log.read_all(11, 10).await.unwrap(), []);
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use agents::execution::{Progress, Rejection};
 use agents::{CompleteExecution, Ended, Execution, ExecutionCommand, RecordModelCall, StartExecution};
 use event_store::{
-    AppendError, Codec, Context, EventStore, ExecuteError, Executed, IdempotencyKey, Repository, Until,
+    AppendError, Codec, Context, EventStore, ExecuteError, Executed, IdempotencyKey, Repository, StateError,
+    StoreError, Until,
 };
 use events::{EventId, ExecutionEvent, ExecutionId, Metadata, Timestamp};
 use uuid::Uuid;
@@ -234,6 +235,46 @@ async fn copies_of_a_command_are_answered_and_not_decided_again_in_memory() {
 #[tokio::test]
 async fn copies_of_a_command_are_answered_and_not_decided_again_in_postgres() {
     copies_of_a_command(Events::new().await.store().await).await;
+}
+
+#[tokio::test]
+async fn a_copy_of_a_command_is_answered_when_its_events_have_left_the_store() {
+    let (events, acme, id) = (Events::new().await, tenant("acme"), ExecutionId(Uuid::now_v7()));
+    let executions = executions(events.store().await);
+    let ask = async |command: ExecutionCommand, name: &str| {
+        let idempotency = Some(IdempotencyKey::new(name, name.as_bytes()).unwrap());
+        executions.execute(&acme, id.into(), command, &Context { idempotency, ..context() }).await
+    };
+    ask(start(id), "start").await.unwrap();
+    for step in 1..=4 {
+        ask(call(id, step), &format!("call-{step}")).await.unwrap();
+    }
+    let prune = async |reason: &str, through: i64| {
+        sqlx::query(
+            "select prune_events('acme', $1, 'me', 'why', array[$2], array[$3::bigint], null, 'a file')",
+        )
+        .bind(reason)
+        .bind(id.0)
+        .bind(through)
+        .execute(&events.owner)
+        .await
+        .unwrap();
+    };
+    let gone = |version| Executed { events: vec![], version, repeated: true };
+
+    // The state cannot be loaded, and what the command led to is in an archive.
+    prune("archived", 2).await;
+    assert_eq!(ask(call(id, 1), "call-1").await.unwrap(), gone(2));
+    let there = ask(call(id, 3), "call-3").await.unwrap();
+    assert_eq!((there.events.len(), there.version, there.repeated), (1, 4, true));
+    let new = ask(call(id, 5), "call-5").await;
+    assert!(
+        matches!(new, Err(ExecuteError::State(StateError::Load(StoreError::Archived { .. })))),
+        "{new:?}"
+    );
+    // What it led to was withdrawn and is gone for good.
+    prune("withdrawn", 4).await;
+    assert_eq!(ask(call(id, 3), "call-3").await.unwrap(), gone(4));
 }
 
 /// Some of them load before the first has committed, some after: the rules then refuse to start twice.

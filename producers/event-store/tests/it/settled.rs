@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use event_store::{EventLog, EventStore, Expected, PgEventStore};
+use event_store::{EventLog, EventStore, Expected, Filter, PgEventStore};
 use sqlx::{Connection, Executor};
 
 use crate::fixture::{Events, aggregate, append, tenant};
@@ -39,6 +39,61 @@ async fn a_gap_that_nobody_can_fill_any_more_is_passed() {
     transaction.rollback().await.unwrap();
     store.append(&acme, &[append(aggregate(), Expected::None, 1)]).await.unwrap();
     assert_eq!(log.read_all(0, 100).await.unwrap()[0].position, 3);
+}
+
+/// Takes positions and gives them up.
+async fn roll_back_an_append(events: &Events, count: i64) {
+    let mut app = events.connect("app").await;
+    let mut transaction = app.begin().await.unwrap();
+    PgEventStore::append_within(
+        &mut transaction,
+        &tenant("acme"),
+        &[append(aggregate(), Expected::None, count)],
+    )
+    .await
+    .unwrap();
+    transaction.rollback().await.unwrap();
+}
+
+/// What a server forgets that crashes: the numbers that a rolled back append took are not on its disk yet.
+#[tokio::test]
+async fn a_reader_misses_nothing_when_a_crash_takes_the_sequence_back() {
+    let (events, acme) = (Events::new().await, tenant("acme"));
+    let (store, log) = (events.store().await, events.log().await);
+    store.append(&acme, &[append(aggregate(), Expected::None, 2)]).await.unwrap();
+    roll_back_an_append(&events, 1).await;
+    let slice = log.read(&Filter::all(), 0, 100).await.unwrap();
+    assert_eq!((slice.through, slice.settled), (2, 2), "the gap at the end has not settled");
+
+    events.owner.execute("select setval('event_store_position_seq', 2)").await.unwrap();
+    let appended = store.append(&acme, &[append(aggregate(), Expected::None, 1)]).await.unwrap();
+    assert_eq!(appended.aggregates[0].first_position, 3, "the position is given a second time");
+    assert_eq!(log.read_all(slice.through, 100).await.unwrap().len(), 1);
+}
+
+/// As a restore does it, which sets the sequence before its rows can be seen.
+#[tokio::test]
+async fn nothing_settles_because_the_sequence_ran_ahead() {
+    let (events, acme) = (Events::new().await, tenant("acme"));
+    let (store, log) = (events.store().await, events.log().await);
+    events.owner.execute("select setval('event_store_position_seq', 50)").await.unwrap();
+    assert_eq!(log.settled_position().await.unwrap(), 0);
+    store.append(&acme, &[append(aggregate(), Expected::None, 1)]).await.unwrap();
+    assert_eq!(log.settled_position().await.unwrap(), 51);
+}
+
+#[tokio::test]
+async fn an_announcement_from_a_moment_ago_makes_no_reader_stand_beyond_the_log() {
+    let (events, acme) = (Events::new().await, tenant("acme"));
+    let (store, log) = (events.store().await, events.log().await);
+    store.append(&acme, &[append(aggregate(), Expected::None, 3)]).await.unwrap();
+    // It looked at the sequence before these three took theirs, and announces what it saw only now.
+    let mut late = events.connect("app").await;
+    let mut late = late.begin().await.unwrap();
+    late.execute("select pg_advisory_xact_lock_shared(x'4d52'::integer, 1)").await.unwrap();
+    assert_eq!(log.settled_position().await.unwrap(), 1);
+    let slice = log.read(&Filter::all(), 3, 10).await.unwrap();
+    assert_eq!((slice.events, slice.through, slice.settled), (vec![], 3, 3));
 }
 
 #[tokio::test]

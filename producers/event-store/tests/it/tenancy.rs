@@ -9,6 +9,9 @@ use tokio::task::JoinSet;
 
 use crate::fixture::{Events, aggregate, append, connections, tenant};
 
+/// A wait that no passing test sees the end of.
+const LONG: Duration = Duration::from_secs(60);
+
 /// Rows of `event_store` that a statement touched, in a transaction of its own, by any plan.
 async fn touched(app: &mut PgConnection, statement: &'static str, id: AggregateId) -> i64 {
     let mut transaction = app.begin().await.unwrap();
@@ -25,7 +28,7 @@ async fn touched(app: &mut PgConnection, statement: &'static str, id: AggregateI
 
 #[tokio::test]
 async fn another_tenants_history_costs_what_an_unknown_one_costs() {
-    const LOAD: &str = "select * from read_aggregate('other', $1, 0, null, null, null, 1000)";
+    const LOAD: &str = "select * from read_aggregate('other', $1, 0, null, null, null, null, 1000)";
     const APPEND: &str =
         "select * from append_events('other', array[$1::uuid], array['thing'], array[7::bigint], array[1],
         array[gen_random_uuid()], array['ThingHappened'], array['\\x000000000142'::bytea], array['{}'::jsonb],
@@ -53,7 +56,7 @@ async fn another_tenants_history_costs_what_an_unknown_one_costs() {
         events.connect("owner").await.execute("analyze event_store").await.unwrap();
     }
     // The count can tell: their own tenant does touch them.
-    let own = "select * from read_aggregate('acme', $1, 0, null, null, null, 1000)";
+    let own = "select * from read_aggregate('acme', $1, 0, null, null, null, null, 1000)";
     assert!(touched(&mut app, own, theirs).await >= 500);
 }
 
@@ -97,10 +100,23 @@ async fn appends_that_are_cancelled_half_way_leak_nothing_and_are_whole_or_absen
     PgEventStore::append_within(&mut holder, &tenant("acme"), &[append(busy, Expected::Any, 1)])
         .await
         .unwrap();
+    let mut looking = events.connect("app").await;
+    let mut seen: Vec<i32> = vec![];
     for _ in 0..6 {
         let (acme, pair) = (tenant("acme"), [append(busy, Expected::Any, 2)]);
-        let waiting = store.append(&acme, &pair);
-        tokio::time::timeout(Duration::from_millis(50), waiting).await.expect_err("it waits for the holder");
+        let waits = testkit::eventually("it waits for the holder", LONG, async || {
+            let waiting =
+                "select pid from pg_locks where locktype = 'advisory' and not granted and database = (
+                select oid from pg_database where datname = current_database())";
+            let pids: Vec<i32> = sqlx::query_scalar(waiting).fetch_all(&mut looking).await.unwrap();
+            let is_new = pids.iter().any(|pid| !seen.contains(pid));
+            seen.extend(pids);
+            is_new
+        });
+        tokio::select! {
+            appended = store.append(&acme, &pair) => panic!("the holder has the aggregate: {appended:?}"),
+            () = waits => {} // and the append is cancelled
+        }
         // Another tenant takes the place that became free.
         let theirs = aggregate();
         store.append(&tenant("other"), &[append(theirs, Expected::None, 1)]).await.unwrap();

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use event_store::{EventLog, EventStore, Filter, PgEventLog, PgEventStore, Slice};
-use sqlx::Executor;
+use event_store::{EventLog, EventStore, Filter, PgEventLog, PgEventStore, Slice, StoreError};
 use subscriptions::{Config, Delivery, Metrics, Subscription};
 
 use crate::fixture::{Events, LONG, acme, append, ids, in_memory, pool};
@@ -104,25 +103,46 @@ async fn a_subscriber_whose_notifications_are_lost_still_gets_everything() {
     let events = Events::new().await;
     let auditor = pool(&events.database.url("auditor"), 3).await;
     let log = PgEventLog::listening(auditor);
-    // This store tells nobody, and the listener's session is ended.
-    let store = events.store();
+    // The store tells once, of the first append, and the listener's session is ended before that.
+    let store = PgEventStore::telling(events.app(2), LONG * 60);
     let metrics = Metrics::new("deaf");
     let config = Config { look_every: Duration::from_millis(20), ..Config::default() };
     let mut subscription = Subscription::new(log, Filter::all(), 0, config).counted(metrics.clone());
     assert_eq!(subscription.next().await.unwrap(), Delivery::CaughtUp { position: 0 });
     // Whoever listens can be seen by its own role only; a role may end its own sessions.
-    events
-        .connect("auditor")
-        .await
-        .execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity
-             where datname = current_database() and pid <> pg_backend_pid() and usename = 'auditor' and query ilike 'listen%'",
-        )
-        .await
-        .unwrap();
+    let mut ends = events.connect("auditor").await;
+    let mut ended = 0;
+    testkit::eventually("the listener is connected", LONG, async || {
+        let end = "select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid() and usename = 'auditor' and query ilike 'listen%'";
+        ended = sqlx::query_scalar::<_, i64>(end).fetch_one(&mut ends).await.unwrap();
+        ended > 0
+    })
+    .await;
+    assert_eq!(ended, 1, "one session listens");
     for position in 1..=5 {
         store.append(&acme(), &[append(1)]).await.unwrap();
         assert_eq!(slice(subscription.next().await.unwrap()).through, position);
     }
     assert!(metrics.waited.get() > 0);
+}
+
+async fn beyond_the_log(store: &impl EventStore, log: &impl EventLog) {
+    store.append(&acme(), &[append(2)]).await.unwrap();
+    // It was at 5 when the store was restored from a backup that has two events.
+    let mut subscription = Subscription::new(log, Filter::all(), 5, Config::default());
+    let refused = subscription.next().await.unwrap_err();
+    assert!(matches!(refused, StoreError::AheadOfLog { position: 5, settled: 2 }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_subscriber_that_remembers_another_log_stops_and_says_so_in_memory() {
+    let store = in_memory();
+    beyond_the_log(&store, &store).await;
+}
+
+#[tokio::test]
+async fn a_subscriber_that_remembers_another_log_stops_and_says_so_in_postgres() {
+    let events = Events::new().await;
+    beyond_the_log(&events.store(), &events.log().await).await;
 }
