@@ -1,4 +1,4 @@
-//! The log once more: every wanted event up to now, from the first one or from where a replay left off.
+//! The log once more: every wanted event that is in the store up to now, from the first one or from where a replay left off.
 //!
 //! [`replay`] reads ahead in large slices and hands each aggregate's events to one of several workers, always the same one, in
 //! order. It promises:
@@ -8,7 +8,12 @@
 //!   `through` in the transaction of the batch ([`Effect::checkpoints`] answers them);
 //! - trouble that may pass is waited out, a bounded number of times; an event that cannot be applied is named in the
 //!   [`Report`], and others go on, until there are too many;
-//! - at most a few slices are in memory.
+//! - a replay that stops says what could not be applied until then ([`Stopped`]);
+//! - versions that are in an archive are not replayed in silence as if they had never been: the [`Report`] names them as
+//!   missing. What was withdrawn and is gone for good does not count. Archived events that come back keep their old places:
+//!   a replay whose checkpoints are beyond them does not meet them;
+//! - checkpoints beyond the log are those of another one (an older backup was restored), and an error;
+//! - at most a few slices of events are in memory, and the list of what left the store.
 //!
 //! Aggregates are spread over [`LANES`] lanes by their ids; a worker has some of the lanes, so the number of workers may
 //! change between two runs. It does not know what the effect is or where it is kept.
@@ -46,6 +51,6 @@ mod run;
 mod worker;
 
 pub use effect::{Batch, Effect, Failure, LANES, lane};
-pub use error::Error;
+pub use error::{Error, Stopped};
 pub use progress::Progress;
 pub use run::{Config, Report, replay};

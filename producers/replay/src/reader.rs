@@ -28,7 +28,8 @@ pub(crate) async fn read_ahead<L: EventLog>(
     Ok(())
 }
 
-async fn read<L: EventLog>(
+/// One slice; trouble that may pass is waited out.
+pub(crate) async fn read<L: EventLog>(
     log: &L,
     filter: &Filter,
     position: u64,

@@ -16,23 +16,32 @@ pub(crate) struct Share {
     pub(crate) through: u64,
 }
 
-/// What could not be applied, by all workers; bounded.
-#[derive(Debug, Default)]
-pub(crate) struct Failures(Mutex<Vec<Failure>>);
+/// What could not be applied, by all workers: the first so many, and how many in all.
+#[derive(Debug)]
+pub(crate) struct Failures {
+    max: usize,
+    found: Mutex<(Vec<Failure>, u64)>,
+}
 
 impl Failures {
-    /// Adds some; how many there are now.
-    fn add(&self, more: Vec<Failure>) -> usize {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.extend(more);
-        all.len()
+    pub(crate) fn at_most(max: usize) -> Self {
+        Self { max, found: Mutex::default() }
     }
 
-    /// All of them, by position.
-    pub(crate) fn take(&self) -> Vec<Failure> {
-        let mut all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        all.sort_by_key(|failure| failure.position);
-        all
+    /// Adds some; whether these are too many.
+    fn add(&self, more: Vec<Failure>) -> bool {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let (kept, all) = &mut *found;
+        *all += more.len() as u64;
+        kept.extend(more.into_iter().take(self.max.saturating_sub(kept.len())));
+        *all > self.max as u64
+    }
+
+    /// Those that were kept, by position, and how many there are.
+    pub(crate) fn take(&self) -> (Vec<Failure>, u64) {
+        let (mut kept, all) = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
+        kept.sort_by_key(|failure| failure.position);
+        (kept, all)
     }
 }
 
@@ -90,8 +99,8 @@ async fn step<E: Effect>(
         }
     };
     checkpoints.insert(lane, through);
-    if !failed.is_empty() && failures.add(failed) > config.failures_max {
-        return Err(Error::TooManyFailures(failures.take()));
+    if failures.add(failed) {
+        return Err(Error::TooManyFailures { max: config.failures_max });
     }
     Ok(())
 }

@@ -4,9 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use event_store::{Append, EventStore, Expected, Filter, InMemoryEventStore, NewEvent, StoredEvent};
+use event_store::{
+    Append, EventStore, Expected, Filter, InMemoryEventStore, NewEvent, StoreError, StoredEvent,
+};
 use events::{AggregateId, EventId, Metadata, Timestamp};
-use replay::{Batch, Config, Effect, Error, Failure, LANES, Progress, lane, replay};
+use replay::{Batch, Config, Effect, Error, Failure, LANES, Progress, Stopped, lane, replay};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -102,7 +104,7 @@ async fn run(
     store: &Arc<InMemoryEventStore>,
     effect: &Arc<Seen>,
     config: Config,
-) -> Result<replay::Report, Error<Trouble>> {
+) -> Result<replay::Report, Stopped<Trouble>> {
     replay(store.clone(), Filter::all(), effect.clone(), config, |_| {}, &CancellationToken::new()).await
 }
 
@@ -130,7 +132,7 @@ async fn a_replay_goes_on_from_its_checkpoints_with_another_number_of_workers() 
     let store = filled().await;
     let effect = Arc::new(Seen { dies_after: Some(AtomicU32::new(20)), ..Seen::default() });
     let died = run(&store, &effect, slices_of(17)).await.unwrap_err();
-    assert!(matches!(died, Error::Effect { .. }), "{died}");
+    assert!(matches!(died.source, Error::Effect { .. }), "{died:?}");
     let (events, checkpoints) =
         (effect.events.lock().unwrap().clone(), effect.checkpoints.lock().unwrap().clone());
     assert!(!events.is_empty() && events.len() < 200, "{} took effect before", events.len());
@@ -153,7 +155,8 @@ async fn trouble_that_passes_is_waited_out_and_other_trouble_names_the_batch() {
 
     let effect = Arc::new(Seen { trouble: AtomicU32::new(u32::MAX), ..Seen::default() });
     let gave_up = run(&store, &effect, Config { attempts_max: 2, ..slices_of(50) }).await.unwrap_err();
-    assert!(gave_up.to_string().contains("after position 0, up to 50, had no effect"), "{gave_up}");
+    let why = gave_up.source.to_string();
+    assert!(why.contains("after position 0, up to 50, had no effect"), "{why}");
 }
 
 #[tokio::test]
@@ -176,8 +179,33 @@ async fn events_that_cannot_be_applied_are_named_and_others_go_on() {
     let ids: BTreeSet<_> = failures.iter().map(|failure| failure.event_id).collect();
     assert_eq!(ids.len(), 40);
 
-    let (refused, _) = bad(10).await;
-    assert!(matches!(refused, Err(Error::TooManyFailures(failures)) if failures.len() > 10));
+    let refused = bad(10).await.0.unwrap_err();
+    assert!(matches!(refused.source, Error::TooManyFailures { max: 10 }), "{refused:?}");
+    assert!(refused.failed > 10 && refused.failures.len() == 10, "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_replay_that_stops_says_what_could_not_be_applied_until_then() {
+    let store = filled().await;
+    // The first slice has the first events of all, which is at most a batch for each of 16 lanes; trouble comes later.
+    let effect =
+        Arc::new(Seen { bad_version: Some(1), dies_after: Some(AtomicU32::new(30)), ..Seen::default() });
+    let stopped = run(&store, &effect, Config { workers: 1, ..slices_of(40) }).await.unwrap_err();
+    assert!(matches!(stopped.source, Error::Effect { .. }), "{stopped:?}");
+    assert_eq!((stopped.failed, stopped.failures.len()), (40, 40));
+    assert!(stopped.failures.iter().all(|failure| failure.position <= 40), "{stopped:?}");
+}
+
+#[tokio::test]
+async fn checkpoints_beyond_the_log_are_those_of_another() {
+    let store = filled().await;
+    let effect = Arc::new(Seen { checkpoints: Mutex::new(HashMap::from([(3, 201)])), ..Seen::default() });
+    let stopped = run(&store, &effect, slices_of(50)).await.unwrap_err();
+    let ahead = StoreError::AheadOfLog { position: 201, settled: 200 }.to_string();
+    assert!(
+        matches!(&stopped.source, Error::Log { after: 201, source } if source.to_string() == ahead),
+        "{stopped:?}"
+    );
 }
 
 #[tokio::test]

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use event_store::{Checkpoint, Connections, Filter, PgEventLog, PgEventStore, migrate};
-use replay::{Batch, Config, Effect, Error, Failure, replay};
+use event_store::{Checkpoint, Connections, EventStore, Filter, PgEventLog, PgEventStore, migrate};
+use events::{AggregateId, TenantId};
+use replay::{Batch, Config, Effect, Error, Failure, Stopped, replay};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor, PgPool};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::in_memory::fill;
+use crate::in_memory::{append, fill};
 
 /// Writes down each event, beside its lane's checkpoint.
 struct WriteDown {
@@ -97,7 +99,7 @@ async fn a_replay_that_is_cut_short_again_and_again_takes_each_effect_once() {
                     break;
                 }
                 // A commit of the last life was under way, and came after this one asked where it is.
-                Err(Error::Effect { source: WriteError::Moved(_), .. }) => {}
+                Err(Stopped { source: Error::Effect { source: WriteError::Moved(_), .. }, .. }) => {}
                 Err(error) => panic!("{error}"),
             },
             () = killed => {}
@@ -109,4 +111,57 @@ async fn a_replay_that_is_cut_short_again_and_again_takes_each_effect_once() {
         .await
         .unwrap();
     assert_eq!(written, (200, 200));
+}
+
+#[tokio::test]
+async fn what_is_in_archives_is_named_and_what_was_withdrawn_is_not() {
+    let database = testkit::events_database().await;
+    let owner = pool(&database.url("owner")).await;
+    migrate(&owner).await.unwrap();
+    owner
+        .execute("create table written (event_id uuid); grant insert, select on written to app")
+        .await
+        .unwrap();
+    let connections =
+        Connections::new(database.url("app").parse().unwrap(), 2, std::time::Duration::from_secs(10));
+    let store = PgEventStore::new(connections);
+    let (acme, other): (TenantId, TenantId) = ("acme".parse().unwrap(), "other".parse().unwrap());
+    let [archived, withdrawn, restarted, theirs] = [(); 4].map(|()| AggregateId(Uuid::now_v7()));
+    for (tenant, id) in [(&acme, archived), (&acme, withdrawn), (&acme, restarted), (&other, theirs)] {
+        store.append(tenant, &[append(id, 0, 5)]).await.unwrap();
+    }
+    let prune = async |tenant: &TenantId, reason: &str, id: AggregateId, through: i64| {
+        sqlx::query("select prune_events($1, $2, 'me', 'why', array[$3], array[$4::bigint], null, 'a file')")
+            .bind(tenant.as_str())
+            .bind(reason)
+            .bind(id.0)
+            .bind(through)
+            .execute(&owner)
+            .await
+            .unwrap();
+    };
+    prune(&acme, "archived", archived, 3).await;
+    prune(&acme, "archived", withdrawn, 2).await;
+    prune(&acme, "withdrawn", withdrawn, 4).await;
+    prune(&acme, "withdrawn", restarted, 2).await;
+    prune(&acme, "archived", restarted, 4).await;
+    prune(&other, "archived", theirs, 1).await;
+
+    let (app, log) =
+        (pool(&database.url("app")).await, PgEventLog::new(pool(&database.url("auditor")).await));
+    let run = async || {
+        let checkpoint = Checkpoint::of("written");
+        let effect = WriteDown { app: app.clone(), checkpoint, committed: AtomicUsize::new(0) };
+        let filter = Filter { tenant: Some(acme.clone()), ..Filter::all() };
+        let stop = CancellationToken::new();
+        replay(log.clone(), filter, Arc::new(effect), Config::default(), |_| {}, &stop).await.unwrap()
+    };
+    let report = run().await;
+    let missing: Vec<_> = report
+        .missing
+        .iter()
+        .map(|range| (range.aggregate_id, range.from_version, range.to_version))
+        .collect();
+    assert_eq!((report.progress.events, missing), (4, vec![(archived, 1, 3), (restarted, 3, 4)]));
+    assert_eq!(run().await.missing, [], "they were named when they were passed");
 }
