@@ -75,26 +75,28 @@ impl ArchivedEvents {
         after_version: u64,
         until: Until,
     ) -> Result<Vec<StoredEvent>, ReadError> {
-        let through = match store.load_until(tenant, aggregate_id, after_version, until).await {
-            Err(StoreError::Archived { through_version, .. }) => through_version,
+        let (from, through) = match store.load_until(tenant, aggregate_id, after_version, until).await {
+            // What was withdrawn and is gone for good is not missed.
+            Err(StoreError::Archived { from_version, through_version, .. }) => {
+                (from_version.max(after_version + 1), through_version)
+            }
             answer => return Ok(answer?),
         };
-        let reader = self.clone();
-        let (of, tenant_id) = (tenant.clone(), aggregate_id);
+        let (reader, tenant_id) = (self.clone(), tenant.clone());
         let archived =
-            tokio::task::spawn_blocking(move || reader.archived(&of, tenant_id, after_version, through));
+            tokio::task::spawn_blocking(move || reader.archived(&tenant_id, aggregate_id, from, through));
         let mut events = archived.await.map_err(|_| Error::Ended)??;
         events.extend(store.load(tenant, aggregate_id, after_version.max(through)).await?);
         cut(&mut events, until);
         Ok(events)
     }
 
-    /// The archived versions above `after` up to `through`, in order, none missing.
+    /// The archived versions from `from` up to `through`, in order, none missing.
     fn archived(
         &self,
         tenant: &TenantId,
         aggregate_id: AggregateId,
-        after: u64,
+        from: u64,
         through: u64,
     ) -> Result<Vec<StoredEvent>, ReadError> {
         let mut found: Vec<StoredEvent> = vec![];
@@ -102,7 +104,7 @@ impl ArchivedEvents {
             for row in folder.events()? {
                 let row = row?;
                 let version = row.version.unsigned_abs();
-                if row.aggregate_id == aggregate_id && (after + 1..=through).contains(&version) {
+                if row.aggregate_id == aggregate_id && (from..=through).contains(&version) {
                     found.push(stored(row, folder)?);
                 }
             }
@@ -110,8 +112,8 @@ impl ArchivedEvents {
         // An archive that was restored and taken again has the same events.
         found.sort_by_key(|event| event.version);
         found.dedup_by_key(|event| event.version);
-        let gapless = (after + 1..).zip(&found).take_while(|(version, event)| *version == event.version);
-        let version = after + 1 + gapless.count() as u64;
+        let gapless = (from..).zip(&found).take_while(|(version, event)| *version == event.version);
+        let version = from + gapless.count() as u64;
         if version <= through {
             return Err(ReadError::NotFound { aggregate_id, version, directory: self.directory.clone() });
         }
@@ -145,11 +147,14 @@ fn cut(events: &mut Vec<StoredEvent>, until: Until) {
     let keep = match until {
         Until::Now => return,
         Until::Version(version) => events.partition_point(|event| event.version <= version),
-        Until::Occurred(at) => {
-            events.iter().rposition(|event| event.occurred_at <= at).map_or(0, |last| last + 1)
-        }
+        Until::Occurred(at) => after_last(events, |event| event.occurred_at <= at),
+        Until::Recorded(at) => after_last(events, |event| event.recorded_at <= at),
         Until::Position(position) => events.partition_point(|event| event.position <= position),
-        Until::Recorded(at) => events.partition_point(|event| event.recorded_at <= at),
     };
     events.truncate(keep);
+}
+
+/// How many events there are up to the last that is so; a clock may have been put back in between.
+fn after_last(events: &[StoredEvent], is_so: impl Fn(&StoredEvent) -> bool) -> usize {
+    events.iter().rposition(is_so).map_or(0, |last| last + 1)
 }

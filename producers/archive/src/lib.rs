@@ -45,7 +45,7 @@ pub use backup::backup;
 pub use error::Error;
 pub use folder::{Events, Folder, Lines};
 pub use manifest::{DatabaseFacts, FORMAT, FileFacts, Kind, Manifest, SlotFacts, Table};
-pub use restoration::{bring_back, publish_again};
+pub use restoration::{LostKey, bring_back, publish_again};
 pub use restore::restore;
 pub use row::EventRow;
 pub use streams::{ArchiveState, Listed, Wanted, archive_streams, list, restore_streams};

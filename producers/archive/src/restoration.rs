@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use event_store::Deed;
+use serde::Serialize;
 use serde_json::{Value, json};
+use sqlx::types::Uuid;
 use sqlx::{Acquire, PgConnection};
 
 use crate::EventRow;
@@ -28,6 +30,15 @@ pub(crate) async fn begin(
         .fetch_one(connection)
         .await
         .doing(format!("write the audit row of {action}"))
+}
+
+/// A data subject's key that events were sealed with, and that no store has any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LostKey {
+    /// Whose data.
+    pub tenant_id: String,
+    /// The key, as the events name it.
+    pub key_id: Uuid,
 }
 
 /// Whether events keep their positions or get new ones.
@@ -80,8 +91,15 @@ fn moment(row: &EventRow, micros: i64) -> Result<DateTime<Utc>, Error> {
 /// Puts events into the store that it lost and somebody else still has: with their own ids, versions and times, at new
 /// positions, each aggregate's in order behind what the store has of it; all or nothing. They are not published again.
 /// Needs a connection as `owner`. Appends wait meanwhile.
-pub async fn bring_back(owner: &mut PgConnection, deed: &Deed, mut rows: Vec<EventRow>) -> Result<(), Error> {
+///
+/// Personal texts whose key the store has not are lost: they read as erased from now on. Answers these keys.
+pub async fn bring_back(
+    owner: &mut PgConnection,
+    deed: &Deed,
+    mut rows: Vec<EventRow>,
+) -> Result<Vec<LostKey>, Error> {
     const BATCH: usize = 1000;
+    let mut lost = vec![];
     let mut transaction = owner.begin().await.doing("begin to bring events back")?;
     sqlx::query("lock table event_store in exclusive mode")
         .execute(&mut *transaction)
@@ -96,9 +114,18 @@ pub async fn bring_back(owner: &mut PgConnection, deed: &Deed, mut rows: Vec<Eve
         let audit = begin(&mut transaction, tenant, "reconcile-store", deed, amount, &details).await?;
         for batch in of_tenant.chunks(BATCH) {
             insert(&mut transaction, tenant, audit, Positions::New, batch).await?;
+            let keys: Vec<Uuid> = sqlx::query_scalar("select note_lost_keys($1, $2, $3)")
+                .bind(tenant)
+                .bind(audit)
+                .bind(batch.iter().map(|row| row.event_id.0).collect::<Vec<_>>())
+                .fetch_all(&mut *transaction)
+                .await
+                .doing(format!("look for the keys of {} events of tenant {tenant}", batch.len()))?;
+            lost.extend(keys.into_iter().map(|key_id| LostKey { tenant_id: tenant.clone(), key_id }));
         }
     }
-    transaction.commit().await.doing("commit the events that were brought back")
+    transaction.commit().await.doing("commit the events that were brought back")?;
+    Ok(lost)
 }
 
 /// Writes outbox rows again for events that are stored, in the order of their positions. Needs a connection as `owner`.

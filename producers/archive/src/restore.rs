@@ -51,6 +51,8 @@ pub async fn restore(
     restoring.tables(&tables).await?;
     restoring.events(&mut seen).await?;
     restoring.compare().await?;
+    // The sequence knows no transactions, so others see this before the rows. Nothing is settled by it: followers go no
+    // further than the last event they see (0029_settled_position.sql of the event store).
     sqlx::query("select setval('event_store_position_seq', greatest($1, 1), $1 > 0)")
         .bind(facts.last_position)
         .execute(&mut *transaction)

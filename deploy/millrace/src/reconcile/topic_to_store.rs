@@ -53,7 +53,11 @@ pub(super) async fn run(args: &ReconcileArgs) -> anyhow::Result<Exit> {
             rows.append(lost);
         }
         if !rows.is_empty() {
-            archive::bring_back(&mut args.owner().await?, &args.deed(), rows).await?;
+            for archive::LostKey { tenant_id, key_id } in
+                archive::bring_back(&mut args.owner().await?, &args.deed(), rows).await?
+            {
+                eprintln!("key {key_id} of tenant {tenant_id} is lost: what it sealed reads as [erased]");
+            }
         }
     }
     for (findings, _) in &found {

@@ -22,9 +22,13 @@ impl Events {
         let database = testkit::events_database().await;
         let owner = PgPoolOptions::new().max_connections(1).connect(&database.url("owner")).await.unwrap();
         event_store::migrate(&owner).await.unwrap();
-        let options = database.url("app").parse().unwrap();
-        let store = PgEventStore::new(Connections::new(options, 4, std::time::Duration::from_secs(10)));
+        let store = PgEventStore::new(app(&database));
         Self { database, store }
+    }
+
+    /// More connections of the role that appends.
+    pub(crate) fn connections(&self) -> Connections {
+        app(&self.database)
     }
 
     pub(crate) async fn connect(&self, role: &str) -> PgConnection {
@@ -71,6 +75,10 @@ impl Events {
             PgConnection::connect_with(&options.database(self.database.name())).await.unwrap();
         sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut superuser).await.unwrap()
     }
+}
+
+fn app(database: &Database) -> Connections {
+    Connections::new(database.url("app").parse().unwrap(), 4, std::time::Duration::from_secs(10))
 }
 
 pub(crate) fn deed() -> Deed {

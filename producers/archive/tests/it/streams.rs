@@ -98,6 +98,26 @@ async fn an_archived_stream_is_read_from_where_it_is() {
 }
 
 #[tokio::test]
+async fn an_archived_stream_that_was_withdrawn_before_is_read_from_its_withdrawal_on() {
+    let (events, directory) = (Events::new().await, TempDir::new().unwrap());
+    let (stream, acme) = (aggregate(), tenant("acme"));
+    events.append("acme", stream, 9).await;
+    let whole = events.store.load(&acme, stream, 0).await.unwrap();
+    archived(&events, &directory, &[(stream, Some(2))]).await.unwrap();
+    sqlx::query("select prune_events('acme', 'withdrawn', 'me', 'why', array[$1], array[4::bigint])")
+        .bind(stream.0)
+        .execute(&mut events.connect("owner").await)
+        .await
+        .unwrap();
+    archived(&events, &directory, &[(stream, Some(7))]).await.unwrap();
+
+    let reader = ArchivedEvents::open(directory.path()).unwrap();
+    let read = async |after, until| reader.load_until(&events.store, &acme, stream, after, until).await;
+    assert_eq!(read(0, Until::Now).await.unwrap(), whole[4..], "3 and 4 are gone and do not count");
+    assert_eq!(read(5, Until::Version(8)).await.unwrap(), whole[5..8]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_archived_is_named_and_nothing_leaves() {
     let (events, directory) = (Events::new().await, TempDir::new().unwrap());
     let (stream, other) = (aggregate(), aggregate());
