@@ -161,25 +161,25 @@ impl Range {
         let Pruned { tenant, aggregate_id, from_version, to_version, reason, digest, .. } = &self.pruned;
         let range = format!("versions {from_version} to {to_version}, {reason}");
         let lacking = || (*from_version..=*to_version).filter(|version| !self.versions.contains_key(version));
-        let (kind, version, detail) = if let (Some(first), Some(last)) = (lacking().next(), lacking().last())
-        {
-            // When they were recorded is no longer known; but they expire in order, the oldest first.
-            if topic.may_have_expired(&self.pruned.topic, *aggregate_id, last, None) {
-                topic.expired(lacking().count());
-                return None;
-            }
-            (Kind::Missing, first, format!("the topic lacks {} events of {range}", lacking().count()))
-        } else {
-            let mut sum = Sum::default();
-            for (version, (event_id, content)) in &self.versions {
-                sum.add(*aggregate_id, *version, *event_id, *content);
-            }
-            if sum == *digest {
-                return None;
-            }
-            let detail = format!("the events of {range}, have sum {sum}, but {digest} left the store");
-            (Kind::Diverged, *from_version, detail)
-        };
+        let (kind, version, detail) =
+            if let (Some(first), Some(last)) = (lacking().next(), lacking().next_back()) {
+                // When they were recorded is no longer known; but they expire in order, the oldest first.
+                if topic.may_have_expired(&self.pruned.topic, *aggregate_id, last, None) {
+                    topic.expired(lacking().count());
+                    return None;
+                }
+                (Kind::Missing, first, format!("the topic lacks {} events of {range}", lacking().count()))
+            } else {
+                let mut sum = Sum::default();
+                for (version, (event_id, content)) in &self.versions {
+                    sum.add(*aggregate_id, *version, *event_id, *content);
+                }
+                if sum == *digest {
+                    return None;
+                }
+                let detail = format!("the events of {range}, have sum {sum}, but {digest} left the store");
+                (Kind::Diverged, *from_version, detail)
+            };
         let finding = Finding::new(Stage::Topic, kind, detail).of(tenant, *aggregate_id, version);
         Some(finding.on(&self.pruned.topic))
     }

@@ -170,8 +170,9 @@ fn read(reader: &TopicReader, topic: &str, ledger: &mut Ledger) -> anyhow::Resul
 }
 
 fn pruned(range: PrunedRange, topics: &mut Topics) -> Result<Pruned, UnknownReason> {
-    let PrunedRange { tenant, aggregate_id, aggregate_type, from_version, to_version, reason, digest } =
-        range;
+    let PrunedRange {
+        tenant, aggregate_id, aggregate_type, from_version, to_version, reason, digest, ..
+    } = range;
     let (topic, reason) = (topics.of(&aggregate_type).to_owned(), reason.parse()?);
     Ok(Pruned { topic, tenant, aggregate_id, from_version, to_version, reason, digest })
 }
