@@ -3,7 +3,7 @@
 //! file (for root: `/var/lib/millrace/default/stack.env`):
 //!
 //! ```sh
-//! env $(cat ~/.local/share/millrace/default/stack.env) cargo run -p event-store --example publish_in_own_transaction
+//! env $(grep -v '^#' ~/.local/share/millrace/default/stack.env) cargo run -p event-store --example publish_in_own_transaction
 //! ```
 
 use clap::Parser;
