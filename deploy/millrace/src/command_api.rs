@@ -9,7 +9,7 @@ use clap::Args;
 use command_api::auth::{AuthConfig, Verifier};
 use command_api::openapi::Description;
 use command_api::{Api, ApiConfig, Metrics, Server};
-use event_store::{Codec, Keyring, PgEventStore, Repository};
+use event_store::{Codec, Keyring, PgEventStore, Repository, SnapshotConfig, SnapshotMetrics};
 use events::DomainEvent;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +33,8 @@ pub(crate) struct CommandApiArgs {
     registry: wire::RegistryConfig,
     #[command(flatten)]
     keys: event_store::KeyringConfig,
+    #[command(flatten)]
+    snapshots: event_store::SnapshotArgs,
 }
 
 impl CommandApiArgs {
@@ -48,9 +50,14 @@ impl CommandApiArgs {
         let (metrics, served) = (Metrics::default(), prometheus::Registry::new());
         metrics.register(&served)?;
         command_api::serve_usage(store.clone(), &served)?;
-        let api =
-            aggregates(Api::new(store.clone(), verifier, &self.api, metrics), &store, &registry, keyring)
-                .await?;
+        let keeping = Keeping {
+            store: &store,
+            registry: &registry,
+            keyring,
+            served: &served,
+            snapshots: (&self.snapshots).into(),
+        };
+        let api = keeping.aggregates(Api::new(store.clone(), verifier, &self.api, metrics)).await?;
         let server = Server::bind(&self.api).await.context("the command API cannot listen")?;
         tracing::info!(address = %server.address()?, "commands are taken");
         let readiness = command_api::readiness(store, ASKED_EVERY, stop.clone());
@@ -60,15 +67,35 @@ impl CommandApiArgs {
     }
 }
 
-/// The API with all aggregates of this program.
-async fn aggregates(
-    mut api: Api<PgEventStore>,
-    store: &PgEventStore,
-    registry: &wire::Registry,
+/// What the aggregates are kept with.
+struct Keeping<'a> {
+    store: &'a PgEventStore,
+    registry: &'a wire::Registry,
     keyring: Option<Arc<Keyring>>,
-) -> anyhow::Result<Api<PgEventStore>> {
-    each_aggregate!(A => { api = api.aggregate(kept::<A>(store, registry, &keyring).await?) });
-    Ok(api)
+    served: &'a prometheus::Registry,
+    snapshots: SnapshotConfig,
+}
+
+impl Keeping<'_> {
+    /// The API with all aggregates of this program.
+    async fn aggregates(&self, mut api: Api<PgEventStore>) -> anyhow::Result<Api<PgEventStore>> {
+        each_aggregate!(A => { api = api.aggregate(self.kept::<A>().await?) });
+        Ok(api)
+    }
+
+    async fn kept<A>(&self) -> anyhow::Result<Repository<A, PgEventStore>>
+    where
+        A: aggregate::Snapshot + std::fmt::Debug,
+        A::Rejection: 'static,
+    {
+        let aggregate_type = A::Event::AGGREGATE_TYPE;
+        let codec = Codec::prepare(self.registry).await;
+        let codec = codec.with_context(|| format!("the events of {aggregate_type} cannot be written"))?;
+        let metrics = SnapshotMetrics::new(aggregate_type);
+        metrics.register(self.served)?;
+        let repository = Repository::new(self.store.clone(), codec.with_keyring(self.keyring.clone()));
+        Ok(repository.with_snapshots(&self.snapshots, metrics))
+    }
 }
 
 /// `millrace openapi`: the API's description, as it serves it.
@@ -77,18 +104,4 @@ pub(crate) fn print_description() -> Exit {
     each_aggregate!(A => { description = description.aggregate::<A>() });
     println!("{:#}", description.document());
     Exit::Ok
-}
-
-async fn kept<A: aggregate::Aggregate>(
-    store: &PgEventStore,
-    registry: &wire::Registry,
-    keyring: &Option<Arc<Keyring>>,
-) -> anyhow::Result<Repository<A, PgEventStore>>
-where
-    A::Rejection: 'static,
-{
-    let codec = Codec::prepare(registry).await;
-    let codec =
-        codec.with_context(|| format!("the events of {} cannot be written", A::Event::AGGREGATE_TYPE))?;
-    Ok(Repository::new(store.clone(), codec.with_keyring(keyring.clone())))
 }

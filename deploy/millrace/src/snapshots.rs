@@ -1,10 +1,14 @@
 //! `millrace snapshots`: what is kept, and keeping house.
 
-use agents::Execution;
+use agents::each_aggregate;
+use aggregate::{Aggregate, Snapshot};
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use comfy_table::Table;
-use event_store::{Codec, PgEventStore, Repository, SnapshotFacts, SnapshotKeeper, SnapshotTotals};
-use events::{AggregateId, TenantId};
+use event_store::{
+    Codec, EventStore, PgEventStore, Repository, SnapshotFacts, SnapshotKeeper, SnapshotTotals,
+};
+use events::{AggregateId, DomainEvent, TenantId};
 use sqlx::PgPool;
 
 use crate::exit::Exit;
@@ -16,7 +20,7 @@ pub(crate) enum SnapshotsCommand {
     List(ListArgs),
     /// How many there are and how much they take, by tenant, kind and shape
     Stats(StatsArgs),
-    /// Take one of an execution now
+    /// Take one of an aggregate now
     Take(TakeArgs),
     /// Delete those of some aggregates, or all of a tenant
     Drop(DropArgs),
@@ -134,18 +138,29 @@ impl OwnerArgs {
 impl TakeArgs {
     async fn run(self) -> anyhow::Result<Exit> {
         let store = PgEventStore::new(self.store.connect().await?);
+        let events = store.load(&self.tenant, self.aggregate, 0).await?;
+        let Some(first) = events.first() else {
+            eprintln!("tenant {} has no events of {}", self.tenant, self.aggregate);
+            return Ok(Exit::NotFound);
+        };
+        each_aggregate!(A => {
+            if first.aggregate_type == <A as Aggregate>::Event::AGGREGATE_TYPE {
+                return self.take::<A>(store).await;
+            }
+        });
+        bail!("this program knows no aggregates of type {:?}", first.aggregate_type)
+    }
+
+    async fn take<A: Snapshot>(&self, store: PgEventStore) -> anyhow::Result<Exit>
+    where
+        A::Rejection: 'static,
+    {
         let codec = Codec::prepare(&wire::Registry::new(&self.registry)?).await?;
-        let executions = Repository::<Execution, _>::new(store, codec);
-        match executions.take_snapshot(&self.tenant, self.aggregate, self.keep).await? {
-            Some(sealed) => {
-                println!("taken at version {}, {} bytes", sealed.version, sealed.state.len());
-                Ok(Exit::Ok)
-            }
-            None => {
-                eprintln!("tenant {} has no events of {}", self.tenant, self.aggregate);
-                Ok(Exit::NotFound)
-            }
-        }
+        let repository = Repository::<A, _>::new(store, codec);
+        let taken = repository.take_snapshot(&self.tenant, self.aggregate, self.keep).await?;
+        let sealed = taken.context("the store keeps no snapshots")?;
+        println!("taken at version {}, {} bytes", sealed.version, sealed.state.len());
+        Ok(Exit::Ok)
     }
 }
 

@@ -1,13 +1,14 @@
 //! How to reach the store.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::Args;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool};
 
-use crate::{Connections, StoreError};
+use crate::{Connections, SnapshotConfig, SnapshotPolicy, StoreError};
 
 /// The event store's database, for the role that appends.
 #[derive(Clone, Args)]
@@ -31,6 +32,51 @@ pub struct AuditConfig {
     /// The events' database as the role `auditor`, which sees every tenant and may change nothing
     #[arg(long, env = "MILLRACE_EVENTS_AUDITOR_URL", hide_env_values = true, value_name = "URL")]
     pub events_auditor_url: String,
+}
+
+/// When a state is kept so that not its whole history has to be folded, and where.
+#[derive(Debug, Clone, Args)]
+pub struct SnapshotArgs {
+    /// Events since an aggregate's last snapshot that make the next one due; 0: no number does
+    #[arg(long, env = "MILLRACE_SNAPSHOT_EVENTS", default_value_t = 100, value_name = "N")]
+    pub snapshot_events: u64,
+
+    /// Kilobytes of payloads since an aggregate's last snapshot that make the next one due; 0: no size does
+    #[arg(long, env = "MILLRACE_SNAPSHOT_KILOBYTES", default_value_t = 256, value_name = "KB")]
+    pub snapshot_kilobytes: u64,
+
+    /// Time to load and fold an aggregate that makes a snapshot due, in milliseconds; 0: no time does
+    #[arg(long, env = "MILLRACE_SNAPSHOT_LOAD_MS", default_value_t = 5, value_name = "MS")]
+    pub snapshot_load_ms: u64,
+
+    /// Snapshots to keep of each aggregate, the newest
+    #[arg(long, env = "MILLRACE_SNAPSHOTS_KEPT", default_value_t = 2, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub snapshots_kept: u16,
+
+    /// States of one kind of aggregate to keep in memory at most
+    #[arg(long, env = "MILLRACE_STATES_CACHED_MAX", default_value = "10000", value_name = "N")]
+    pub states_cached_max: NonZeroUsize,
+
+    /// How long a state is kept in memory after its events were read, in milliseconds; an erasure is in force after that
+    #[arg(long, env = "MILLRACE_STATES_CACHED_MS_MAX", default_value_t = 60_000, value_name = "MS")]
+    pub states_cached_ms_max: u64,
+}
+
+impl From<&SnapshotArgs> for SnapshotConfig {
+    fn from(args: &SnapshotArgs) -> Self {
+        let limit = |value: u64| (value > 0).then_some(value);
+        Self {
+            policy: SnapshotPolicy {
+                events: limit(args.snapshot_events),
+                bytes: limit(args.snapshot_kilobytes).map(|kilobytes| kilobytes.saturating_mul(1024)),
+                took: limit(args.snapshot_load_ms).map(Duration::from_millis),
+                keep: args.snapshots_kept,
+            },
+            cached_max: args.states_cached_max,
+            cached_for: Duration::from_millis(args.states_cached_ms_max),
+        }
+    }
 }
 
 impl Config {

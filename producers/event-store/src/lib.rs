@@ -31,7 +31,7 @@ mod wakeups;
 
 pub use append::{Append, Appended, AppendedTo, EVENTS_MAX, Expected, NewEvent};
 pub use codec::{Codec, CodecError, NewEventError};
-pub use config::{AuditConfig, Config};
+pub use config::{AuditConfig, Config, SnapshotArgs};
 pub use deed::Deed;
 pub use error::{AppendError, Conflict, Invalid, StoreError};
 pub use filter::{Filter, Slice};
