@@ -106,10 +106,9 @@ async fn a_tenant_that_is_removed_leaves_views_and_store_and_the_chain_is_still_
     let late = world.program.run(&crate::harness::import(&Runs::sample(3), &tenant)).await;
     assert!(late.code != 0 && format!("{late:?}").contains("was removed"), "{late:?}");
     let mut views = world.postgres("MILLRACE_VIEWS_WRITER_URL").await;
-    eventually("the views dropped its rows", PATIENCE, async || {
-        number(&mut views, "select count(*) from execution where tenant_id = $1", &tenant).await == 0
-    })
-    .await;
+    let live = "select count(*) from execution where tenant_id = $1 and deleted_at is null";
+    eventually("the views dropped its rows", PATIENCE, async || number(&mut views, live, &tenant).await == 0)
+        .await;
     let standing = async || store(&world, &["remove-tenant", "status"], &tenant, 0).await;
     eventually("the withdrawals are delivered", PATIENCE, async || standing().await["delivered"] == true)
         .await;
