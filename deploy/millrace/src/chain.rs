@@ -130,7 +130,7 @@ impl Chain {
             .await?;
         let in_topic: i64 =
             watermarks(&self.topic).await?.iter().map(|partition| partition.high - partition.low).sum();
-        let appended: i64 = sqlx::query_scalar(include_str!("../queries/event_store_count.sql"))
+        let appended: i64 = sqlx::query_scalar(include_str!("../queries/execution_event_count.sql"))
             .fetch_one(&self.store)
             .await?;
         Ok(Standing {

@@ -141,11 +141,10 @@ impl<S: EventStore + Clone + 'static> Api<S> {
 
 /// What the events of a request will say about it.
 pub(crate) fn metadata(caller: &Caller, trace: Trace) -> Metadata {
-    Metadata {
-        correlation_id: Some(trace.correlation_id),
-        causation_id: None,
-        actor: Some(caller.actor.clone()),
-        traceparent: trace.traceparent,
+    let metadata = Metadata::of_request(trace.correlation_id, &caller.actor);
+    match trace.traceparent {
+        Some(traceparent) => metadata.traced(traceparent),
+        None => metadata,
     }
 }
 

@@ -49,7 +49,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         aggregate_id: prompt_id.into(),
         aggregate_type: PromptEvent::AGGREGATE_TYPE.to_owned(),
         expected: Expected::None,
-        events: vec![codec.new_event(&place, &created.into(), Metadata::default(), None)?],
+        events: vec![codec.new_event(
+            &place,
+            &created.into(),
+            Metadata::of_request("request-1", "ada"),
+            None,
+        )?],
     };
 
     let mut connection = PgConnection::connect(&settings.store.events_url).await?;

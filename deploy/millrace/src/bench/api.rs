@@ -73,7 +73,7 @@ async fn by_library(
     side: &WriteSide,
 ) -> anyhow::Result<u64> {
     let (id, new_id) = (ExecutionId(Uuid::now_v7()), || EventId(Uuid::now_v7()));
-    let metadata = Metadata { actor: Some("bench".to_owned()), ..Metadata::default() };
+    let metadata = Metadata::of_request(id.to_string(), "bench");
     let context = Context::new(metadata, &new_id);
     let begun = Instant::now();
     executions.execute(&side.tenant, id.into(), start(id).into(), &context).await?;

@@ -101,7 +101,7 @@ impl<'w> Agent<'w> {
         command: ExecutionCommand,
         new_id: &(dyn Fn() -> EventId + Send + Sync),
     ) -> anyhow::Result<u64> {
-        let metadata = Metadata { actor: Some("demo".to_owned()), ..Metadata::default() };
+        let metadata = Metadata::of_request(format!("demo-{}", self.id), "demo");
         let context = Context::new(metadata, new_id);
         let executed = self.world.executions.execute(&self.tenant, self.id.into(), command, &context).await?;
         Ok(executed.version)

@@ -1,5 +1,6 @@
 //! `millrace demo`: the main job on real input; then proved, broken, poisoned, and proved again.
 
+mod api;
 mod breakage;
 mod live;
 mod poison;
@@ -75,17 +76,20 @@ async fn show(stack: &str, file: PathBuf, mapping: PathBuf) -> anyhow::Result<()
     heading("2. Live commands, and a look back in time");
     live::run(&world, &live).await.context("step 2, live commands")?;
 
-    heading("3. Proof");
+    heading("3. The same over HTTP: a workflow from planner to coder to critic");
+    api::run(&world, &live).await.context("step 3, the command API")?;
+
+    heading("4. Proof");
     watch::until_drained(&world.chain, 0).await?;
-    prove(&world, &[&acme], &truth).await.context("step 3, proof")?;
+    prove(&world, &[&acme], &truth).await.context("step 4, proof")?;
 
-    heading("4. Break it: Connect and the consumer are killed with events in flight");
-    let projector = breakage::run(&world, &globex, events, projector).await.context("step 4, breakage")?;
-    prove(&world, &[&acme, &globex], &truth).await.context("step 4, proof")?;
-
-    heading("5. Poison it: an undecodable record, and an event that the projection refuses");
-    let projector = poison::run(&world, &live, projector).await.context("step 5, poison")?;
+    heading("5. Break it: Connect and the consumer are killed with events in flight");
+    let projector = breakage::run(&world, &globex, events, projector).await.context("step 5, breakage")?;
     prove(&world, &[&acme, &globex], &truth).await.context("step 5, proof")?;
+
+    heading("6. Poison it: an undecodable record, and an event that the projection refuses");
+    let projector = poison::run(&world, &live, projector).await.context("step 6, poison")?;
+    prove(&world, &[&acme, &globex], &truth).await.context("step 6, proof")?;
 
     projector.stop().await?;
     relay.stop().await?;

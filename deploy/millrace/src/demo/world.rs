@@ -28,7 +28,7 @@ pub(crate) struct World {
     pub(crate) chain: Chain,
     pub(crate) executions: Repository<Execution, PgEventStore>,
     dashboard: PgPool,
-    chain_args: ChainArgs,
+    pub(crate) chain_args: ChainArgs,
     partitions: usize,
 }
 

@@ -37,7 +37,10 @@ async fn events_know_who_asked_and_what_they_belong_to() {
     let auditor = PgPool::connect(&world.database.url("auditor")).await.unwrap();
     let metadata: Value =
         sqlx::query_scalar("select metadata from event_store").fetch_one(&auditor).await.unwrap();
-    assert_eq!(metadata, json!({ "correlation_id": "order-66", "actor": "tester", "traceparent": trace }));
+    assert_eq!(
+        metadata,
+        json!({ "correlation_id": "order-66", "causation_id": "order-66", "actor": "tester", "traceparent": trace })
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,2 @@
+-- Events that the projections of executions are to apply.
+select count(*) from event_store where aggregate_type = 'execution'
