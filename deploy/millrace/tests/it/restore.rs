@@ -10,7 +10,7 @@ use serde_json::Value;
 use sqlx::Executor;
 use tempfile::TempDir;
 
-use crate::harness::{Agent, OwnStack, Role, Runs, World, new_event_id, tenant};
+use crate::harness::{Agent, OwnStack, PATIENCE, Role, Runs, World, eventually, new_event_id, tenant};
 
 const DEED: [&str; 4] = ["--actor", "a test", "--reason", "the database was destroyed"];
 
@@ -93,7 +93,12 @@ async fn a_slot_loses_events(world: &World, agent: &mut Agent) {
     world.program.done(&["connect", "stop"]).await;
     let lost = [agent.call(new_event_id()).await, agent.call(new_event_id()).await];
     let mut superuser = world.postgres("MILLRACE_POSTGRES_SUPERUSER_URL").await;
-    superuser.execute("select pg_drop_replication_slot('outbox')").await.unwrap();
+    // Connect is done with it a moment before Postgres knows.
+    let drop = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'outbox' and not active";
+    eventually("the slot is dropped", PATIENCE, async || {
+        superuser.execute(drop).await.unwrap().rows_affected() == 1
+    })
+    .await;
     world.program.done(&["migrate"]).await;
     world.program.done(&["connect", "forget-offsets"]).await;
     world.program.done(&["connect", "resume"]).await;
