@@ -37,6 +37,6 @@ pub use parking::{
     Settled, Stopped,
 };
 pub use projector::{Projector, ProjectorError};
-pub use reading::{ReadError, TopicReader, Watermarks};
+pub use reading::{ReadError, Shortened, TopicReader, Watermarks};
 pub use record::{Header, Record};
 pub use store::{Claim, Committed, Loaded, RowKey, Tenure, ViewStore};

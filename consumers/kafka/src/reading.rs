@@ -1,6 +1,6 @@
 //! Reading a whole topic once, outside of any group: for proof and for people, never for views.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -72,6 +72,15 @@ pub struct Watermarks {
     pub high: i64,
 }
 
+/// A partition that no longer begins where it began: its topic's retention took the first records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shortened {
+    /// The partition.
+    pub partition: i32,
+    /// When the first record that is left was written, in milliseconds since 1970; `None`: nothing is left.
+    pub since_ms: Option<i64>,
+}
+
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
@@ -122,13 +131,18 @@ impl TopicReader {
         Ok(watermarks)
     }
 
-    /// Hands every record to `each`, in the order of offsets within each partition, up to where the topic ends now.
-    pub fn read(&self, topic: &str, mut each: impl FnMut(Record)) -> Result<(), ReadError> {
+    /// Hands every record to `each`, in the order of offsets within each partition, up to where the topic ends now. Answers
+    /// where records were that are gone.
+    pub fn read(&self, topic: &str, mut each: impl FnMut(Record)) -> Result<Vec<Shortened>, ReadError> {
         let failed = |action| move |source| ReadError::Broker { action, topic: topic.to_owned(), source };
         let name: Arc<str> = topic.into();
         let mut left = TopicPartitionList::new();
         let mut ends: HashMap<i32, i64> = HashMap::new();
+        let mut since: BTreeMap<i32, Option<i64>> = BTreeMap::new();
         for Watermarks { partition, low, high } in self.watermarks(topic)? {
+            if low > 0 {
+                since.insert(partition, None);
+            }
             if low < high {
                 left.add_partition_offset(topic, partition, Offset::Offset(low))
                     .map_err(failed("assign partitions"))?;
@@ -144,6 +158,9 @@ impl TopicReader {
                     let record = owned(&name, &message);
                     if ends.get(&record.partition).is_some_and(|end| record.offset + 1 >= *end) {
                         ends.remove(&record.partition);
+                    }
+                    if let Some(since @ None) = since.get_mut(&record.partition) {
+                        *since = record.timestamp_ms;
                     }
                     each(record);
                 }
@@ -166,7 +183,8 @@ impl TopicReader {
                 Some(Err(_)) | None => {}
             }
         }
-        self.consumer.unassign().map_err(failed("leave the partitions"))
+        self.consumer.unassign().map_err(failed("leave the partitions"))?;
+        Ok(since.into_iter().map(|(partition, since_ms)| Shortened { partition, since_ms }).collect())
     }
 
     fn position(&self, topic: &str, partition: i32) -> Option<i64> {

@@ -28,6 +28,29 @@ pub(crate) fn relay(stack: &str) -> anyhow::Result<Role> {
     Role::start("relay", stack, &[], &Stack::open(stack)?.root().join("logs"))
 }
 
+/// Reads every topic, as the user who may.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TopicsReadArgs {
+    #[command(flatten)]
+    broker: BrokerConfig,
+
+    /// User that may read every topic
+    #[arg(long, env = "MILLRACE_KAFKA_AUDITOR_USER", default_value = "auditor")]
+    auditor_user: String,
+
+    /// Its password
+    #[arg(long, env = "MILLRACE_KAFKA_AUDITOR_PASSWORD", hide_env_values = true)]
+    auditor_password: Option<Password>,
+}
+
+impl TopicsReadArgs {
+    /// A reader of topics; its group is its own and commits nothing.
+    pub(crate) fn reader(&self) -> anyhow::Result<TopicReader> {
+        let group = format!("verify-{}", uuid::Uuid::now_v7().simple());
+        Ok(TopicReader::new(&self.broker, &self.auditor_user, self.auditor_password.as_ref(), &group)?)
+    }
+}
+
 /// Reads every stage, changes none.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ChainArgs {
@@ -35,15 +58,7 @@ pub(crate) struct ChainArgs {
     pub(crate) store: event_store::AuditConfig,
 
     #[command(flatten)]
-    pub(crate) broker: BrokerConfig,
-
-    /// User that may read every topic
-    #[arg(long, env = "MILLRACE_KAFKA_AUDITOR_USER", default_value = "auditor")]
-    pub(crate) auditor_user: String,
-
-    /// Its password
-    #[arg(long, env = "MILLRACE_KAFKA_AUDITOR_PASSWORD", hide_env_values = true)]
-    pub(crate) auditor_password: Option<Password>,
+    pub(crate) topics: TopicsReadArgs,
 
     /// The views' database as the role `views_writer`
     #[arg(long, env = "MILLRACE_VIEWS_WRITER_URL", hide_env_values = true, value_name = "URL")]
@@ -54,12 +69,6 @@ pub(crate) struct ChainArgs {
 }
 
 impl ChainArgs {
-    /// A reader of topics; its group is its own and commits nothing.
-    pub(crate) fn topic_reader(&self) -> anyhow::Result<TopicReader> {
-        let group = format!("verify-{}", uuid::Uuid::now_v7().simple());
-        Ok(TopicReader::new(&self.broker, &self.auditor_user, self.auditor_password.as_ref(), &group)?)
-    }
-
     pub(crate) async fn views(&self) -> anyhow::Result<PgPool> {
         let pool = PgPoolOptions::new().max_connections(2).connect(&self.views_url).await;
         pool.context("failed to connect to the views' database")
@@ -111,8 +120,8 @@ impl fmt::Display for Standing {
 impl Chain {
     pub(crate) async fn connect(stack: &str) -> anyhow::Result<Self> {
         let args: ChainArgs = settings(stack)?;
-        let topic = Arc::new(args.topic_reader()?);
-        let partitions = watermarks(&topic).await?.len();
+        let topic = Arc::new(args.topics.reader()?);
+        let partitions = watermarks(&topic, ExecutionEvent::TOPIC).await?.len();
         Ok(Self {
             store: args.store.connect().await?,
             views: args.views().await?,
@@ -128,8 +137,11 @@ impl Chain {
         let postgres: i64 = sqlx::query_scalar(include_str!("../queries/execution_applied.sql"))
             .fetch_one(&self.views)
             .await?;
-        let in_topic: i64 =
-            watermarks(&self.topic).await?.iter().map(|partition| partition.high - partition.low).sum();
+        let in_topic: i64 = watermarks(&self.topic, ExecutionEvent::TOPIC)
+            .await?
+            .iter()
+            .map(|partition| partition.high - partition.low)
+            .sum();
         let appended: i64 = sqlx::query_scalar(include_str!("../queries/execution_event_count.sql"))
             .fetch_one(&self.store)
             .await?;
@@ -165,7 +177,16 @@ impl Chain {
     }
 }
 
-async fn watermarks(topic: &Arc<TopicReader>) -> anyhow::Result<Vec<Watermarks>> {
-    let topic = Arc::clone(topic);
-    Ok(tokio::task::spawn_blocking(move || topic.watermarks(ExecutionEvent::TOPIC)).await??)
+/// Where the partitions of a topic begin and end.
+pub(crate) async fn watermarks(
+    reader: &Arc<TopicReader>,
+    topic: &'static str,
+) -> anyhow::Result<Vec<Watermarks>> {
+    let reader = Arc::clone(reader);
+    Ok(tokio::task::spawn_blocking(move || reader.watermarks(topic)).await??)
+}
+
+/// Records that a topic has ever had.
+pub(crate) async fn end_of(reader: &Arc<TopicReader>, topic: &'static str) -> anyhow::Result<u64> {
+    Ok(watermarks(reader, topic).await?.iter().map(|partition| partition.high.unsigned_abs()).sum())
 }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use kafka::Record;
 use serde_json::{Value, json};
 
-use crate::chain::ChainArgs;
+use crate::chain::TopicsReadArgs;
 use crate::exit::Exit;
 
 /// What to do with topics and access (`schemas/topics.yaml`).
@@ -29,7 +29,7 @@ pub(crate) struct ReadArgs {
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     last: u16,
     #[command(flatten)]
-    chain: ChainArgs,
+    topics: TopicsReadArgs,
     #[command(flatten)]
     registry: wire::RegistryConfig,
 }
@@ -55,7 +55,7 @@ impl TopicsArgs {
 
 impl ReadArgs {
     async fn run(self) -> anyhow::Result<Exit> {
-        let (reader, last) = (self.chain.topic_reader()?, usize::from(self.last));
+        let (reader, last) = (self.topics.reader()?, usize::from(self.last));
         let records = tokio::task::spawn_blocking(move || {
             let mut records = Vec::new();
             reader.read(&self.topic, |record| {

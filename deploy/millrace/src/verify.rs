@@ -9,7 +9,7 @@ use dead_letters::Operator;
 use event_store::{EventLog, PgEventLog, PrunedRange, StoredEvent};
 use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, TenantId, Timestamp};
 use futures::StreamExt;
-use kafka::{ReadError, Record, TopicReader};
+use kafka::{ReadError, Record, Shortened, TopicReader};
 use ledger::{
     Decided, Exceptions, Ledger, Parked, Pruned, Report, Sink, StoreRecord, TopicRecord, UnknownReason,
 };
@@ -75,7 +75,7 @@ impl Stages {
             page.iter().for_each(|event| ledger.store(&stored(event, topics.of(&event.aggregate_type))));
         }
 
-        let reader = self.chain.topic_reader()?;
+        let reader = self.chain.topics.reader()?;
         let (mut ledger, partitions) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
             for topic in topics.0.values() {
                 read(&reader, topic, &mut ledger)?;
@@ -150,20 +150,12 @@ impl Topics {
 
 /// Takes in a topic. One that is not there has no records; if it should have some, each is missed by name.
 fn read(reader: &TopicReader, topic: &str, ledger: &mut Ledger) -> anyhow::Result<()> {
-    let marks = match reader.watermarks(topic) {
+    let shortened = match reader.read(topic, |record| ledger.topic(&of_topic(topic, &record))) {
         Err(ReadError::NoTopic(_)) => return Ok(()),
-        marks => marks?,
+        shortened => shortened?,
     };
-    let mut since: BTreeMap<i32, Option<i64>> =
-        marks.iter().filter(|marks| marks.low > 0).map(|marks| (marks.partition, None)).collect();
-    reader.read(topic, |record| {
-        if let Some(since @ None) = since.get_mut(&record.partition) {
-            *since = record.timestamp_ms;
-        }
-        ledger.topic(&of_topic(topic, &record));
-    })?;
-    for (partition, since) in since {
-        let since = since.unwrap_or_else(|| chrono::Utc::now().timestamp_millis());
+    for Shortened { partition, since_ms } in shortened {
+        let since = since_ms.unwrap_or_else(|| chrono::Utc::now().timestamp_millis());
         ledger.shortened(topic, partition, Timestamp::from_micros(since.saturating_mul(1_000)));
     }
     Ok(())

@@ -38,29 +38,38 @@ pub struct AuditConfig {
 #[derive(Debug, Clone, Args)]
 pub struct SnapshotArgs {
     /// Events since an aggregate's last snapshot that make the next one due; 0: no number does
-    #[arg(long, env = "MILLRACE_SNAPSHOT_EVENTS", default_value_t = 100, value_name = "N")]
+    #[arg(long, env = "MILLRACE_SNAPSHOT_EVENTS", default_value_t = policy().events.unwrap_or(0), value_name = "N")]
     pub snapshot_events: u64,
 
     /// Kilobytes of payloads since an aggregate's last snapshot that make the next one due; 0: no size does
-    #[arg(long, env = "MILLRACE_SNAPSHOT_KILOBYTES", default_value_t = 256, value_name = "KB")]
+    #[arg(long, env = "MILLRACE_SNAPSHOT_KILOBYTES", default_value_t = policy().bytes.unwrap_or(0) / 1024, value_name = "KB")]
     pub snapshot_kilobytes: u64,
 
     /// Time to load and fold an aggregate that makes a snapshot due, in milliseconds; 0: no time does
-    #[arg(long, env = "MILLRACE_SNAPSHOT_LOAD_MS", default_value_t = 5, value_name = "MS")]
+    #[arg(long, env = "MILLRACE_SNAPSHOT_LOAD_MS", default_value_t = policy().took.map_or(0, millis), value_name = "MS")]
     pub snapshot_load_ms: u64,
 
     /// Snapshots to keep of each aggregate, the newest
-    #[arg(long, env = "MILLRACE_SNAPSHOTS_KEPT", default_value_t = 2, value_name = "N",
+    #[arg(long, env = "MILLRACE_SNAPSHOTS_KEPT", default_value_t = policy().keep, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..))]
     pub snapshots_kept: u16,
 
     /// States of one kind of aggregate to keep in memory at most
-    #[arg(long, env = "MILLRACE_STATES_CACHED_MAX", default_value = "10000", value_name = "N")]
+    #[arg(long, env = "MILLRACE_STATES_CACHED_MAX", default_value_t = SnapshotConfig::default().cached_max, value_name = "N")]
     pub states_cached_max: NonZeroUsize,
 
     /// How long a state is kept in memory after its events were read, in milliseconds; an erasure is in force after that
-    #[arg(long, env = "MILLRACE_STATES_CACHED_MS_MAX", default_value_t = 60_000, value_name = "MS")]
+    #[arg(long, env = "MILLRACE_STATES_CACHED_MS_MAX", default_value_t = millis(SnapshotConfig::default().cached_for), value_name = "MS")]
     pub states_cached_ms_max: u64,
+}
+
+/// What the settings default to is said once, by the policy itself.
+fn policy() -> SnapshotPolicy {
+    SnapshotConfig::default().policy
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl From<&SnapshotArgs> for SnapshotConfig {

@@ -7,13 +7,12 @@ use anyhow::{Context, bail};
 use connect::{Client, Connector};
 use event_store::EventStore;
 use events::{DomainEvent, ExecutionEvent};
-use kafka::TopicReader;
 use tokio::task::JoinSet;
 
 use super::report::{Aim, Figure};
 use super::workload::Synthetic;
 use super::{Output, WriteSide};
-use crate::chain::ChainArgs;
+use crate::chain::{ChainArgs, end_of};
 use crate::connector::ConnectArgs;
 use crate::stack_defaults::settings;
 
@@ -37,11 +36,11 @@ pub(super) async fn figures(args: &DrainArgs, stack: &str) -> anyhow::Result<Vec
     let (client, outbox) =
         (Client::new(&connect.worker)?, Connector::outbox(&connect.worker.connect_secrets));
     let chain: ChainArgs = settings(stack)?;
-    let topic = Arc::new(chain.topic_reader()?);
+    let topic = Arc::new(chain.topics.reader()?);
 
     client.stop(&outbox.name).await?;
     until_slot_is_free(&connect.events_cdc_url).await?;
-    let before = end_of(&topic).await?;
+    let before = end_of(&topic, ExecutionEvent::TOPIC).await?;
     let appended = pile_up(stack, args.events).await?;
 
     let resumed = Instant::now();
@@ -49,7 +48,7 @@ pub(super) async fn figures(args: &DrainArgs, stack: &str) -> anyhow::Result<Vec
     let (mut first, mut last, mut seen) = (None, Instant::now(), before);
     while seen < before + appended {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let now = end_of(&topic).await?;
+        let now = end_of(&topic, ExecutionEvent::TOPIC).await?;
         if now > seen {
             first.get_or_insert_with(|| (Instant::now(), now));
             (last, seen) = (Instant::now(), now);
@@ -100,11 +99,4 @@ async fn until_slot_is_free(cdc_url: &str) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(())
-}
-
-/// Records that the topic has ever had.
-async fn end_of(topic: &Arc<TopicReader>) -> anyhow::Result<u64> {
-    let topic = Arc::clone(topic);
-    let watermarks = tokio::task::spawn_blocking(move || topic.watermarks(ExecutionEvent::TOPIC)).await??;
-    Ok(watermarks.iter().map(|partition| partition.high.unsigned_abs()).sum())
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::report::histogram;
 use super::workload::Acknowledged;
-use crate::chain::ChainArgs;
+use crate::chain::{ChainArgs, watermarks};
 use crate::role::Role;
 use crate::stack_defaults::settings;
 
@@ -46,9 +46,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 impl Probes {
     pub(crate) async fn start(stack: &str, tenant: &TenantId) -> anyhow::Result<Self> {
         let args: ChainArgs = settings(stack)?;
-        let reader = args.topic_reader()?;
+        let reader = Arc::new(args.topics.reader()?);
         let topic = <events::ExecutionEvent as events::DomainEvent>::TOPIC;
-        let partitions = tokio::task::spawn_blocking(move || reader.watermarks(topic)).await??.len();
+        let partitions = watermarks(&reader, topic).await?.len();
         let redis = args.redis(partitions)?;
         let postgres =
             PgConnection::connect(&args.views_url).await.context("failed to connect to the views")?;

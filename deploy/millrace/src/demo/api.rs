@@ -7,13 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use command_api::auth::{Grant, Role as Granted};
 use events::{DomainEvent, TenantId, WorkflowEvent};
-use kafka::TopicReader;
 use local::Stack;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::World;
+use crate::chain::end_of;
 use crate::role::Role;
 
 /// How long the API may take to answer for the first time, and its events to be published.
@@ -78,17 +78,10 @@ async fn answer(request: RequestBuilder) -> anyhow::Result<Answer> {
     Ok(Answer { status: answer.status(), is_repeated, body: answer.json().await? })
 }
 
-/// Where the topic of workflows ends, all partitions together.
-async fn end_of_topic(reader: &Arc<TopicReader>) -> anyhow::Result<i64> {
-    let reader = Arc::clone(reader);
-    let marks = tokio::task::spawn_blocking(move || reader.watermarks(WorkflowEvent::TOPIC)).await??;
-    Ok(marks.iter().map(|marks| marks.high).sum())
-}
-
 /// Drives a workflow from its goal to its outcome, and asks for two things that must not happen.
 pub(crate) async fn run(world: &World, tenant: &TenantId) -> anyhow::Result<()> {
-    let reader = Arc::new(world.chain_args.topic_reader()?);
-    let end_before = end_of_topic(&reader).await?;
+    let reader = Arc::new(world.chain_args.topics.reader()?);
+    let end_before = end_of(&reader, WorkflowEvent::TOPIC).await?;
     let api = CommandApi::start(&world.stack, tenant).await?;
     println!(
         "  the role command-api answers at {}, with a token of `millrace token --tenant {tenant}`",
@@ -141,7 +134,7 @@ pub(crate) async fn run(world: &World, tenant: &TenantId) -> anyhow::Result<()> 
     api.role.stop().await?;
 
     let published = async {
-        while end_of_topic(&reader).await? - end_before < i64::try_from(first.version()?)? {
+        while end_of(&reader, WorkflowEvent::TOPIC).await? - end_before < first.version()? {
             tokio::time::sleep(ASKED_EVERY).await;
         }
         anyhow::Ok(())

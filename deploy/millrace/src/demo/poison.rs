@@ -143,7 +143,7 @@ async fn in_dead_letter_topic(args: &ChainArgs, projection: &str) -> anyhow::Res
     let (args, topic) = (args.clone(), format!("{projection}.dlq"));
     let last = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         let mut last = None;
-        args.topic_reader()?.read(&topic, |record| last = Some(record))?;
+        args.topics.reader()?.read(&topic, |record| last = Some(record))?;
         last.with_context(|| format!("{topic} is empty"))
     })
     .await??;

@@ -1,7 +1,6 @@
 //! Reading both sides.
 
-use std::collections::HashMap;
-
+use event_store::{EventLog, PgEventLog};
 use events::{AggregateId, Digest, DomainEvent, EventId, TenantId, Timestamp};
 use futures::TryStreamExt;
 use kafka::{Record, TopicReader};
@@ -38,34 +37,23 @@ impl Sides {
                 payload: row.get("payload"),
             });
         }
-        let ranges: Vec<(uuid::Uuid, i64, i64)> = sqlx::query_as(
-            "select aggregate_id, from_version, to_version from pruned where restored_by is null",
-        )
-        .fetch_all(store)
-        .await?;
-        for (aggregate, from, to) in ranges {
-            self.both.pruned(AggregateId(aggregate), from.unsigned_abs(), to.unsigned_abs());
+        for range in PgEventLog::new(store.clone()).pruned().await? {
+            self.both.pruned(range.aggregate_id, range.from_version, range.to_version);
         }
         Ok(())
     }
 
     /// Takes in every record of a topic. Blocks.
     pub(super) fn topic(mut self, reader: &TopicReader, topic: &str) -> anyhow::Result<Self> {
-        let mut first: HashMap<i32, i64> = HashMap::new();
-        let watermarks = reader.watermarks(topic)?;
-        reader.read(topic, |record| {
-            first.entry(record.partition).or_insert(record.timestamp_ms.unwrap_or(i64::MAX / 1000));
-            match event(&record) {
-                Ok(event) => self.both.record(event, || record),
-                Err(reason) => {
-                    let Record { partition, offset, .. } = record;
-                    self.unreadable.push(format!("partition {partition}, offset {offset}: {reason}"));
-                }
+        let shortened = reader.read(topic, |record| match event(&record) {
+            Ok(event) => self.both.record(event, || record),
+            Err(reason) => {
+                let Record { partition, offset, .. } = record;
+                self.unreadable.push(format!("partition {partition}, offset {offset}: {reason}"));
             }
         })?;
         // Where a partition no longer begins at its beginning, whatever is older than what it has may have been there.
-        let shortened = watermarks.iter().filter(|marks| marks.low > 0);
-        let oldest = shortened.map(|marks| first.get(&marks.partition).copied().unwrap_or(i64::MAX / 1000));
+        let oldest = shortened.iter().map(|partition| partition.since_ms.unwrap_or(i64::MAX / 1000));
         self.horizon = oldest.max().map(|ms| Timestamp::from_micros(ms * 1000));
         Ok(self)
     }

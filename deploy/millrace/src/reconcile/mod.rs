@@ -6,9 +6,9 @@ mod topic_to_store;
 
 use clap::{Args, Subcommand};
 use event_store::Deed;
-use kafka::{BrokerConfig, Password, TopicReader};
 use sqlx::{Connection, PgConnection};
 
+use crate::chain::TopicsReadArgs;
 use crate::exit::Exit;
 
 /// Which of the two is made whole.
@@ -46,15 +46,7 @@ pub(crate) struct ReconcileArgs {
     store: event_store::AuditConfig,
 
     #[command(flatten)]
-    broker: BrokerConfig,
-
-    /// User that may read every topic
-    #[arg(long, env = "MILLRACE_KAFKA_AUDITOR_USER", default_value = "auditor")]
-    auditor_user: String,
-
-    /// Its password
-    #[arg(long, env = "MILLRACE_KAFKA_AUDITOR_PASSWORD", hide_env_values = true)]
-    auditor_password: Option<Password>,
+    topics: TopicsReadArgs,
 
     #[command(flatten)]
     registry: wire::RegistryConfig,
@@ -80,11 +72,5 @@ impl ReconcileArgs {
         PgConnection::connect(&self.events_owner_url)
             .await
             .context("failed to connect to the events' database")
-    }
-
-    /// A reader of topics; its group is its own and commits nothing.
-    fn topic_reader(&self) -> anyhow::Result<TopicReader> {
-        let group = format!("verify-{}", uuid::Uuid::now_v7().simple());
-        Ok(TopicReader::new(&self.broker, &self.auditor_user, self.auditor_password.as_ref(), &group)?)
     }
 }

@@ -55,7 +55,7 @@ impl StoreToTopicArgs {
         sides.store::<E>(store, 0).await?;
         // What the connector has not read yet is not lost.
         self.delivered(store).await?;
-        let reader = self.args.topic_reader()?;
+        let reader = self.args.topics.reader()?;
         let Sides { both, horizon, .. } =
             tokio::task::spawn_blocking(move || sides.topic(&reader, E::TOPIC)).await??;
         let Reconciled { common, expired, unpublished, .. } = both.finish(horizon);

@@ -77,7 +77,7 @@ async fn of_topic<E: DomainEvent>(args: &ReconcileArgs) -> anyhow::Result<(Findi
     let settled = PgEventLog::new(store.clone()).settled_position().await?;
     let mut sides = Sides::default();
     sides.store::<E>(&store, 0).await?;
-    let reader = args.topic_reader()?;
+    let reader = args.topics.reader()?;
     let mut sides = tokio::task::spawn_blocking(move || sides.topic(&reader, E::TOPIC)).await??;
     // What was stored while the topic was read is not lost.
     sides.store::<E>(&store, i64::try_from(settled)?).await?;

@@ -78,9 +78,14 @@ impl World {
         self.drained_but(0, tenant).await;
     }
 
-    /// Distinct events of a tenant in the topic.
+    /// Distinct events of a tenant in the topic of executions.
     pub(crate) async fn in_topic(&self, tenant: &TenantId) -> u64 {
-        let records = self.records(ExecutionEvent::TOPIC).await;
+        self.in_topic_of::<ExecutionEvent>(tenant).await
+    }
+
+    /// Distinct events of a tenant in the topic of a set of events.
+    pub(crate) async fn in_topic_of<E: DomainEvent>(&self, tenant: &TenantId) -> u64 {
+        let records = self.records(E::TOPIC).await;
         let of_tenant = records.iter().filter(|it| it.header("tenant") == Some(tenant.as_str().as_bytes()));
         of_tenant.filter_map(|record| record.header("ce_id")).collect::<HashSet<_>>().len() as u64
     }
