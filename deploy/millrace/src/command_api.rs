@@ -19,6 +19,9 @@ use crate::run::HealthArgs;
 /// How often the store is asked whether it answers, and how long it may take.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
 
+/// How often readers that follow the store are told of appends at most.
+const TOLD_EVERY: Duration = Duration::from_millis(20);
+
 #[derive(Debug, Args)]
 pub(crate) struct CommandApiArgs {
     #[command(flatten)]
@@ -45,7 +48,7 @@ impl CommandApiArgs {
             .context("nobody's tokens can be checked (on a local stack `millrace token` makes the keys)")?;
         let connections = self.store.connect().await?;
         let keyring = crate::keys::keyring(&self.keys, &connections)?;
-        let store = PgEventStore::new(connections);
+        let store = PgEventStore::telling(connections, TOLD_EVERY);
         let registry = wire::Registry::new(&self.registry)?;
         let (metrics, served) = (Metrics::default(), prometheus::Registry::new());
         metrics.register(&served)?;

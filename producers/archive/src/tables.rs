@@ -7,11 +7,12 @@ use sqlx::{FromRow, PgConnection};
 use crate::error::{Doing, Error};
 
 /// Tables that no backup holds, and why.
-const LEFT_OUT: [(&str, &str); 6] = [
+const LEFT_OUT: [(&str, &str); 7] = [
     ("event_store", "has a file of its own"),
     ("outbox", "is on its way to Kafka; reconciling makes up for it"),
     ("cdc_heartbeat", "moves the slot, and means nothing else"),
     ("snapshot", "is derived from events"),
+    ("pruned_aggregate", "is derived from pruned"),
     ("event_store_migration", "is what the migrations left, and compared by the manifest"),
     ("outbox_migration", "likewise"),
 ];

@@ -72,8 +72,11 @@ impl<E: DomainEvent> Codec<E> {
         key: Option<&SubjectKey>,
     ) -> Result<NewEvent, NewEventError> {
         let event_type = event.event_type();
+        let field = |source| NewEventError::Field { event_type, source };
         if !may_be_personal::<E>(event_type) {
-            return Ok(self.unsealed(event, place.event_id, metadata)?);
+            let plain = self.unsealed(event, place.event_id, metadata)?;
+            refuse_others_sealed(&plain.data, &[]).map_err(field)?;
+            return Ok(plain);
         }
         let mut sealed = event.clone();
         let mut personal = sealed.personal();
@@ -84,8 +87,11 @@ impl<E: DomainEvent> Codec<E> {
             }
             (None, _) => personal.iter_mut().try_for_each(|(field, text)| refuse_sealed(field, text)),
         };
-        done.map_err(|source| NewEventError::Field { event_type, source })?;
-        Ok(self.unsealed(&sealed, place.event_id, metadata)?)
+        done.map_err(field)?;
+        let texts: Vec<String> = sealed.personal().into_iter().map(|(_, text)| text.clone()).collect();
+        let new = self.unsealed(&sealed, place.event_id, metadata)?;
+        refuse_others_sealed(&new.data, &texts).map_err(field)?;
+        Ok(new)
     }
 
     /// The event with its texts as they are: for plans, which [`Self::sealed`] makes into what is appended.
@@ -112,7 +118,11 @@ impl<E: DomainEvent> Codec<E> {
         subject: Option<&SubjectId>,
         planned: NewEvent,
     ) -> Result<NewEvent, NewEventError> {
-        if !may_be_personal::<E>(&planned.event_type) {
+        if let Some(known) =
+            E::TYPES.iter().find(|known| known.name == planned.event_type && known.personal.is_empty())
+        {
+            let field = |source| NewEventError::Field { event_type: known.name, source };
+            refuse_others_sealed(&planned.data, &[]).map_err(field)?;
             return Ok(planned);
         }
         let event = self.decoder.decode_loading(&planned.payload).await?;
@@ -185,6 +195,24 @@ fn may_be_personal<E: DomainEvent>(event_type: &str) -> bool {
     E::TYPES.iter().any(|known| known.name == event_type && !known.personal.is_empty())
 }
 
+/// Refuses a text of an event that begins like a sealed one and is none of its personal texts: in a state nobody could tell
+/// the two apart.
+fn refuse_others_sealed(data: &Value, personal: &[String]) -> Result<(), personal_data::Error> {
+    let mut values = vec![(String::new(), data)];
+    while let Some((path, value)) = values.pop() {
+        let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        match value {
+            Value::String(text) if !personal.contains(text) => refuse_sealed(&path, text)?,
+            Value::Array(items) => {
+                values.extend((0..).zip(items).map(|(i, item)| (at(&i.to_string()), item)))
+            }
+            Value::Object(fields) => values.extend(fields.iter().map(|(name, field)| (at(name), field))),
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// The event's type and the first of its personal texts that is there.
 fn first_personal<E: DomainEvent>(event: &E) -> Option<(&'static str, &'static str)> {
     let event_type = event.event_type();
@@ -221,7 +249,7 @@ pub enum NewEventError {
         /// Why not.
         source: personal_data::Error,
     },
-    /// One of its personal texts cannot be sealed.
+    /// One of its texts cannot be stored.
     #[error("{event_type} cannot be sealed")]
     Field {
         /// The event's type.

@@ -64,7 +64,7 @@ pub enum Error {
         key_id: KeyId,
     },
     /// A field that is to be stored looks like one that is sealed already.
-    #[error("the personal field {field} begins like a sealed one (enc:v1:), which no plain text may")]
+    #[error("the field {field} begins like a sealed one (enc:v1:), which no plain text may")]
     LooksSealed {
         /// The field's name.
         field: String,

@@ -126,7 +126,7 @@ pub fn is_sealed(text: &str) -> bool {
 }
 
 /// No plain text may look sealed: it could never be read again.
-pub fn refuse_sealed(field: &'static str, text: &str) -> Result<(), Error> {
+pub fn refuse_sealed(field: &str, text: &str) -> Result<(), Error> {
     if is_sealed(text) { Err(Error::LooksSealed { field: field.to_owned() }) } else { Ok(()) }
 }
 

@@ -1,6 +1,8 @@
-//! `millrace events`: an aggregate's history, its state at any version, moment or position, and what changed in between.
+//! `millrace events`: an aggregate's history, its state at any version, moment or position, what changed in between, and the
+//! whole store as it grows.
 
 mod diff;
+mod follow;
 mod kinds;
 mod point;
 mod show;
@@ -15,10 +17,11 @@ use event_store::{EventStore, PgEventStore, StoreError, StoredEvent, Until};
 use events::{AggregateId, TenantId};
 
 use crate::exit::Exit;
+use follow::FollowArgs;
 use kinds::Reading;
 use point::{At, Point};
 
-/// What to show of an aggregate, whatever its kind.
+/// What to show of an aggregate, whatever its kind, or of the whole store.
 #[derive(Debug, Subcommand)]
 pub(crate) enum EventsCommand {
     /// Every event: version, when it happened, when it was stored, by whom, type, payload
@@ -29,6 +32,8 @@ pub(crate) enum EventsCommand {
     State(StateArgs),
     /// What of the state changed between two versions, moments or positions
     Diff(DiffArgs),
+    /// Every event of every aggregate, in the order of the store: what is there, then what comes
+    Follow(FollowArgs),
 }
 
 /// Which aggregate, where, and how to print it.
@@ -103,6 +108,7 @@ impl EventsCommand {
             Self::Show(args) => args.run().await,
             Self::State(args) => args.run().await,
             Self::Diff(args) => args.run().await,
+            Self::Follow(args) => args.run().await,
         }
     }
 }

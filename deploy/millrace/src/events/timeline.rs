@@ -31,6 +31,7 @@ pub(super) fn print(history: &[StoredEvent], payloads: &[Value], json: bool) {
 /// All that is stored of an event.
 pub(super) fn facts(event: &StoredEvent, data: &Value) -> Value {
     serde_json::json!({
+        "tenant": event.tenant, "aggregate_type": event.aggregate_type, "aggregate_id": event.aggregate_id,
         "version": event.version, "event_id": event.event_id, "event_type": event.event_type,
         "occurred_at": moment(event.occurred_at), "recorded_at": moment(event.recorded_at),
         "position": event.position, "metadata": event.metadata, "data": data,

@@ -138,7 +138,7 @@ impl Work {
                 self.look().await;
                 look_at = Instant::now() + HORIZON_EVERY;
             }
-            let leads = self.leadership.hold().await;
+            let Some(leads) = stop.run_until_cancelled(self.leadership.hold()).await else { break };
             self.metrics.leader.set(leads.into());
             self.metrics.standbys.inc_by((!leads).into());
             match agenda.due(Instant::now()).filter(|_| leads) {

@@ -5,7 +5,7 @@ use events::{DomainEvent, ExecutionEvent, TenantId};
 use kafka::Record;
 use serde_json::Value;
 
-use crate::harness::{Agent, Role, Runs, World, metadata, new_event_id, tenant};
+use crate::harness::{Agent, Role, Runs, World, finish, metadata, new_event_id, tenant};
 
 /// What the program shows of an execution's history.
 async fn timeline(world: &World, agent: &Agent, tenant: &TenantId, more: &[&str]) -> Vec<Value> {
@@ -112,10 +112,20 @@ async fn a_dashboard_sees_the_totals_of_the_tenant_that_it_names_and_no_others()
 }
 
 #[tokio::test]
-async fn a_history_is_shown_as_of_any_version_and_moment() {
+async fn a_history_is_shown_as_of_any_version_and_moment_and_followed_as_it_grows() {
     let (world, tenant) = (World::shared(), tenant("history"));
+    let follow = ["events", "follow", "--tenant", tenant.as_str(), "--after", "0", "--json", "--most"];
+    let (all, tools) = ([&follow[..], &["3"]].concat(), [&follow[..], &["1", "--type", "ToolUsed"]].concat());
+    let (following_all, following_tools) = (world.program.start(&all), world.program.start(&tools));
     let agent = worked(&world, &tenant).await;
     let whole = timeline(&world, &agent, &tenant, &[]).await;
+    let followed = async |child, arguments: &[&str]| -> Vec<Value> {
+        let ran = finish(child, arguments).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    assert_eq!(followed(following_all, &all).await, whole);
+    assert_eq!(followed(following_tools, &tools).await, whole[2..]);
     let types: Vec<_> = whole.iter().map(|event| event["event_type"].as_str().unwrap()).collect();
     assert_eq!(types, ["ExecutionStarted", "ModelCalled", "ToolUsed"]);
     assert_eq!(timeline(&world, &agent, &tenant, &["--version", "1"]).await, whole[..1]);

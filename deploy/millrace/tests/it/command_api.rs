@@ -2,9 +2,11 @@
 
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
+use sqlx::postgres::PgListener;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 use testkit::Database;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::harness::{PATIENCE, Role, World, eventually};
@@ -53,8 +55,11 @@ fn create() -> Value {
 async fn the_role_takes_commands_of_every_aggregate_counts_them_and_tells_no_token() {
     let (world, id) = (World::shared(), Uuid::now_v7());
     let api = Served::start(&world).await;
+    let mut follower = PgListener::connect(&api.database.url("auditor")).await.unwrap();
+    follower.listen("event_store_appended").await.unwrap();
     let (status, answer) = api.command(&format!("prompts/{id}"), create()).await;
     assert_eq!((status, &answer["token"]["version"]), (StatusCode::OK, &json!(1)), "{answer}");
+    timeout(PATIENCE, follower.recv()).await.expect("followers are told").unwrap();
     let rename = json!({ "type": "RenamePrompt", "name": "planner for code" });
     let (status, answer) = api.command(&format!("prompts/{id}"), rename).await;
     assert_eq!((status, &answer["token"]["version"]), (StatusCode::OK, &json!(2)), "{answer}");

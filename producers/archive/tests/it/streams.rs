@@ -3,12 +3,12 @@
 use archive::{
     ArchiveState, ArchivedEvents, Error, Folder, ReadError, Wanted, archive_streams, list, restore_streams,
 };
-use event_store::{EventStore, StoreError, Until};
+use event_store::{Append, AppendError, EventStore, Expected, StoreError, Until};
 use events::AggregateId;
 use sqlx::Executor;
 use tempfile::TempDir;
 
-use crate::fixture::{Events, aggregate, deed, registry, tenant};
+use crate::fixture::{Events, aggregate, deed, event, registry, tenant};
 
 async fn archived(
     events: &Events,
@@ -18,6 +18,10 @@ async fn archived(
     let (mut owner, mut auditor) = (events.connect("owner").await, events.connect("auditor").await);
     let wanted = Wanted { tenant: &tenant("acme"), streams };
     archive_streams(&mut owner, &mut auditor, &registry(), directory.path(), wanted, &deed(), "a test").await
+}
+
+fn first(aggregate_id: AggregateId) -> Append {
+    Append { aggregate_id, aggregate_type: "thing".into(), expected: Expected::None, events: vec![event()] }
 }
 
 async fn states(events: &Events, directory: &TempDir) -> Vec<ArchiveState> {
@@ -46,6 +50,8 @@ async fn an_archived_stream_comes_back_exactly_as_it_left() {
     let refused = events.store.load(&tenant("acme"), stream, 0).await.unwrap_err();
     assert!(matches!(refused, StoreError::Archived { through_version: 11, .. }), "{refused}");
     events.append("acme", stream, 1).await;
+    let taken = events.store.append(&tenant("other"), &[first(stream)]).await;
+    assert!(matches!(taken, Err(AppendError::Taken)), "its id is nobody else's: {taken:?}");
     assert_eq!(states(&events, &directory).await, [ArchiveState::Archived]);
 
     let mut owner = events.connect("owner").await;

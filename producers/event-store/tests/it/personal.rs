@@ -163,6 +163,22 @@ async fn a_subject_is_refused_where_there_are_no_keys_and_a_text_that_looks_seal
 }
 
 #[tokio::test]
+async fn a_text_that_is_not_personal_may_not_look_sealed_either() {
+    let sample = Sample::new();
+    let ExecutionCommand::StartExecution(mut start) = start(sample.id) else { unreachable!() };
+    start.task = format!("{SEALED}0:0");
+    let context = sample.as_actor(Some("ada"));
+    for repository in [executions(sample.store.clone()), sample.sealing()] {
+        let told = start.clone().into();
+        let refused = repository.execute(&sample.acme, sample.id.into(), told, &context).await;
+        let Err(ExecuteError::Encode(NewEventError::Field { source, .. })) = refused else {
+            panic!("in a state it could not be told from a personal one: {refused:?}")
+        };
+        assert!(source.to_string().starts_with("the field task begins like a sealed one"), "{source}");
+    }
+}
+
+#[tokio::test]
 async fn a_snapshot_keeps_personal_texts_sealed_and_the_state_is_the_same() {
     let sample = Sample::new();
     sample.begun().await;

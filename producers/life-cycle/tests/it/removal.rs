@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use event_store::{Append, EventStore, Expected};
+use event_store::{Append, AppendError, EventStore, Expected};
 use life_cycle::Error;
 use personal_data::MasterKeys;
 use serde_json::json;
+use sqlx::Executor;
 
 use crate::fixture::{World, deed, event, tenant};
 
@@ -14,8 +15,9 @@ async fn a_removed_tenant_leaves_its_audit_and_nothing_else_and_others_are_as_th
     let world = World::new().await;
     let keyring = world.keyring(MasterKeys::random("one"));
     let (acme, other) = (tenant("acme"), tenant("other"));
+    let mut greeted = vec![];
     for tenant in [&acme, &other] {
-        world.greet(&keyring, tenant, "ada", 3).await;
+        greeted.push(world.greet(&keyring, tenant, "ada", 3).await);
         world.stream(tenant, &["A", "B"]).await;
         world.stream(tenant, &["A", "ThingWithdrawn"]).await;
     }
@@ -54,6 +56,10 @@ async fn a_removed_tenant_leaves_its_audit_and_nothing_else_and_others_are_as_th
     assert!(format!("{refused:?}").contains("acme was removed"), "{refused:?}");
     let refused = keyring.key_of(&acme, &"new".parse().unwrap()).await;
     assert!(refused.is_err(), "nobody gets a key of a tenant that goes");
+    let import =
+        "select import_run_begin('acme', gen_random_uuid(), 'm', 'the mapping', 'a file', 'a person')";
+    let refused = world.connect("app", "").await.execute(import).await.unwrap_err();
+    assert!(refused.to_string().contains("acme was removed"), "{refused}");
 
     let refused = world.steward.purge_tenant(&acme, false, &deed()).await;
     assert!(
@@ -73,7 +79,13 @@ async fn a_removed_tenant_leaves_its_audit_and_nothing_else_and_others_are_as_th
 
     let again = world.steward.purge_tenant(&acme, false, &deed()).await.unwrap();
     assert_eq!((again.streams, again.rows.len()), (0, 0), "it can be repeated");
-    assert!(world.store.append(&acme, &[late]).await.is_err(), "its name is not used again");
+    assert!(
+        world.store.append(&acme, std::slice::from_ref(&late)).await.is_err(),
+        "its name is not used again"
+    );
+    let taken = Append { aggregate_id: greeted[0], ..late };
+    let refused = world.store.append(&other, &[taken]).await;
+    assert!(matches!(refused, Err(AppendError::Taken)), "nor are its ids, by anybody: {refused:?}");
     let violations = world.steward.check(async |_| Ok(())).await.unwrap();
     assert_eq!(violations, []);
 }
