@@ -7,7 +7,8 @@ create table pruned_aggregate (
     constraint pruned_aggregate_pkey primary key (aggregate_id)
 );
 
-comment on table pruned_aggregate is 'Ids of aggregates that pruned names, whosever they are: no tenant column, and nobody may read it.';
+comment on table pruned_aggregate is 'Ids of aggregates that pruned names, whosever they are; no tenant may read it.';
+grant select on pruned_aggregate to auditor;
 
 create function pruned_id_stays() returns trigger language plpgsql set search_path = pg_catalog, public, pg_temp as $$
 begin
