@@ -40,7 +40,7 @@ begin
         raise exception 'an aggregate''s id is taken'
             using errcode = 'unique_violation', constraint = 'event_store_aggregate_version_key';
     end if;
-    if current_setting('millrace.restoration', true) <> '' and is_restoring('{restore-backup}') then
+    if coalesce(current_setting('millrace.restoration', true), '') <> '' and is_restoring('{restore-backup}') then
         return null;
     end if;
     if exists (
@@ -59,7 +59,7 @@ create function import_run_refuse_removed() returns trigger language plpgsql
 set search_path = pg_catalog, public, pg_temp as $$
 begin
     if exists (select from removed_tenant as r where r.tenant_id = new.tenant_id)
-        and not (current_setting('millrace.restoration', true) <> '' and is_restoring('{restore-backup}'))
+        and not (coalesce(current_setting('millrace.restoration', true), '') <> '' and is_restoring('{restore-backup}'))
     then
         raise exception 'tenant % was removed', new.tenant_id
             using errcode = 'integrity_constraint_violation', constraint = 'tenant_is_removed';
