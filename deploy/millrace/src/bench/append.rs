@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::closed::Closed;
 use super::report::{Aim, Figure, percentiles_ms};
 use super::workload::{self, Load};
-use super::{Output, WriteSide, contention, rate_figures, trigger};
+use super::{Output, WriteSide, contention, drain, rate_figures, trigger};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct AppendArgs {
@@ -18,7 +18,7 @@ pub(crate) struct AppendArgs {
     /// Connections that append in the open loop
     #[arg(long, default_value_t = 4)]
     writers: u32,
-    /// Seconds of each closed loop: single events, batches of a hundred, many writers on few aggregates
+    /// Seconds of each closed loop, the connector stopped: single events, batches of a hundred, many writers on few aggregates
     #[arg(long, default_value_t = 10)]
     closed_seconds: u64,
     /// Connections that append in the closed loops
@@ -44,12 +44,18 @@ pub(super) async fn figures(args: &AppendArgs, stack: &str) -> anyhow::Result<Ve
     let mut figures = percentiles_ms("append", &loaded.append_us, aims);
     figures.extend(rate_figures("append", &loaded, args.rate));
 
+    figures.extend(drain::without_connector(stack, closed_loops(args, stack, &side)).await?);
+    Ok(figures)
+}
+
+/// What the store alone can do: the machine's cores are its own.
+async fn closed_loops(args: &AppendArgs, stack: &str, side: &WriteSide) -> anyhow::Result<Vec<Figure>> {
     let many = WriteSide::connect(stack, args.closed_writers).await?;
     let duration = Duration::from_secs(args.closed_seconds);
     let closed = |events_per_append| Closed { writers: args.closed_writers, events_per_append, duration };
-    figures.extend(closed(1).figures("append.single", &many, Aim::AtLeast(8_000.0)).await?);
+    let mut figures = closed(1).figures("append.single", &many, Aim::AtLeast(8_000.0)).await?;
     figures.extend(closed(100).figures("append.batch_100", &many, Aim::AtLeast(80_000.0)).await?);
     figures.extend(contention::figures(&many, duration).await?);
-    figures.extend(trigger::figures(stack, &side).await?);
+    figures.extend(trigger::figures(stack, side).await?);
     Ok(figures)
 }

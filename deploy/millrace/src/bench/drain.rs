@@ -100,3 +100,17 @@ async fn until_slot_is_free(cdc_url: &str) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Does some work while nothing is read from the outbox.
+pub(super) async fn without_connector<T>(
+    stack: &str,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let connect: ConnectArgs = settings(stack)?;
+    let (client, outbox) =
+        (Client::new(&connect.worker)?, Connector::outbox(&connect.worker.connect_secrets));
+    client.stop(&outbox.name).await?;
+    let done = work.await;
+    client.resume(&outbox.name).await?;
+    done
+}
