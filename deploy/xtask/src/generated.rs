@@ -4,8 +4,12 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// The command API's description, as its crate keeps it.
-const DESCRIPTION: &str = "producers/command-api/openapi.json";
+/// What is printed as a whole, and by which command.
+const WHOLE: [(&str, &[&str]); 3] = [
+    ("producers/command-api/openapi.json", &["openapi"]),
+    ("schemas/asyncapi.json", &["schema", "asyncapi"]),
+    ("schemas/CATALOGUE.md", &["schema", "catalogue"]),
+];
 
 /// The file with the table of settings, and the lines around it.
 const README: &str = "README.md";
@@ -17,8 +21,12 @@ pub fn differences(write: bool) -> anyhow::Result<Vec<String>> {
     let read = |file| std::fs::read_to_string(file).with_context(|| format!("failed to read {file}"));
     let readme = with_settings(&read(README)?, &printed(&["settings", "--name", "no-such-stack"])?)?;
     let mut found = Vec::new();
-    for (file, current) in [(README, readme), (DESCRIPTION, printed(&["openapi"])?)] {
-        if read(file)? == current {
+    let mut copies = vec![(README, readme)];
+    for (file, command) in WHOLE {
+        copies.push((file, printed(command)?));
+    }
+    for (file, current) in copies {
+        if std::fs::read_to_string(file).is_ok_and(|copy| copy == current) {
             continue;
         }
         if write {

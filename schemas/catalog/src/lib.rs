@@ -19,18 +19,23 @@
 
 mod acl;
 mod cluster;
-mod folder;
+mod documents;
 mod kafka;
 mod manifest;
 mod plan;
 mod publish;
 mod retention;
+mod schemas;
 
 pub use acl::{Acl, Operation, Pattern, Permission, Resource};
 pub use cluster::{Cluster, TopicState};
-pub use folder::{FolderError, publish_folder};
+pub use documents::{asyncapi, catalogue};
 pub use kafka::{KafkaAdmin, KafkaAdminConfig, KafkaError, Security};
 pub use manifest::{Cleanup, Manifest, ManifestError, NamePattern, Timestamps, Topic, User};
 pub use plan::{Plan, Refusal, Step, plan};
-pub use publish::{PublishError, Published, publish, publish_history};
+pub use publish::{PublishError, Published, publish, publish_history, publish_tree};
 pub use retention::Retention;
+pub use schemas::{
+    Break, Checked, Direction, Finding, FreezeError, Frozen, LiveSchemas, Reason, Record, Rule, SchemaFile,
+    Tree, TreeError, breaks, check, compare_with_registry, freeze, lint,
+};

@@ -3,6 +3,8 @@
 use events::DomainEvent;
 use wire::{Compatibility, Registry, RegistryError, SchemaError, WriterSchema};
 
+use crate::Tree;
+
 /// One version of one schema that the registry has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
@@ -64,6 +66,18 @@ pub enum PublishError {
 pub async fn publish<E: DomainEvent>(registry: &Registry) -> Result<Vec<Published>, PublishError> {
     let types = E::TYPES.iter().map(|t| (t.name, t.history));
     publish_history(registry, E::TOPIC, types).await
+}
+
+/// [`publish`] for every type that has its schemas in a folder.
+pub async fn publish_tree(registry: &Registry, tree: &Tree) -> Result<Vec<Published>, PublishError> {
+    let mut published = Vec::new();
+    for (topic, types) in &tree.topics {
+        let texts: Vec<(&str, Vec<&str>)> =
+            types.iter().map(|(name, record)| (name.as_str(), record.texts().collect())).collect();
+        let types = texts.iter().map(|(name, history)| (*name, history.as_slice()));
+        published.extend(publish_history(registry, topic, types).await?);
+    }
+    Ok(published)
 }
 
 /// [`publish`] for types given by name and history.

@@ -44,7 +44,7 @@ pub use fault::Fault;
 pub use framing::{PAYLOAD_BYTES_MAX, schema_id};
 pub use headers::{EventHeaders, HeaderError};
 pub use readable::to_json;
-pub use registry::{Compatibility, Registry, RegistryConfig, RegistryError};
+pub use registry::{Compatibility, Registered, Registry, RegistryConfig, RegistryError};
 pub use schema::{SchemaError, WriterSchema};
 pub use subject::subject;
 

@@ -10,6 +10,7 @@ mod config;
 mod error;
 #[cfg(test)]
 mod stub;
+mod subjects;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use cache::Cache;
 pub use compatibility::Compatibility;
 pub use config::RegistryConfig;
 pub use error::RegistryError;
+pub use subjects::Registered;
 
 /// Schemas kept in memory. A topic has a few; the bound is against forged ids.
 const SCHEMAS_MAX: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
@@ -122,6 +124,16 @@ impl Registry {
     /// Sets the rule for every subject that has none of its own.
     pub async fn set_compatibility(&self, level: Compatibility) -> Result<(), RegistryError> {
         compatibility::set(&self.shared.http, &self.shared.url, level).await
+    }
+
+    /// The names of all subjects.
+    pub async fn subjects(&self) -> Result<Vec<String>, RegistryError> {
+        subjects::all(&self.shared.http, &self.shared.url).await
+    }
+
+    /// Every version of a subject, oldest first; none where there is no such subject.
+    pub async fn versions(&self, subject: &str) -> Result<Vec<Registered>, RegistryError> {
+        subjects::versions(&self.shared.http, &self.shared.url, subject).await
     }
 
     /// The rule for every subject that has none of its own.

@@ -1,20 +1,13 @@
-//! `millrace schema`: the registry as this program's events need it.
+//! Schemas into the registry.
 
 use std::path::PathBuf;
 
-use catalog::Published;
-use clap::{Args, Subcommand};
+use catalog::{Published, Tree};
+use clap::Args;
 use comfy_table::Table;
 use events::each_event_set;
 
 use crate::exit::Exit;
-
-/// What to do with the schemas.
-#[derive(Debug, Subcommand)]
-pub(crate) enum SchemaCommand {
-    /// Register every version of every event's schema; every version must read every other
-    Publish(PublishArgs),
-}
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PublishArgs {
@@ -31,12 +24,14 @@ pub(crate) struct SchemaArgs {
     pub(crate) registry: wire::RegistryConfig,
 }
 
-impl SchemaCommand {
-    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
-        let Self::Publish(PublishArgs { from, schema }) = self;
-        let published = match from {
-            Some(folder) => catalog::publish_folder(&wire::Registry::new(&schema.registry)?, &folder).await?,
-            None => publish(&schema).await?,
+impl PublishArgs {
+    pub(super) async fn run(self) -> anyhow::Result<Exit> {
+        let published = match self.from {
+            Some(folder) => {
+                let registry = wire::Registry::new(&self.schema.registry)?;
+                catalog::publish_tree(&registry, &Tree::read(&folder)?).await?
+            }
+            None => publish(&self.schema).await?,
         };
         let mut table = Table::new();
         table.set_header(["subject", "version", "id", ""]);
