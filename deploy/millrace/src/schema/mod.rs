@@ -13,7 +13,7 @@ use comfy_table::Table;
 use crate::exit::Exit;
 use check::CheckArgs;
 use documents::DocumentArgs;
-pub(crate) use publish::{SchemaArgs, publish};
+pub(crate) use publish::publish;
 
 /// What to do with the schemas.
 #[derive(Debug, Subcommand)]

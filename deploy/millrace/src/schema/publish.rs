@@ -21,7 +21,7 @@ pub(crate) struct PublishArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SchemaArgs {
     #[command(flatten)]
-    pub(crate) registry: wire::RegistryConfig,
+    registry: wire::RegistryConfig,
 }
 
 impl PublishArgs {

@@ -1,9 +1,14 @@
 //! Schemas in a real registry: published once, found again, refused when they break a promise.
 
-use catalog::{PublishError, publish, publish_history};
+use catalog::{
+    LiveSchemas, PublishError, Tree, compare_with_registry, publish, publish_history, publish_tree,
+};
 use events::{AggregateId, DomainEvent, EventType, ExecutionEvent, Timestamp};
 use serde::{Deserializer, Serializer};
 use wire::{Compatibility, Decode, Decoder, Encoder, PrepareError, Registry, RegistryConfig, RegistryError};
+
+#[path = "../../src/schemas/compatibility_cases.rs"]
+mod cases;
 
 fn registry() -> Registry {
     Registry::new(&RegistryConfig::at(testkit::stack().registry_url())).unwrap()
@@ -134,6 +139,49 @@ async fn a_version_that_breaks_a_promise_is_refused_with_the_registrys_reason() 
         let RegistryError::Incompatible { reason, .. } = source else { panic!("{broken}: {source:?}") };
         assert!(!reason.is_empty());
     }
+}
+
+/// What differs is what this crate refuses on purpose and a registry lets pass, or the other way round; none so far.
+#[tokio::test]
+async fn a_real_registry_judges_every_change_as_the_check_does() {
+    for (name, old, new, new_reads_old, old_reads_new) in cases::cases() {
+        let topic = testkit::unique("it.events");
+        let (old, new) = (old.to_string(), new.to_string());
+        let published = publish_history(&registry(), &topic, [("R", &[old.as_str()][..])]).await.unwrap();
+        assert!(published[0].new);
+        let taken = registry().register(&published[0].subject, &new).await;
+        let is_legal = new_reads_old.is_empty() && old_reads_new.is_empty();
+        match (&taken, is_legal) {
+            (Ok(_), true) | (Err(RegistryError::Incompatible { .. }), false) => {}
+            _ => panic!("{name}: legal {is_legal}, and the registry says {taken:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_registry_has_is_compared_with_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let topic = format!("{}.events", testkit::unique("it").replace('_', "-"));
+    let record = folder.path().join(&topic).join("Tested");
+    std::fs::create_dir_all(&record).unwrap();
+    let (one, two) =
+        (version(""), version(r#", {"name": "note", "type": ["null", "string"], "default": null}"#));
+    std::fs::write(record.join("1.avsc"), &one).unwrap();
+    let tree = || Tree::read(folder.path()).unwrap();
+    let compared = async || {
+        let live = LiveSchemas::of(&registry(), &tree()).await.unwrap();
+        compare_with_registry(&tree(), &live)
+    };
+    assert_eq!(compared().await, (0, 1, vec![]), "it would be published");
+    publish_tree(&registry(), &tree()).await.unwrap();
+    assert_eq!(compared().await, (1, 0, vec![]));
+    // Somebody publishes from elsewhere.
+    registry().register(&format!("{topic}-it.Tested"), &two).await.unwrap();
+    let (both, new, found) = compared().await;
+    assert_eq!((both, new, found.len()), (1, 0, 1));
+    assert!(found[0].what.contains("version 2") && found[0].what.contains("no file has"), "{found:?}");
+    std::fs::write(record.join("2.avsc"), &two).unwrap();
+    assert_eq!(compared().await, (2, 0, vec![]), "as the fix says");
 }
 
 #[tokio::test]
