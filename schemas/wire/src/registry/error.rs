@@ -13,6 +13,14 @@ pub enum RegistryError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The folder for what the registry said cannot be made.
+    #[error("{path} cannot hold what the registry says: {reason}")]
+    Cache {
+        /// What was configured.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// It said so in its own words; nothing else counts as not found.
     #[error("the registry has no schema with id {id}")]
     NotFound {

@@ -7,7 +7,9 @@
 mod cache;
 mod compatibility;
 mod config;
+mod disk;
 mod error;
+mod retry;
 #[cfg(test)]
 mod stub;
 mod subjects;
@@ -16,6 +18,7 @@ mod tests;
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +32,9 @@ use crate::WriterSchema;
 use cache::Cache;
 pub use compatibility::Compatibility;
 pub use config::RegistryConfig;
+use disk::Disk;
 pub use error::RegistryError;
+use retry::persistently;
 pub use subjects::Registered;
 
 /// Schemas kept in memory. A topic has a few; the bound is against forged ids.
@@ -47,7 +52,9 @@ struct Shared {
     url: String,
     settings: SrSettings,
     http: reqwest::Client,
+    deadline: Duration,
     cache: Cache,
+    disk: Option<Disk>,
 }
 
 impl Registry {
@@ -74,12 +81,18 @@ impl Registry {
             .map_err(|e| refused(e.to_string()))?;
         let http = client().build().map_err(|e| refused(e.to_string()))?;
         let cache = Cache::new(SCHEMAS_MAX, refusal_ttl);
-        Ok(Self { shared: Arc::new(Shared { url, settings, http, cache }) })
+        let open = |folder: &PathBuf| {
+            let path = folder.display().to_string();
+            Disk::open(folder, &url).map_err(|e| RegistryError::Cache { path, reason: e.to_string() })
+        };
+        let disk = config.registry_cache.as_ref().map(open).transpose()?;
+        let deadline = config.timeout();
+        Ok(Self { shared: Arc::new(Shared { url, settings, http, deadline, cache, disk }) })
     }
 
     /// The schema behind an id, from memory or from the registry. Many callers cause one request.
     pub async fn schema(&self, id: u32) -> Result<Arc<WriterSchema>, RegistryError> {
-        self.shared.cache.get(id, async || self.shared.fetch(id).await).await
+        self.shared.cache.get(id, async || self.shared.schema(id).await).await
     }
 
     /// What memory says about an id: its schema, or a refusal that is still believed. `None`: the registry has to be
@@ -90,19 +103,19 @@ impl Registry {
 
     /// The id of a schema under a subject. Looks up, never registers.
     pub async fn id_of(&self, subject: &str, schema_text: &str) -> Result<u32, RegistryError> {
-        let body = serde_json::json!({ "schema": schema_text, "schemaType": "AVRO" }).to_string();
-        let found = perform_sr_call(&self.shared.settings, SrCall::PostForVersion(subject, &body)).await;
-        let action = || format!("look up subject {subject}");
-        match found {
-            Ok(answer) => answer.id.ok_or_else(|| unavailable(action(), "its answer has no id")),
-            Err(error) => Err(match said(&error) {
-                // Unknown subject, unknown version, unknown schema.
-                Some((40401..=40403, _)) => RegistryError::NotRegistered { subject: subject.to_owned() },
-                Some((42200..=42299, reason)) => {
-                    RegistryError::Invalid { subject: subject.to_owned(), reason }
-                }
-                _ => unavailable(action(), told(&error)),
-            }),
+        let shared = &self.shared;
+        let action = format!("look up subject {subject}");
+        let ask = async || shared.look_up(subject, schema_text).await;
+        let found = persistently(shared.deadline, &action, ask).await;
+        match (&shared.disk, found) {
+            (Some(disk), Ok(id)) => {
+                disk.keep_id(subject, schema_text, id).await;
+                Ok(id)
+            }
+            (Some(disk), Err(error)) if error.is_transient() => {
+                disk.id_of(subject, schema_text).await.ok_or(error)
+            }
+            (_, found) => found,
         }
     }
 
@@ -143,6 +156,40 @@ impl Registry {
 }
 
 impl Shared {
+    async fn look_up(&self, subject: &str, schema_text: &str) -> Result<u32, RegistryError> {
+        let body = serde_json::json!({ "schema": schema_text, "schemaType": "AVRO" }).to_string();
+        let found = perform_sr_call(&self.settings, SrCall::PostForVersion(subject, &body)).await;
+        let action = || format!("look up subject {subject}");
+        match found {
+            Ok(answer) => answer.id.ok_or_else(|| unavailable(action(), "its answer has no id")),
+            Err(error) => Err(match said(&error) {
+                // Unknown subject, unknown version, unknown schema.
+                Some((40401..=40403, _)) => RegistryError::NotRegistered { subject: subject.to_owned() },
+                Some((42200..=42299, reason)) => {
+                    RegistryError::Invalid { subject: subject.to_owned(), reason }
+                }
+                _ => unavailable(action(), told(&error)),
+            }),
+        }
+    }
+
+    /// The schema from the registry; from disk while it is away.
+    async fn schema(&self, id: u32) -> Result<Arc<WriterSchema>, RegistryError> {
+        let found =
+            persistently(self.deadline, &format!("give schema {id}"), async || self.fetch(id).await).await;
+        match (&self.disk, found) {
+            (Some(disk), Ok(schema)) => {
+                disk.keep_schema(id, schema.text()).await;
+                Ok(schema)
+            }
+            (Some(disk), Err(error)) if error.is_transient() => {
+                let known = disk.schema(id).await.and_then(|text| WriterSchema::parse(&text).ok());
+                known.map(Arc::new).ok_or(error)
+            }
+            (_, found) => found,
+        }
+    }
+
     async fn fetch(&self, id: u32) -> Result<Arc<WriterSchema>, RegistryError> {
         let found = get_schema_by_id(id, &self.settings).await.map_err(|error| match said(&error) {
             Some((40403, _)) => RegistryError::NotFound { id },

@@ -12,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 pub(super) enum Reply {
     /// With this status and body.
     Says(u16, String),
+    /// That the answer is elsewhere.
+    Redirects(String),
     /// With fewer bytes than announced.
     BreaksOff(String),
     /// Never.
@@ -60,12 +62,18 @@ async fn answer(mut stream: TcpStream, next: impl FnOnce() -> Option<Reply>) {
             Err(_) => return,
         }
     }
+    let mut location = String::new();
     let (status, body, announced) = match next().expect("a stub has a reply") {
         Reply::Says(status, body) => (status, body.clone(), body.len()),
+        Reply::Redirects(to) => {
+            location = format!("location: {to}\r\n");
+            (302, String::new(), 0)
+        }
         Reply::BreaksOff(body) => (200, body[..body.len() / 2].to_owned(), body.len()),
         Reply::Hangs => return std::future::pending().await,
     };
-    let head = format!("HTTP/1.1 {status} so\r\ncontent-length: {announced}\r\nconnection: close\r\n\r\n");
+    let head =
+        format!("HTTP/1.1 {status} so\r\n{location}content-length: {announced}\r\nconnection: close\r\n\r\n");
     if stream.write_all(head.as_bytes()).await.is_ok() && stream.write_all(body.as_bytes()).await.is_ok() {
         stream.shutdown().await.ok();
     }
