@@ -105,8 +105,7 @@ impl Registry {
     pub async fn id_of(&self, subject: &str, schema_text: &str) -> Result<u32, RegistryError> {
         let shared = &self.shared;
         let action = format!("look up subject {subject}");
-        let ask = async || shared.look_up(subject, schema_text).await;
-        let found = persistently(shared.deadline, &action, ask).await;
+        let found = persistently(shared.deadline, &action, || shared.look_up(subject, schema_text)).await;
         match (&shared.disk, found) {
             (Some(disk), Ok(id)) => {
                 disk.keep_id(subject, schema_text, id).await;
@@ -175,8 +174,7 @@ impl Shared {
 
     /// The schema from the registry; from disk while it is away.
     async fn schema(&self, id: u32) -> Result<Arc<WriterSchema>, RegistryError> {
-        let found =
-            persistently(self.deadline, &format!("give schema {id}"), async || self.fetch(id).await).await;
+        let found = persistently(self.deadline, &format!("give schema {id}"), || self.fetch(id)).await;
         match (&self.disk, found) {
             (Some(disk), Ok(schema)) => {
                 disk.keep_schema(id, schema.text()).await;

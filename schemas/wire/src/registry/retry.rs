@@ -14,11 +14,14 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_m
 const SHARE: u32 = 2;
 
 /// Asks until there is an answer, a refusal, or no time left; then the last trouble is the answer.
-pub(super) async fn persistently<T>(
+pub(super) async fn persistently<T, F>(
     deadline: Duration,
     action: &str,
-    mut ask: impl AsyncFnMut() -> Result<T, RegistryError>,
-) -> Result<T, RegistryError> {
+    ask: impl Fn() -> F,
+) -> Result<T, RegistryError>
+where
+    F: Future<Output = Result<T, RegistryError>>,
+{
     let (begun, mut pause) = (Instant::now(), PAUSE.0);
     loop {
         let attempt_max = (deadline / SHARE).min(deadline.saturating_sub(begun.elapsed()));
