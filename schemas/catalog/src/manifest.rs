@@ -186,6 +186,11 @@ impl Manifest {
         self.topics.iter().find(|topic| topic.name == name)
     }
 
+    /// The users that may write to a topic.
+    pub fn writers<'a>(&'a self, topic: &'a Topic) -> impl Iterator<Item = &'a User> {
+        self.users.iter().filter(|user| user.writes.iter().any(|pattern| pattern.matches(&topic.name)))
+    }
+
     /// The access rules of all users.
     pub fn acls(&self) -> BTreeSet<Acl> {
         self.users.iter().flat_map(User::acls).collect()

@@ -104,7 +104,7 @@ pub async fn publish_history<'a>(
                 version,
                 source,
             })?;
-            let subject = format!("{topic}-{}", schema.full_name());
+            let subject = schema.subject(topic);
             let (id, new) = register(registry, &subject, text)
                 .await
                 .map_err(|source| PublishError::Refused { subject: subject.clone(), version, source })?;

@@ -63,6 +63,11 @@ impl WriterSchema {
         &self.full_name
     }
 
+    /// Under which name the registry keeps it for a topic; see [`crate::subject`].
+    pub fn subject(&self, topic: &str) -> String {
+        format!("{topic}-{}", self.full_name)
+    }
+
     /// The schema's JSON.
     pub fn text(&self) -> &str {
         self.compiled.json()

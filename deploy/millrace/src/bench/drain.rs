@@ -33,8 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn figures(args: &DrainArgs, stack: &str) -> anyhow::Result<Vec<Figure>> {
     let connect: ConnectArgs = settings(stack)?;
-    let (client, outbox) =
-        (Client::new(&connect.worker)?, Connector::outbox(&connect.worker.connect_secrets));
+    let (client, outbox) = connector(&connect)?;
     let chain: ChainArgs = settings(stack)?;
     let topic = Arc::new(chain.topics.reader()?);
 
@@ -101,14 +100,17 @@ async fn until_slot_is_free(cdc_url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn connector(args: &ConnectArgs) -> anyhow::Result<(Client, Connector)> {
+    Ok((Client::new(&args.worker)?, Connector::outbox(&args.worker.connect_secrets)))
+}
+
 /// Does some work while nothing is read from the outbox.
 pub(super) async fn without_connector<T>(
     stack: &str,
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     let connect: ConnectArgs = settings(stack)?;
-    let (client, outbox) =
-        (Client::new(&connect.worker)?, Connector::outbox(&connect.worker.connect_secrets));
+    let (client, outbox) = connector(&connect)?;
     client.stop(&outbox.name).await?;
     let done = work.await;
     client.resume(&outbox.name).await?;

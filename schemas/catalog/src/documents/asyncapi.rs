@@ -40,15 +40,9 @@ pub fn asyncapi(tree: &Tree, manifest: &Manifest) -> Result<Value, TreeError> {
 fn channel(name: &str, topic: Option<&Topic>, messages: Map<String, Value>) -> Value {
     let mut channel = json!({ "address": name, "messages": messages });
     if let Some(topic) = topic {
-        let mut settings = Map::new();
-        for (setting, value) in topic.settings(topic.replicas) {
-            // The bindings know policies as a list and times as numbers; the rest of the settings is not theirs.
-            match setting {
-                "cleanup.policy" => drop(settings.insert(setting.to_owned(), json!([value]))),
-                "retention.ms" => drop(settings.insert(setting.to_owned(), json!(value.parse::<i64>().ok()))),
-                _ => {}
-            }
-        }
+        // The bindings know policies as a list and times as numbers; the rest of the settings is not theirs.
+        let policies = json!([topic.settings(topic.replicas)["cleanup.policy"]]);
+        let settings = json!({ "cleanup.policy": policies, "retention.ms": topic.retention.ms() });
         channel["description"] = json!(topic.purpose);
         channel["bindings"] = json!({ "kafka": {
             "topic": name, "partitions": topic.partitions, "replicas": topic.replicas,
@@ -62,8 +56,7 @@ fn channel(name: &str, topic: Option<&Topic>, messages: Map<String, Value>) -> V
 /// Who sends to a topic and who receives from it.
 fn operations_of(topic: &Topic, manifest: &Manifest) -> Vec<(String, Value)> {
     let channel = json!({ "$ref": format!("#/channels/{}", topic.name) });
-    let writers = manifest.users.iter().filter(|user| user.writes.iter().any(|it| it.matches(&topic.name)));
-    let sends = writers.map(|user| {
+    let sends = manifest.writers(topic).map(|user| {
         let operation = json!({ "action": "send", "channel": channel, "summary": user.purpose });
         (format!("{}.send.{}", topic.name, user.name), operation)
     });

@@ -30,8 +30,7 @@ fn describe(text: &mut String, topic: &str, manifest: &Manifest, events: &[Descr
 }
 
 fn describe_topic(text: &mut String, topic: &Topic, manifest: &Manifest) -> fmt::Result {
-    let writers = manifest.users.iter().filter(|user| user.writes.iter().any(|it| it.matches(&topic.name)));
-    let writers: Vec<_> = writers.map(|user| user.name.as_str()).collect();
+    let writers: Vec<_> = manifest.writers(topic).map(|user| user.name.as_str()).collect();
     let or_none = |list: String| if list.is_empty() { "nobody yet".to_owned() } else { list };
     write!(
         text,

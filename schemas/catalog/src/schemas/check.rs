@@ -48,14 +48,8 @@ fn parsed(text: &str) -> Option<Value> {
 fn broken_by((file, newer): &(&SchemaFile, Value), older: &[(&SchemaFile, Value)]) -> Vec<Finding> {
     let mut found: BTreeMap<(Break, Direction), Vec<u32>> = BTreeMap::new();
     for (other, schema) in older {
-        let both = [
-            (Direction::NewReadsOld, breaks(schema, newer)),
-            (Direction::OldReadsNew, breaks(newer, schema)),
-        ];
-        for (direction, breaks) in both {
-            for one in breaks {
-                found.entry((one, direction)).or_default().push(other.version);
-            }
+        for offence in both_ways(schema, newer) {
+            found.entry(offence).or_default().push(other.version);
         }
     }
     let source = Source::new(&file.text);
@@ -73,6 +67,13 @@ fn broken_by((file, newer): &(&SchemaFile, Value), older: &[(&SchemaFile, Value)
         }
     };
     found.into_iter().map(finding).collect()
+}
+
+/// What each of two versions cannot read of the other's events.
+fn both_ways(older: &Value, newer: &Value) -> impl Iterator<Item = (Break, Direction)> {
+    let told = |breaks: Vec<Break>, direction| breaks.into_iter().map(move |one| (one, direction));
+    let new_reads_old = told(breaks(older, newer), Direction::NewReadsOld);
+    new_reads_old.chain(told(breaks(newer, older), Direction::OldReadsNew))
 }
 
 fn numbered(versions: &[u32]) -> String {
@@ -170,21 +171,16 @@ pub fn compare_with_registry(tree: &Tree, live: &LiveSchemas) -> (usize, usize, 
 /// A version that is not registered, against those that are.
 fn against_live(own: &SchemaFile, registered: &[Registered]) -> Vec<Finding> {
     let Some(newer) = parsed(&own.text) else { return vec![] };
-    let mut found = vec![];
+    let (mut found, source) = (vec![], Source::new(&own.text));
     for Registered { version, text, .. } in registered {
         let Some(older) = parsed(text) else { continue };
-        for (direction, breaks) in [
-            (Direction::NewReadsOld, breaks(&older, &newer)),
-            (Direction::OldReadsNew, breaks(&newer, &older)),
-        ] {
-            found.extend(breaks.into_iter().map(|one| Finding {
-                file: own.path.clone(),
-                line: Source::new(&own.text).line(&pointer(&newer, &one.path)),
-                rule: Rule::Registry,
-                what: format!("{} ({direction}: version {version} of the registry)", one.words(direction)),
-                fix: remedy(&one, direction, false),
-            }));
-        }
+        found.extend(both_ways(&older, &newer).map(|(one, direction)| Finding {
+            file: own.path.clone(),
+            line: source.line(&pointer(&newer, &one.path)),
+            rule: Rule::Registry,
+            what: format!("{} ({direction}: version {version} of the registry)", one.words(direction)),
+            fix: remedy(&one, direction, false),
+        }));
     }
     found
 }
@@ -194,8 +190,7 @@ fn finding(file: &str, what: String, fix: String) -> Finding {
 }
 
 fn subject(topic: &str, record: &Record) -> Option<String> {
-    let schema = wire::WriterSchema::parse(&record.0.first()?.text).ok()?;
-    Some(format!("{topic}-{}", schema.full_name()))
+    Some(wire::WriterSchema::parse(&record.0.first()?.text).ok()?.subject(topic))
 }
 
 /// The same schema, whatever its blanks and the order of its keys.

@@ -259,7 +259,7 @@ impl<'a> Comparison<'a> {
         if written.kind() == "union" || read.kind() == "union" {
             return self.branches(path, &written, &read);
         }
-        if !self.is_same_kind(&written, &read) {
+        if !promotes(written.kind(), read.kind()) {
             return self.broken(path, Reason::Type { written: written.shown(), read: read.shown() });
         }
         let (as_written, as_read) = (written.logical(), read.logical());
@@ -286,17 +286,14 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn is_same_kind(&self, written: &Typed<'_>, read: &Typed<'_>) -> bool {
-        promotes(written.kind(), read.kind())
-    }
-
     /// Each branch that may have been written needs one that reads it.
     fn branches(&mut self, path: &str, written: &Typed<'a>, read: &Typed<'a>) {
         let offered: Vec<_> = read.branches().into_iter().map(|it| self.read.resolved(it)).collect();
         for branch in written.branches() {
             let branch = self.written.resolved(branch);
             let named = |it: &&Typed<'_>| it.kind() == branch.kind() && it.full_name() == branch.full_name();
-            let promoted = |it: &&Typed<'_>| branch.full_name().is_none() && self.is_same_kind(&branch, it);
+            let promoted =
+                |it: &&Typed<'_>| branch.full_name().is_none() && promotes(branch.kind(), it.kind());
             match offered.iter().find(named).or_else(|| offered.iter().find(promoted)).cloned() {
                 Some(reader) => self.compare(path, branch, reader),
                 None => self.broken(path, Reason::Branch(branch.shown())),

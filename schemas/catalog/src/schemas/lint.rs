@@ -299,7 +299,7 @@ impl<'a> Linter<'a> {
             let fix = "make it {\"type\": \"long\", \"logicalType\": \"timestamp-micros\"}, or put the unit last in its name";
             self.find(&at, Rule::Time, what, fix);
         }
-        if ends(&["id"]) && (base, logical.as_str()) != ("string".to_owned(), "uuid") {
+        if ends(&["id"]) && (base.as_str(), logical.as_str()) != ("string", "uuid") {
             let what = format!("field {name} is an id and no UUID");
             let fix = "make it {\"type\": \"string\", \"logicalType\": \"uuid\"}, or name it after what it is (…_key, …_name)";
             self.find(&at, Rule::Id, what, fix);
@@ -308,10 +308,10 @@ impl<'a> Linter<'a> {
         let is_money = words.iter().any(|word| money.contains(word)) && !ends(&["count", "tokens", "bytes"]);
         let is_nano = name.ends_with("_nano_usd");
         if (is_money || is_nano)
-            && !(is_nano && text_or(kind, "type") == "long")
-            && (number || is_nano || is_float(kind))
+            && !(is_nano && base == "long")
+            && (number || is_nano || matches!(base.as_str(), "float" | "double"))
         {
-            let what = format!("field {name} is money in {}", text_or(kind, "type"));
+            let what = format!("field {name} is money in {base}");
             self.find(&at, Rule::Money, what, "name it …_nano_usd and make it a long");
         }
     }
@@ -410,14 +410,9 @@ fn plain(kind: &Value) -> &Value {
     branches.into_iter().find(|branch| *branch != "null").unwrap_or(kind)
 }
 
-fn is_float(kind: &Value) -> bool {
-    matches!(text_or(kind, "type").as_str(), "float" | "double")
-}
-
 /// Whether a default is a value of a type, of the first branch where it is a union. Named types that are only named are
 /// left to the Avro library.
 fn fits(default: &Value, kind: &Value) -> bool {
-    let inside = |part: &str| kind.get(part).unwrap_or(&Value::Null).clone();
     match text_or(kind, "type").as_str() {
         _ if kind.is_array() => kind.get(0).is_some_and(|first| fits(default, first)),
         "null" => default.is_null(),
@@ -426,12 +421,12 @@ fn fits(default: &Value, kind: &Value) -> bool {
         "long" => default.is_i64(),
         "float" | "double" => default.is_number(),
         "bytes" | "string" | "fixed" => default.is_string(),
-        "enum" => inside("symbols").as_array().is_some_and(|symbols| symbols.contains(default)),
+        "enum" => kind["symbols"].as_array().is_some_and(|symbols| symbols.contains(default)),
         "array" => {
-            default.as_array().is_some_and(|items| items.iter().all(|item| fits(item, &inside("items"))))
+            default.as_array().is_some_and(|items| items.iter().all(|item| fits(item, &kind["items"])))
         }
         "map" => {
-            default.as_object().is_some_and(|map| map.values().all(|value| fits(value, &inside("values"))))
+            default.as_object().is_some_and(|map| map.values().all(|value| fits(value, &kind["values"])))
         }
         "record" => fields(kind).all(|(_, field)| {
             default

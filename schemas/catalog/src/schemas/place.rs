@@ -42,7 +42,11 @@ impl<'a> Source<'a> {
             };
             (node, place) = (found, at);
         }
-        self.text[..place.start].matches('\n').count() + 1
+        self.line_of(place.start)
+    }
+
+    fn line_of(&self, offset: usize) -> usize {
+        self.text[..offset].matches('\n').count() + 1
     }
 
     /// Keys that an object has twice, each with its line.
@@ -56,7 +60,7 @@ impl<'a> Source<'a> {
                             .iter()
                             .any(|other| other.name.as_str() == prop.name.as_str())
                         {
-                            let line = self.text[..prop.range.start].matches('\n').count() + 1;
+                            let line = self.line_of(prop.range.start);
                             found.push((line, prop.name.as_str().to_owned()));
                         }
                         nodes.push(&prop.value);
