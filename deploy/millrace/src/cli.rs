@@ -110,7 +110,7 @@ impl Cli {
             Command::Doctor(args) => stack::doctor(&args).await,
             Command::Lock(args) => local::renew_lock(&args).await.map(|()| Exit::Ok).map_err(Into::into),
             Command::Connect(command) => command.run().await,
-            Command::Topics(command) => command.run().await,
+            Command::Topics(command) => command.run(&self.name).await,
             Command::Schema(command) => command.run().await,
             Command::Import(command) => command.run().await,
             Command::Run(command) => command.run().await,

@@ -1,37 +1,85 @@
-//! `millrace topics`: topics and access as the manifest says.
+//! `millrace topics`: topics, users and access as the manifest says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use catalog::{KafkaAdmin, KafkaAdminConfig, Manifest, Plan};
+use anyhow::Context;
+use catalog::{KafkaAdmin, KafkaAdminConfig, Manifest, Passwords, Permits, Plan, PlanFile};
 use clap::{Args, Subcommand};
-use kafka::Record;
-use serde_json::{Value, json};
 
-use crate::chain::TopicsReadArgs;
 use crate::exit::Exit;
+use crate::stack_defaults;
 
-/// What to do with topics and access (`schemas/topics.yaml`).
+mod read;
+mod show;
+
+/// What to do with topics, users and access (`schemas/topics.yaml`).
 #[derive(Debug, Subcommand)]
 pub(crate) enum TopicsCommand {
-    /// Show what `apply` would change; status 10 when that is something
-    Plan(TopicsArgs),
-    /// Create topics, adjust their settings, grant access; nothing is ever deleted
-    Apply(TopicsArgs),
+    /// Show what `apply` would change, and change nothing
+    Plan(PlanArgs),
+    /// Create and adjust topics, create users, grant and revoke access: what the manifest names, and nothing else
+    ///
+    /// Nothing is deleted, kept for a shorter time, or regrown under its keys without an option that names it. A user
+    /// that the cluster lacks gets its password from MILLRACE_KAFKA_<USER>_PASSWORD, or from the file that
+    /// MILLRACE_KAFKA_<USER>_PASSWORD_FILE names; <USER> is its name in capitals, everything but letters and digits a _.
+    Apply(ApplyArgs),
+    /// Print what the cluster has as a manifest
+    ///
+    /// The manifest plans to nothing. What it cannot say is named in comments. Purposes, owners, keys and reasons
+    /// are not on a cluster: they are `unknown`, and a topic counts as keyed until you say otherwise.
+    Export(ExportArgs),
     /// Show the last records of a topic, of any domain, one JSON object a line
-    Read(ReadArgs),
+    Read(read::ReadArgs),
 }
 
 #[derive(Debug, Clone, Args)]
-pub(crate) struct ReadArgs {
-    /// The topic
-    topic: String,
-    /// How many records at most, the newest
-    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    last: u16,
+pub(crate) struct PlanArgs {
     #[command(flatten)]
-    topics: TopicsReadArgs,
+    topics: TopicsArgs,
+
     #[command(flatten)]
-    registry: wire::RegistryConfig,
+    permits: Permits,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Also write the plan to this file, for `apply FILE`. No secret is in it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Tell by the exit status: 0 as declared, 10 there is a difference, 1 some of it is refused
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ApplyArgs {
+    /// A file that `plan --out` wrote: does what it says, and is refused once the cluster or the manifest has moved
+    #[arg(value_name = "PLANFILE",
+          conflicts_with_all = ["delete_topic", "shrink_retention", "grow_keyed", "rotate_password"])]
+    plan_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    topics: TopicsArgs,
+
+    #[command(flatten)]
+    permits: Permits,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportArgs {
+    /// Topics whose names begin so, and users whose names do or who have a rule about such a topic or group; everything
+    /// but Kafka's own when empty
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    prefix: String,
+
+    #[command(flatten)]
+    admin: KafkaAdminConfig,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -53,86 +101,72 @@ impl TopicsArgs {
     }
 }
 
-impl ReadArgs {
-    async fn run(self) -> anyhow::Result<Exit> {
-        let (reader, last) = (self.topics.reader()?, usize::from(self.last));
-        let records = tokio::task::spawn_blocking(move || {
-            let mut records = Vec::new();
-            reader.read(&self.topic, |record| {
-                records.push(record);
-                if records.len() > 2 * last + 1_000 {
-                    newest(&mut records, last);
-                }
-            })?;
-            newest(&mut records, last);
-            anyhow::Ok(records)
-        });
-        let registry = wire::Registry::new(&self.registry)?;
-        for record in records.await?? {
-            println!("{}", shown(&record, &registry).await);
+impl TopicsCommand {
+    pub(crate) async fn run(self, stack: &str) -> anyhow::Result<Exit> {
+        match self {
+            Self::Plan(args) => args.run().await,
+            Self::Apply(args) => args.run(stack).await,
+            Self::Export(args) => args.run().await,
+            Self::Read(args) => args.run().await,
         }
+    }
+}
+
+impl PlanArgs {
+    async fn run(self) -> anyhow::Result<Exit> {
+        let manifest = self.topics.manifest()?;
+        let cluster = KafkaAdmin::new(&self.topics.admin)?.observe(&manifest).await?;
+        let plan = catalog::plan(&manifest, &cluster, &self.permits);
+        show::plan(&plan, self.json, "do");
+        if !plan.refusals.is_empty() {
+            return Ok(Exit::Failed); // and no file: there is nothing in it that could be done
+        }
+        if let Some(path) = &self.out {
+            let file = PlanFile::new(&manifest, &cluster, &self.permits);
+            std::fs::write(path, file.to_json()).with_context(|| failed_to("write", path))?;
+        }
+        Ok(if self.check && !plan.is_empty() { Exit::Difference } else { Exit::Ok })
+    }
+}
+
+impl ApplyArgs {
+    async fn run(self, stack: &str) -> anyhow::Result<Exit> {
+        let done = match &self.plan_file {
+            None => apply(&self.topics, &self.permits, stack).await?,
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| failed_to("read", path))?;
+                let (file, manifest) = (PlanFile::parse(&text)?, self.topics.manifest()?);
+                KafkaAdmin::new(&self.topics.admin)?.apply_file(&manifest, &file, &passwords(stack)).await?
+            }
+        };
+        show::plan(&done, self.json, "done");
         Ok(Exit::Ok)
     }
 }
 
-/// Keeps so many of the newest, oldest first.
-fn newest(records: &mut Vec<Record>, count: usize) {
-    records.sort_by_key(|record| (record.timestamp_ms, record.partition, record.offset));
-    records.drain(..records.len().saturating_sub(count));
-}
-
-/// A record for people; what cannot be read says why.
-async fn shown(record: &Record, registry: &wire::Registry) -> Value {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let value = match &record.payload {
-        None => Value::Null,
-        Some(payload) => wire::to_json(registry, payload)
-            .await
-            .unwrap_or_else(|error| json!({ "unreadable": error.to_string(), "bytes": payload.len() })),
-    };
-    let headers =
-        record.headers.iter().map(|(name, value)| (name.clone(), json!(value.as_deref().map(text))));
-    json!({
-        "partition": record.partition, "offset": record.offset, "key": record.key.as_deref().map(text),
-        "headers": Value::Object(headers.collect()), "value": value,
-    })
-}
-
-impl TopicsCommand {
-    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
-        let plan = match &self {
-            Self::Read(args) => return args.clone().run().await,
-            Self::Plan(args) => {
-                let admin = KafkaAdmin::new(&args.admin)?;
-                catalog::plan(&args.manifest()?, &admin.observe(&args.manifest()?).await?)
-            }
-            Self::Apply(args) => apply(args).await?,
-        };
-        print(&plan);
-        Ok(match self {
-            Self::Plan(_) if !plan.is_empty() => Exit::Difference,
-            _ if !plan.refusals.is_empty() => Exit::PartlyFailed,
-            _ => Exit::Ok,
-        })
+impl ExportArgs {
+    async fn run(self) -> anyhow::Result<Exit> {
+        let cluster = KafkaAdmin::new(&self.admin)?.observe_prefix(&self.prefix).await?;
+        print!("{}", catalog::export(&cluster, &self.prefix).to_yaml());
+        Ok(Exit::Ok)
     }
 }
 
 /// Makes it so, and says what was done.
-pub(crate) async fn apply(args: &TopicsArgs) -> anyhow::Result<Plan> {
-    Ok(KafkaAdmin::new(&args.admin)?.apply(&args.manifest()?).await?)
+pub(crate) async fn apply(args: &TopicsArgs, permits: &Permits, stack: &str) -> anyhow::Result<Plan> {
+    let manifest = args.manifest()?;
+    Ok(KafkaAdmin::new(&args.admin)?.apply(&manifest, permits, &passwords(stack)).await?)
 }
 
-fn print(plan: &Plan) {
-    for step in &plan.steps {
-        println!("{step}");
-    }
-    for refusal in &plan.refusals {
-        println!("refused: {refusal}");
-    }
-    println!(
-        "{} changes, {} refused, {} as they should be",
-        plan.steps.len(),
-        plan.refusals.len(),
-        plan.unchanged
-    );
+/// The environment's, and where it has none the stack's: one pair of variables per user, so no argument can name them.
+fn passwords(stack: &str) -> Passwords {
+    let environment = std::env::vars_os();
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    Passwords::among(stack_defaults::facts(stack).into_iter().chain(environment.filter_map(text)))
+}
+
+fn failed_to(verb: &str, path: &Path) -> String {
+    format!("failed to {verb} the plan file {}", path.display())
 }

@@ -1,6 +1,7 @@
 //! `millrace up` and its relatives: the local stack with everything in place.
 
 use anyhow::Context;
+use catalog::Permits;
 use sqlx::{Connection, PgConnection};
 
 use crate::exit::Exit;
@@ -17,7 +18,8 @@ pub(crate) async fn up(args: &local::UpArgs) -> anyhow::Result<local::Raised> {
     crate::keys::make_master_key(&local::Stack::open(&stack)?)?;
     let migrate: MigrateArgs = settings(&stack)?;
     migrate.run().await?;
-    crate::topics::apply(&settings(&stack)?).await.context("failed to apply topics and access")?;
+    let applied = crate::topics::apply(&settings(&stack)?, &Permits::default(), &stack).await;
+    applied.context("failed to apply topics and access")?;
     crate::schema::publish(&settings(&stack)?).await.context("failed to publish the schemas")?;
 
     raising.connect().await?;

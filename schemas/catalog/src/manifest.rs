@@ -1,24 +1,43 @@
 //! `schemas/topics.yaml`: what is declared.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+mod check;
+mod error;
+
+pub use error::ManifestError;
 
 use crate::{Acl, Operation, Pattern, Resource, Retention};
 
 /// Topics and users as declared.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Every topic.
     pub topics: Vec<Topic>,
     /// Every user but the super users.
     pub users: Vec<User>,
+    /// Topics that once were declared. A plan shows those that still exist; they go when they are told to by name.
+    #[serde(default)]
+    pub retired: Vec<Retired>,
+}
+
+/// A topic that once was declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retired {
+    /// Its name.
+    pub name: String,
+    /// Why it is no longer needed, and where its records went.
+    pub reason: String,
 }
 
 /// One topic as declared.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Topic {
     /// Its name.
@@ -30,7 +49,7 @@ pub struct Topic {
     /// What its records are keyed by; absent when order between records means nothing.
     #[serde(default)]
     pub key: Option<String>,
-    /// How many partitions; fixed for ever.
+    /// How many partitions. Never fewer; more of a keyed topic move keys.
     pub partitions: u32,
     /// Why so many.
     pub partitions_reason: String,
@@ -51,7 +70,7 @@ pub struct Topic {
 }
 
 /// What goes when records go.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cleanup {
     /// The oldest records.
@@ -59,10 +78,13 @@ pub enum Cleanup {
     Delete,
     /// All but the newest record of each key.
     Compact,
+    /// Both of these.
+    #[serde(rename = "compact,delete")]
+    CompactDelete,
 }
 
 /// Which time a record bears.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Timestamps {
     /// The producer's.
@@ -73,7 +95,7 @@ pub enum Timestamps {
 }
 
 /// One user as declared.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// Its name.
@@ -95,8 +117,8 @@ pub struct User {
 }
 
 /// A name, or all names that begin as the text before its final `*`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct NamePattern {
     /// How the text is meant.
     pub pattern: Pattern,
@@ -119,6 +141,19 @@ impl TryFrom<String> for NamePattern {
     }
 }
 
+impl From<NamePattern> for String {
+    fn from(pattern: NamePattern) -> Self {
+        pattern.to_string()
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let star = if self.pattern == Pattern::Prefixed { "*" } else { "" };
+        write!(f, "{}{star}", self.text)
+    }
+}
+
 impl NamePattern {
     /// Whether it stands for this name.
     pub fn matches(&self, name: &str) -> bool {
@@ -127,35 +162,6 @@ impl NamePattern {
             Pattern::Prefixed => name.starts_with(&self.text),
         }
     }
-}
-
-/// Why a manifest cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    /// No such file, or not for us.
-    #[error("{} cannot be read", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// Not the shape of a manifest; says where.
-    #[error("{from}: {reason}")]
-    Parse {
-        /// Which file.
-        from: String,
-        /// What is wrong, with its line.
-        reason: String,
-    },
-    /// A manifest that contradicts itself.
-    #[error("{from}: {reason}")]
-    Contradiction {
-        /// Which file.
-        from: String,
-        /// What is wrong.
-        reason: String,
-    },
 }
 
 impl Manifest {
@@ -175,9 +181,12 @@ impl Manifest {
     pub fn parse(text: &str, from: &str) -> Result<Self, ManifestError> {
         let manifest: Self = serde_saphyr::from_str(text)
             .map_err(|e| ManifestError::Parse { from: from.to_owned(), reason: e.to_string() })?;
-        match manifest.contradiction() {
+        match check::contradiction(&manifest) {
             None => Ok(manifest),
-            Some(reason) => Err(ManifestError::Contradiction { from: from.to_owned(), reason }),
+            Some((entry, reason)) => {
+                let (from, line) = (from.to_owned(), check::line(text, entry));
+                Err(ManifestError::Contradiction { from, line, reason })
+            }
         }
     }
 
@@ -191,42 +200,24 @@ impl Manifest {
         self.users.iter().filter(|user| user.writes.iter().any(|pattern| pattern.matches(&topic.name)))
     }
 
+    /// The user of that name.
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.name == name)
+    }
+
+    /// SHA-256 of what it declares, in hexadecimal; comments and the order of keys do not count.
+    pub fn digest(&self) -> String {
+        crate::digest(self)
+    }
+
+    /// The users as access rules name them.
+    pub fn principals(&self) -> BTreeSet<String> {
+        self.users.iter().map(|user| format!("User:{}", user.name)).collect()
+    }
+
     /// The access rules of all users.
     pub fn acls(&self) -> BTreeSet<Acl> {
         self.users.iter().flat_map(User::acls).collect()
-    }
-
-    fn contradiction(&self) -> Option<String> {
-        let mut seen = BTreeSet::new();
-        for topic in &self.topics {
-            let Topic { name, partitions, replicas, min_in_sync_replicas, .. } = topic;
-            if !is_name(name) {
-                return Some(format!("{name:?} is no name for a topic"));
-            }
-            if !seen.insert(name) {
-                return Some(format!("topic {name} is declared twice"));
-            }
-            if *partitions == 0 || *replicas == 0 || *min_in_sync_replicas == 0 {
-                return Some(format!(
-                    "topic {name} needs at least one partition, replica and in-sync replica"
-                ));
-            }
-            if min_in_sync_replicas > replicas {
-                return Some(format!("topic {name} asks for more in-sync replicas than replicas"));
-            }
-            let reads = |user: &User| user.reads.iter().any(|p| p.matches(name));
-            let orphan = |group: &&String| {
-                !self.users.iter().any(|user| reads(user) && user.groups.iter().any(|p| p.matches(group)))
-            };
-            if let Some(group) = topic.consumers.iter().find(orphan) {
-                return Some(format!("no user may read topic {name} as group {group}"));
-            }
-        }
-        let mut seen = BTreeSet::new();
-        self.users
-            .iter()
-            .find(|u| !seen.insert(&u.name))
-            .map(|u| format!("user {} is declared twice", u.name))
     }
 }
 
@@ -242,6 +233,7 @@ impl Topic {
         let cleanup = match self.cleanup {
             Cleanup::Delete => "delete",
             Cleanup::Compact => "compact",
+            Cleanup::CompactDelete => "compact,delete",
         };
         let timestamps = match self.timestamps {
             Timestamps::Producer => "CreateTime",

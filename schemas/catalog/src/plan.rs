@@ -3,21 +3,41 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Acl, Cluster, Manifest, Topic, TopicState};
+use serde::Serialize;
+
+use crate::{Acl, Cluster, Manifest, Permits};
+
+mod refusal;
+mod topic;
+
+pub use refusal::Refusal;
+pub use topic::Keeps;
 
 /// The difference between a manifest and a cluster.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// What to do, in order.
     pub steps: Vec<Step>,
     /// What will not be done; while there is any, nothing is.
     pub refusals: Vec<Refusal>,
-    /// What is as declared already: topics and rules.
+    /// Retired topics that still exist and are left alone: nobody said to delete them.
+    pub kept: Vec<Kept>,
+    /// What is as declared already: topics, users and rules.
     pub unchanged: usize,
 }
 
+/// A retired topic that still exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Its name.
+    pub topic: String,
+    /// Why it was retired.
+    pub reason: String,
+}
+
 /// One change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
 pub enum Step {
     /// A topic that does not exist yet.
     CreateTopic {
@@ -30,6 +50,15 @@ pub enum Step {
         /// Its settings.
         settings: BTreeMap<&'static str, String>,
     },
+    /// More partitions for a topic.
+    GrowTopic {
+        /// The topic.
+        topic: String,
+        /// How many it has.
+        from: u32,
+        /// How many it shall have.
+        to: u32,
+    },
     /// A setting of a topic that is another one.
     Set {
         /// The topic.
@@ -41,60 +70,46 @@ pub enum Step {
         /// What it shall be.
         to: String,
     },
+    /// A user without a password gets one.
+    CreateUser {
+        /// The user.
+        user: String,
+    },
+    /// A user gets another password.
+    RotatePassword {
+        /// The user.
+        user: String,
+    },
     /// A rule that is missing.
     Grant(Acl),
     /// A rule of a declared user that nobody declared.
     Revoke(Acl),
-}
-
-/// A difference that nobody may remove by machine.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Partitions are for ever.
-    #[error(
-        "topic {topic} has {found} partitions, not {declared}: a change would move keys to other partitions and \
-         break the order of their events; declare {found}, or move to a new topic"
-    )]
-    Partitions {
-        /// The topic.
-        topic: String,
-        /// In the manifest.
-        declared: u32,
-        /// On the cluster.
-        found: u32,
-    },
-    /// Moving replicas is an operator's job.
-    #[error("topic {topic} has {found} replicas, not {declared}: reassign them with Kafka's own tool")]
-    Replicas {
-        /// The topic.
-        topic: String,
-        /// In the manifest, as far as there are brokers.
-        declared: u32,
-        /// On the cluster.
-        found: u32,
+    /// A retired topic goes, and its records with it.
+    DeleteTopic {
+        /// Its name.
+        name: String,
     },
 }
 
-/// Compares. Pure: the same two give the same plan.
-pub fn plan(manifest: &Manifest, cluster: &Cluster) -> Plan {
-    let mut plan = Plan::default();
+/// Compares. Pure: the same three give the same plan.
+pub fn plan(manifest: &Manifest, cluster: &Cluster, permits: &Permits) -> Plan {
+    let mut plan = Plan { refusals: refusal::of_permits(manifest, permits), ..Plan::default() };
     for topic in &manifest.topics {
         match cluster.topics.get(&topic.name) {
-            None => plan.steps.push(creation(topic, cluster.brokers)),
-            Some(found) => plan.compare(topic, found, cluster.brokers),
+            None => plan.steps.push(topic::creation(topic, cluster.brokers)),
+            Some(found) => plan.compare(topic, found, cluster.brokers, permits),
         }
     }
-    let declared = manifest.acls();
-    let principals: Vec<_> = manifest.users.iter().map(|user| format!("User:{}", user.name)).collect();
-    for acl in &declared {
-        if cluster.acls.contains(acl) {
-            plan.unchanged += 1
+    plan.users(manifest, cluster, permits);
+    plan.rules(manifest, cluster);
+    for retired in manifest.retired.iter().filter(|retired| cluster.topics.contains_key(&retired.name)) {
+        let topic = retired.name.clone();
+        if permits.delete_topic.contains(&topic) {
+            plan.steps.push(Step::DeleteTopic { name: topic });
         } else {
-            plan.steps.push(Step::Grant(acl.clone()))
+            plan.kept.push(Kept { topic, reason: retired.reason.clone() });
         }
     }
-    let undeclared = |acl: &&Acl| principals.contains(&acl.principal) && !declared.contains(*acl);
-    plan.steps.extend(cluster.acls.iter().filter(undeclared).cloned().map(Step::Revoke));
     plan
 }
 
@@ -104,39 +119,29 @@ impl Plan {
         self.steps.is_empty() && self.refusals.is_empty()
     }
 
-    fn compare(&mut self, topic: &Topic, found: &TopicState, brokers: u32) {
-        let before = self.steps.len() + self.refusals.len();
-        let name = topic.name.clone();
-        let (replicas, _) = topic.copies(brokers);
-        if found.partitions != topic.partitions {
-            self.refusals.push(Refusal::Partitions {
-                topic: name.clone(),
-                declared: topic.partitions,
-                found: found.partitions,
-            });
-        }
-        if found.replicas < replicas {
-            let found = found.replicas;
-            self.refusals.push(Refusal::Replicas { topic: name.clone(), declared: replicas, found });
-        }
-        for (setting, to) in topic.settings(brokers) {
-            let from = found.settings.get(setting).cloned();
-            if from.as_ref() != Some(&to) {
-                self.steps.push(Step::Set { topic: name.clone(), setting, from, to });
+    fn users(&mut self, manifest: &Manifest, cluster: &Cluster, permits: &Permits) {
+        for user in manifest.users.iter().map(|user| user.name.clone()) {
+            if !cluster.users.contains(&user) {
+                self.steps.push(Step::CreateUser { user });
+            } else if permits.rotate_password.contains(&user) {
+                self.steps.push(Step::RotatePassword { user });
+            } else {
+                self.unchanged += 1;
             }
         }
-        if self.steps.len() + self.refusals.len() == before {
-            self.unchanged += 1;
-        }
     }
-}
 
-fn creation(topic: &Topic, brokers: u32) -> Step {
-    Step::CreateTopic {
-        name: topic.name.clone(),
-        partitions: topic.partitions,
-        replicas: topic.copies(brokers).0,
-        settings: topic.settings(brokers),
+    fn rules(&mut self, manifest: &Manifest, cluster: &Cluster) {
+        let (declared, principals) = (manifest.acls(), manifest.principals());
+        for acl in &declared {
+            if cluster.acls.contains(acl) {
+                self.unchanged += 1
+            } else {
+                self.steps.push(Step::Grant(acl.clone()))
+            }
+        }
+        let undeclared = |acl: &&Acl| principals.contains(&acl.principal) && !declared.contains(*acl);
+        self.steps.extend(cluster.acls.iter().filter(undeclared).cloned().map(Step::Revoke));
     }
 }
 
@@ -147,6 +152,9 @@ impl fmt::Display for Step {
                 write!(f, "create topic {name} with {partitions} partitions of {replicas}")?;
                 settings.iter().try_for_each(|(setting, value)| write!(f, ", {setting}={value}"))
             }
+            Self::GrowTopic { topic, from, to } => {
+                write!(f, "grow topic {topic} from {from} to {to} partitions")
+            }
             Self::Set { topic, setting, from, to } => {
                 write!(
                     f,
@@ -154,9 +162,19 @@ impl fmt::Display for Step {
                     from.as_deref().unwrap_or("nothing")
                 )
             }
+            Self::CreateUser { user } => write!(f, "create user {user}"),
+            Self::RotatePassword { user } => write!(f, "replace the password of user {user}"),
             Self::Grant(acl) => write!(f, "grant: {acl}"),
             Self::Revoke(acl) => write!(f, "revoke: {acl}"),
+            Self::DeleteTopic { name } => write!(f, "delete topic {name} with all its records"),
         }
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topic, reason } = self;
+        write!(f, "topic {topic} is retired ({reason}) and still there; --delete-topic {topic} deletes it")
     }
 }
 

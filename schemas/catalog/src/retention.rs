@@ -3,13 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-const UNITS: [(&str, u64); 4] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
-/// A time such as `30d`, `12h`, `15m`, `5s`, or `forever`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+/// A time such as `30d`, `12h`, `15m`, `5s`, `250ms`, or `forever`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Retention {
     /// This many milliseconds.
     Millis(u64),
@@ -29,7 +29,7 @@ impl Retention {
 
 /// A text that is no [`Retention`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no retention such as 30d, 12h, 15m, 5s or forever")]
+#[error("{0:?} is no retention such as 30d, 12h, 15m, 5s, 250ms or forever")]
 pub struct InvalidRetention(String);
 
 impl FromStr for Retention {
@@ -55,14 +55,22 @@ impl TryFrom<String> for Retention {
     }
 }
 
+impl From<Retention> for String {
+    fn from(retention: Retention) -> Self {
+        retention.to_string()
+    }
+}
+
 impl fmt::Display for Retention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Forever => f.write_str("forever"),
-            Self::Millis(ms) => match UNITS.into_iter().find(|(_, unit)| ms % unit == 0) {
-                Some((unit, in_ms)) => write!(f, "{}{unit}", ms / in_ms),
-                None => write!(f, "{ms} ms"),
-            },
+            Self::Millis(ms) => {
+                let whole = |(_, unit): &(&str, u64)| ms % unit == 0;
+                let (unit, in_ms) =
+                    UNITS.into_iter().find(whole).expect("every number is whole in milliseconds");
+                write!(f, "{}{unit}", ms / in_ms)
+            }
         }
     }
 }
@@ -73,7 +81,9 @@ mod tests {
 
     #[test]
     fn a_retention_is_a_number_with_a_unit() {
-        for (text, ms) in [("30d", 2_592_000_000), ("1h", 3_600_000), ("15m", 900_000), ("forever", -1)] {
+        for (text, ms) in
+            [("30d", 2_592_000_000), ("1h", 3_600_000), ("15m", 900_000), ("1001ms", 1001), ("forever", -1)]
+        {
             let retention: Retention = text.parse().unwrap();
             assert_eq!((retention.ms(), retention.to_string().as_str()), (ms, text));
         }

@@ -18,4 +18,5 @@ mod poison;
 mod restore;
 mod store;
 mod tenancy;
+mod topics;
 mod zombie;

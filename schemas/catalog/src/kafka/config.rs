@@ -25,6 +25,10 @@ pub struct KafkaAdminConfig {
     #[arg(long, env = "MILLRACE_KAFKA_ADMIN_PASSWORD", hide_env_values = true)]
     pub kafka_admin_password: String,
 
+    /// The id that the cluster must have; with another one nothing is looked at and nothing is changed
+    #[arg(long, env = "MILLRACE_KAFKA_CLUSTER_ID", value_name = "ID")]
+    pub cluster_id: Option<String>,
+
     /// How long one request to the cluster may take, in milliseconds
     #[arg(long, env = "MILLRACE_KAFKA_ADMIN_TIMEOUT_MS", default_value_t = 10_000,
           value_parser = clap::value_parser!(u64).range(100..=120_000))]
@@ -48,6 +52,7 @@ impl KafkaAdminConfig {
             kafka_security: Security::SaslPlaintext,
             kafka_admin_user: "admin".to_owned(),
             kafka_admin_password: password.into(),
+            cluster_id: None,
             kafka_admin_timeout_ms: 10_000,
         }
     }
@@ -79,6 +84,7 @@ impl fmt::Debug for KafkaAdminConfig {
             .field("kafka_bootstrap", &self.kafka_bootstrap)
             .field("kafka_security", &self.kafka_security)
             .field("kafka_admin_user", &self.kafka_admin_user)
+            .field("cluster_id", &self.cluster_id)
             .field("kafka_admin_timeout_ms", &self.kafka_admin_timeout_ms)
             .finish_non_exhaustive()
     }

@@ -1,8 +1,8 @@
 //! What can go wrong with a cluster.
 
-use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError as ClientError;
 
-use crate::Refusal;
+use crate::{PasswordError, PlanFileError, Refusal};
 
 /// A cluster's refusal, or its absence.
 #[derive(Debug, thiserror::Error)]
@@ -42,15 +42,33 @@ pub enum KafkaError {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// It is not the cluster that was meant; nothing was changed.
+    #[error("the Kafka cluster at {bootstrap} is {found}, not {expected}; nothing was changed")]
+    WrongCluster {
+        /// Where it is.
+        bootstrap: String,
+        /// The id that was asked for.
+        expected: String,
+        /// The id it has.
+        found: String,
+    },
+    /// A plan file no longer stands; nothing was changed.
+    #[error(transparent)]
+    PlanFile(#[from] PlanFileError),
+    /// A user should get a password that is not there; nothing was changed.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// A password was set, and does not work.
+    #[error("user {user} has a new password and cannot log in with it")]
+    LogIn {
+        /// Whose.
+        user: String,
+        /// What came of it.
+        source: Box<ClientError>,
+    },
     /// The background work was stopped from outside.
     #[error("the request to the Kafka cluster was abandoned")]
     Abandoned,
-}
-
-impl KafkaError {
-    pub(super) fn is_existing_topic(code: RDKafkaErrorCode) -> bool {
-        code == RDKafkaErrorCode::TopicAlreadyExists
-    }
 }
 
 fn hint(cause: Option<&str>) -> String {

@@ -1,6 +1,7 @@
 //! A cluster through librdkafka's admin client.
 
 mod admin;
+mod carry_out;
 mod config;
 mod error;
 mod native;

@@ -108,7 +108,38 @@ fn a_manifest_that_contradicts_itself_is_refused() {
         let reason = refused(from, to);
         assert!(reason.contains(word), "{to}: {reason}");
     }
+    let retired = "    groups: [views-*]\nretired:\n  - name: ";
+    for (name, word) in [
+        ("a.b.events\n    reason: r", "topic a.b.events is declared and retired"),
+        ("old\n    reason: r\n  - name: old\n    reason: r", "topic old is retired twice"),
+        ("__consumer_offsets\n    reason: r", "no name for a topic that could have been declared"),
+        ("old", "missing field `reason`"),
+    ] {
+        let reason = refused("    groups: [views-*]", &format!("{retired}{name}"));
+        assert!(reason.contains(word) && reason.contains("line "), "{name}: {reason}");
+    }
     assert!(Manifest::parse(&MINIMAL.replace("consumers: []", "consumers: [views-x]"), "m").is_ok());
+}
+
+#[test]
+fn a_contradiction_is_said_with_its_line() {
+    let twice = "[a.*]\n  - name: reader\n    purpose: p";
+    assert_eq!(refused("[a.*]", twice), "m.yaml, line 16: user reader is declared twice");
+    let alike = twice.replace("reader", "READER");
+    let reason = refused("[a.*]", &alike);
+    assert!(
+        reason.contains("line 16: users reader and READER would both have their password in"),
+        "{reason}"
+    );
+    assert!(refused("a.b.events", "a/b").starts_with("m.yaml, line 3: \"a/b\" is no name for a topic"));
+    assert!(refused("name: reader", "name: r d").contains("line 13: \"r d\" is no name for a user"));
+}
+
+#[test]
+fn what_is_written_reads_back_the_same() {
+    let digest = Manifest::committed().digest();
+    assert_eq!(digest.len(), 64);
+    assert_ne!(digest, Manifest::parse(MINIMAL, "m").unwrap().digest());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use catalog::Manifest;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use crate::admin;
+use crate::apply;
 use crate::attempts::Attempt::{self, CreateTopic, DescribeConfigs, Fetch, Join, Offsets, Produce};
 use crate::attempts::attempt;
 
@@ -11,7 +11,7 @@ const DEAD_LETTERS: &str = "executions-postgres.dlq";
 
 /// The committed rules, and a topic of the agents domain.
 async fn prepared() -> String {
-    admin().apply(&Manifest::committed()).await.unwrap();
+    apply(&Manifest::committed()).await;
     testkit::topic("agents.access.events", 1).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -24,7 +24,10 @@ pub(crate) enum Attempt {
     /// Look how far this group has come; who may be a member may do so.
     Offsets(String),
     CreateTopic(String),
+    DeleteTopic(String),
     DescribeConfigs(String),
+    /// Produce a record that the broker takes from nobody: who may write is told so, and nothing is written.
+    ProduceInVain(String),
 }
 
 pub(crate) async fn attempt(user: &str, what: &Attempt) -> Outcome {
@@ -35,7 +38,9 @@ pub(crate) async fn attempt(user: &str, what: &Attempt) -> Outcome {
         Attempt::Join(group, topic) => blocking(move || join(config, &group, &topic)).await,
         Attempt::Offsets(group) => blocking(move || offsets(config, &group)).await,
         Attempt::CreateTopic(topic) => create(config, &topic).await,
+        Attempt::DeleteTopic(topic) => delete(config, &topic).await,
         Attempt::DescribeConfigs(topic) => describe(config, &topic).await,
+        Attempt::ProduceInVain(topic) => produce_in_vain(config, &topic).await,
     }
 }
 
@@ -55,6 +60,19 @@ async fn produce(mut config: ClientConfig, topic: &str) -> Outcome {
         Some((code, _)) => Err(code), // who may write nowhere is no idempotent producer either
         None => refused(&error),
     })
+}
+
+/// Without a key, which a compacted topic refuses, and larger than any topic takes.
+async fn produce_in_vain(mut config: ClientConfig, topic: &str) -> Outcome {
+    let producer: FutureProducer =
+        config.set("message.max.bytes", "2000000").set("message.timeout.ms", "15000").create().unwrap();
+    let payload = vec![0; 1_200_000];
+    let record = FutureRecord::<(), _>::to(topic).partition(0).payload(&payload);
+    let (error, _) = producer.send(record, BOUND).await.expect_err("no topic takes such a record");
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord) => Ok(()),
+        _ => refused(&error),
+    }
 }
 
 fn fetch(mut config: ClientConfig, topic: &str) -> Outcome {
@@ -139,4 +157,16 @@ async fn describe(config: ClientConfig, topic: &str) -> Outcome {
     } else {
         Ok(())
     }
+}
+
+async fn delete(config: ClientConfig, topic: &str) -> Outcome {
+    let mut answers = admin(config).delete_topics(&[topic], &AdminOptions::new()).await.unwrap();
+    answers.remove(0).map(drop).map_err(|(_, code)| code)
+}
+
+/// Tries to give a topic segments of this size. rdkafka drops the refusal: only the topic shows what came of it.
+pub(crate) async fn alter(user: &str, topic: &str, segment_bytes: &str) {
+    let changed = AlterConfig::new(ResourceSpecifier::Topic(topic)).set("segment.bytes", segment_bytes);
+    let admin = admin(testkit::stack().kafka(user));
+    admin.alter_configs(&[changed], &AdminOptions::new()).await.unwrap().remove(0).unwrap();
 }

@@ -1,38 +1,22 @@
-//! Access rules, which rdkafka does not wrap: the C calls of librdkafka, and nothing else.
-//!
-//! Every object that C gives away is owned by a guard that gives it back; every object that C lends lives inside the
-//! event that it came with, and is copied before the event goes. librdkafka copies its arguments before a call
-//! returns, and maps numbers from the network that it does not know to `UNKNOWN`, so its enums are sound here.
-#![expect(unsafe_code, reason = "rdkafka offers no access rules, and librdkafka is C")]
+//! Access rules.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CString, c_char};
 use std::ptr;
 use std::time::Duration;
 
-use rdkafka::admin::AdminClient;
 use rdkafka::bindings::*;
-use rdkafka::client::DefaultClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 
 use rd_kafka_AclOperation_t::*;
 use rd_kafka_AclPermissionType_t::*;
 use rd_kafka_ResourcePatternType_t::*;
 use rd_kafka_ResourceType_t::*;
 
+use super::{Client, Failure, accepted, lent, request, text};
 use crate::{Acl, Operation, Pattern, Permission, Resource};
 
-pub(super) type Client = AdminClient<DefaultClientContext>;
-
-/// Why a call did not do what it should.
-pub(super) enum Failure {
-    /// The request itself failed.
-    Request(KafkaError),
-    /// The cluster answered, and refused one rule.
-    Refused { what: String, reason: String },
-}
-
 /// Every rule of the cluster, except those about things that this librdkafka does not know.
-pub(super) fn list(client: &Client, timeout: Duration) -> Result<Vec<Acl>, Failure> {
+pub(in crate::kafka) fn list(client: &Client, timeout: Duration) -> Result<Vec<Acl>, Failure> {
     let everything = Binding::any()?;
     let event =
         request(client, timeout, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBEACLS, |rk, opts, queue| {
@@ -50,7 +34,7 @@ pub(super) fn list(client: &Client, timeout: Duration) -> Result<Vec<Acl>, Failu
 }
 
 /// Adds rules; one that is there already stays.
-pub(super) fn create(client: &Client, timeout: Duration, acls: &[Acl]) -> Result<(), Failure> {
+pub(in crate::kafka) fn create(client: &Client, timeout: Duration, acls: &[Acl]) -> Result<(), Failure> {
     let bindings = acls.iter().map(Binding::exactly).collect::<Result<Vec<_>, _>>()?;
     let mut pointers: Vec<_> = bindings.iter().map(|binding| binding.0).collect();
     let event =
@@ -64,12 +48,14 @@ pub(super) fn create(client: &Client, timeout: Duration, acls: &[Acl]) -> Result
         let mut count = 0;
         let answers = rd_kafka_CreateAcls_result_acls(result, &mut count);
         let answers = lent(answers, count).iter();
-        answers.zip(acls).try_for_each(|(answer, acl)| accepted(rd_kafka_acl_result_error(*answer), acl))
+        answers
+            .zip(acls)
+            .try_for_each(|(answer, acl)| accepted(rd_kafka_acl_result_error(*answer), &acl.to_string()))
     }
 }
 
 /// Removes rules; one that is gone already stays gone.
-pub(super) fn delete(client: &Client, timeout: Duration, acls: &[Acl]) -> Result<(), Failure> {
+pub(in crate::kafka) fn delete(client: &Client, timeout: Duration, acls: &[Acl]) -> Result<(), Failure> {
     let filters = acls.iter().map(Binding::exactly_that).collect::<Result<Vec<_>, _>>()?;
     let mut pointers: Vec<_> = filters.iter().map(|filter| filter.0).collect();
     let event =
@@ -83,105 +69,12 @@ pub(super) fn delete(client: &Client, timeout: Duration, acls: &[Acl]) -> Result
         let mut count = 0;
         let answers = rd_kafka_DeleteAcls_result_responses(result, &mut count);
         let answers = lent(answers, count).iter();
-        answers
-            .zip(acls)
-            .try_for_each(|(answer, acl)| accepted(rd_kafka_DeleteAcls_result_response_error(*answer), acl))
+        answers.zip(acls).try_for_each(|(answer, acl)| {
+            accepted(rd_kafka_DeleteAcls_result_response_error(*answer), &acl.to_string())
+        })
     }
 }
 
-/// What the client has complained about since it was last asked, the first thing first: a timeout alone does not say
-/// that the password is wrong. rdkafka's admin client leaves these on their queue for ever.
-pub(super) fn complaint(client: &Client) -> Option<String> {
-    const AT_MOST: usize = 1000;
-    const ERROR_LEVEL: c_int = 3;
-    // SAFETY: the client is live while it is borrowed; the guard gives the reference to the queue back.
-    let queue = Queue(unsafe { rd_kafka_queue_get_main(client.inner().native_ptr()) });
-    // SAFETY: a live queue; each event is owned by its guard.
-    let events = (0..AT_MOST).map(|_| Event(unsafe { rd_kafka_queue_poll(queue.0, 0) }));
-    let complaints = events.take_while(|event| !event.0.is_null()).filter_map(|event| {
-        let (mut facility, mut said, mut level) = (ptr::null(), ptr::null(), 0);
-        // SAFETY: a live event; the texts live in it, and are copied.
-        unsafe {
-            match rd_kafka_event_type(event.0) {
-                RD_KAFKA_EVENT_ERROR => Some(text(rd_kafka_event_error_string(event.0))),
-                RD_KAFKA_EVENT_LOG => {
-                    let read = rd_kafka_event_log(event.0, &mut facility, &mut said, &mut level);
-                    (read == 0 && level <= ERROR_LEVEL).then(|| text(said))
-                }
-                _ => None,
-            }
-        }
-    });
-    complaints.collect::<Vec<_>>().into_iter().next()
-}
-
-/// Sends one admin request and waits for its event.
-fn request(
-    client: &Client,
-    timeout: Duration,
-    operation: rd_kafka_admin_op_t,
-    send: impl FnOnce(*mut rd_kafka_t, *const rd_kafka_AdminOptions_t, *mut rd_kafka_queue_t),
-) -> Result<Event, Failure> {
-    let rk = client.inner().native_ptr();
-    let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-    let mut said = [0 as c_char; 256];
-    // SAFETY: `rk` is live while `client` is borrowed; the guards own what is made here.
-    let (options, queue) =
-        unsafe { (Options(rd_kafka_AdminOptions_new(rk, operation)), Queue(rd_kafka_queue_new(rk))) };
-    // SAFETY: live options, and a buffer with its true length.
-    let set = unsafe {
-        rd_kafka_AdminOptions_set_request_timeout(options.0, millis, said.as_mut_ptr(), said.len())
-    };
-    failed(set)?;
-    send(rk, options.0, queue.0);
-    // librdkafka answers every request by its timeout, with an error if nothing else; the second more is for it.
-    // SAFETY: a live queue; the event it gives is owned by the guard.
-    let event = Event(unsafe { rd_kafka_queue_poll(queue.0, millis.saturating_add(1000)) });
-    if event.0.is_null() {
-        return Err(Failure::Request(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut)));
-    }
-    // SAFETY: a live event.
-    failed(unsafe { rd_kafka_event_error(event.0) })?;
-    Ok(event)
-}
-
-fn failed(code: rd_kafka_resp_err_t) -> Result<(), Failure> {
-    match code {
-        rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
-        code => Err(Failure::Request(KafkaError::AdminOp(code.into()))),
-    }
-}
-
-/// # Safety
-/// `error` is null, or lives.
-unsafe fn accepted(error: *const rd_kafka_error_t, acl: &Acl) -> Result<(), Failure> {
-    if error.is_null() {
-        return Ok(());
-    }
-    // SAFETY: `error` is not null, so it lives, and its text with it.
-    Err(Failure::Refused { what: acl.to_string(), reason: unsafe { text(rd_kafka_error_string(error)) } })
-}
-
-/// # Safety
-/// `items` is null or points to `count` elements that live as long as the result is used.
-unsafe fn lent<'a, T>(items: *mut *const T, count: usize) -> &'a [*const T] {
-    // SAFETY: the caller's promise; null goes with a count of zero.
-    if items.is_null() { &[] } else { unsafe { std::slice::from_raw_parts(items, count) } }
-}
-
-/// # Safety
-/// `text` is null, or a C string that lives.
-unsafe fn text(text: *const c_char) -> String {
-    // SAFETY: the caller's promise.
-    if text.is_null() {
-        String::new()
-    } else {
-        unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
-    }
-}
-
-/// A rule; `None` if it is about something that this librdkafka does not know.
-///
 /// # Safety
 /// `binding` lives.
 unsafe fn read(binding: *const rd_kafka_AclBinding_t) -> Option<Acl> {
@@ -321,36 +214,9 @@ type New = unsafe extern "C" fn(
     usize,
 ) -> *mut rd_kafka_AclBinding_t;
 
-struct Options(*mut rd_kafka_AdminOptions_t);
-struct Queue(*mut rd_kafka_queue_t);
-struct Event(*mut rd_kafka_event_t);
-
 impl Drop for Binding {
     fn drop(&mut self) {
         // SAFETY: made by C, not null, given back once.
         unsafe { rd_kafka_AclBinding_destroy(self.0) }
-    }
-}
-
-impl Drop for Options {
-    fn drop(&mut self) {
-        // SAFETY: made by C, given back once.
-        unsafe { rd_kafka_AdminOptions_destroy(self.0) }
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        // SAFETY: made by C, given back once.
-        unsafe { rd_kafka_queue_destroy(self.0) }
-    }
-}
-
-impl Drop for Event {
-    fn drop(&mut self) {
-        if !self.0.is_null() {
-            // SAFETY: given by C, given back once.
-            unsafe { rd_kafka_event_destroy(self.0) }
-        }
     }
 }
