@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A connector as Connect sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -32,7 +32,7 @@ pub struct TaskStatus {
 }
 
 /// What a connector or a task is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     /// Waiting for a worker.
@@ -67,6 +67,16 @@ impl Status {
     pub fn failure(&self) -> Option<String> {
         let failed = self.parts().find(|part| part.state == State::Failed)?;
         Some(causes(failed.trace.as_deref().unwrap_or("it did not say why")))
+    }
+
+    /// How many of connector and tasks gave up.
+    pub fn failed(&self) -> usize {
+        self.parts().filter(|part| part.state == State::Failed).count()
+    }
+
+    /// Everything that it or one of its tasks died of, stack traces and all.
+    pub fn traces(&self) -> impl Iterator<Item = &str> {
+        self.parts().filter_map(|part| part.trace.as_deref())
     }
 
     fn parts(&self) -> impl Iterator<Item = &TaskStatus> {
