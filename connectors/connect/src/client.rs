@@ -122,9 +122,13 @@ impl Client {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let name = &connector.name;
-        let fields = self.validate(connector).await?.mistakes;
+        let Validation { mistakes: fields, known } = self.validate(connector).await?;
         if !fields.is_empty() {
             return Err(Error::Invalid { name: name.clone(), fields });
+        }
+        let findings = crate::unknown(connector, &known);
+        if !findings.is_empty() {
+            return Err(Error::Unknown { name: name.clone(), findings });
         }
         let plan = self.plan(connector).await?;
         let before = self.status(name).await?;

@@ -9,10 +9,14 @@ use crate::Connector;
 /// What only the plugin that it is handed to could tell apart.
 const OPAQUE: [&str; 3] = ["value.converter.delegate.converter.type.", "driver.", "producer.override."];
 
+/// What Debezium reads and does not tell that it has (3.7).
+const UNTOLD: [&str; 1] = ["offset.mismatch.strategy"];
+
 /// Settings that the plugin does not have, each with the known name that is nearest to it.
 pub fn unknown(connector: &Connector, known: &BTreeSet<String>) -> Vec<Finding> {
     let is_unknown = |setting: &&String| {
-        !known.contains(*setting) && !OPAQUE.iter().any(|prefix| setting.starts_with(prefix))
+        let is_known = known.contains(*setting) || UNTOLD.contains(&setting.as_str());
+        !is_known && !OPAQUE.iter().any(|prefix| setting.starts_with(prefix))
     };
     let finding = |setting: &String| {
         let instead = match nearest(setting, known) {
@@ -31,7 +35,8 @@ pub fn unknown(connector: &Connector, known: &BTreeSet<String>) -> Vec<Finding> 
 
 /// The known name with the fewest changes, if it can pass for the same word.
 fn nearest<'a>(name: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
-    let (distance, nearest) = known.iter().map(|candidate| (distance(name, candidate), candidate)).min()?;
+    let candidates = known.iter().map(String::as_str).chain(UNTOLD);
+    let (distance, nearest) = candidates.map(|candidate| (distance(name, candidate), candidate)).min()?;
     (distance <= name.len() / 3).then_some(nearest)
 }
 
