@@ -69,6 +69,15 @@ impl Status {
         Some(causes(failed.trace.as_deref().unwrap_or("it did not say why")))
     }
 
+    /// The first line of [`Self::failure`], as long as fits a screen: Debezium puts its whole state into some.
+    pub fn failure_line(&self) -> Option<String> {
+        const LETTERS_MAX: usize = 200;
+        let failure = self.failure()?;
+        let line = failure.lines().next().unwrap_or_default();
+        let cut: String = line.chars().take(LETTERS_MAX).collect();
+        Some(if cut.len() < line.len() { cut + "…" } else { cut })
+    }
+
     /// How many of connector and tasks gave up.
     pub fn failed(&self) -> usize {
         self.parts().filter(|part| part.state == State::Failed).count()

@@ -304,7 +304,9 @@ fn alarms(seen: &Observation, memory: &mut Memory, now: Instant, policy: &Policy
     if memory.moved.is_some_and(|(_, at)| now - at > policy.idle_max) {
         raise(Alarm::SlotStands, "the connector says that it runs, and the slot does not move".to_owned());
     }
-    if running && database.heartbeat_age_s > policy.heartbeat_s_max {
+    // One that has just started may not have come to its first.
+    let since = memory.running_since.map_or(0.0, |since| (now - since).as_secs_f64());
+    if running && since > policy.heartbeat_s_max && database.heartbeat_age_s > policy.heartbeat_s_max {
         raise(Alarm::HeartbeatLate, format!("the last heartbeat is {:.0} s old", database.heartbeat_age_s));
     }
     alarms

@@ -248,7 +248,7 @@ fn told(done: &Result<(), connect::Error>, what: &str, attempt: u32) {
 fn not_ready(memory: &Memory) -> Option<String> {
     let loss = memory.loss.map(|loss| {
         let missing = memory.missing.map_or("unknown, not counted yet".to_owned(), |count| count.to_string());
-        format!("{loss}; events missing in topics: {missing}; see {RUNBOOK}")
+        format!("topics may lack events since {loss}; missing when last counted: {missing}; see {RUNBOOK}")
     });
     let spent = memory.alarms.get(&Alarm::BudgetSpent).map(|why| format!("{why}; see {RUNBOOK}"));
     loss.or(spent)

@@ -64,7 +64,7 @@ fn seen(status: &Status, delivered: Option<u64>) -> ConnectorSeen {
         running: status.is_running(),
         stopped: status.connector.state == State::Stopped && status.tasks.is_empty(),
         failed: status.failed(),
-        failure: status.failure().and_then(|text| Some(text.lines().next()?.to_owned())),
+        failure: status.failure_line(),
         refuses_slot: status.traces().any(|trace| REFUSALS.iter().any(|words| trace.contains(words))),
         delivered,
     }

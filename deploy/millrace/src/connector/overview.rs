@@ -92,7 +92,7 @@ impl Overview {
         };
         self.state = Some(status.to_string());
         self.running = Status::is_running(&status);
-        self.failure = status.failure().and_then(|text| Some(text.lines().next()?.to_owned()));
+        self.failure = status.failure_line();
         let plan: Plan = client.plan(connector).await?;
         self.drift = Some(plan.changes.len());
         self.delivered_bytes = client.offsets(&connector.name).await?.as_ref().and_then(Offsets::lsn);

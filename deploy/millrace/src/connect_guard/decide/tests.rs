@@ -215,6 +215,8 @@ fn late_heartbeats_and_kept_log_are_told() {
     late.database =
         slot(|slot| slot.retained_bytes = 2_000).map(|seen| DatabaseSeen { heartbeat_age_s: 31.0, ..seen });
     guarded.does(0, &late);
+    assert_eq!(guarded.alarms(), [Alarm::LogRetained], "it may not have come to its first heartbeat");
+    guarded.does(31, &late);
     assert_eq!(guarded.alarms(), [Alarm::HeartbeatLate, Alarm::LogRetained]);
 }
 
