@@ -179,7 +179,8 @@ fn a_loss_is_over_only_when_a_running_connectors_topics_lack_nothing() {
     assert_eq!((guarded.memory.loss, guarded.memory.missing), (Some(Loss::Gone), Some(2)));
     assert_eq!(guarded.alarms(), [Alarm::SlotLost]);
     assert_eq!(guarded.does(121, &well()), [Action::Count]);
-    guarded.does(122, &Observation { counted: counted(0, true), ..well() });
+    let moved = slot(|slot| slot.confirmed = 90);
+    guarded.does(122, &Observation { counted: counted(0, true), database: moved, ..well() });
     assert_eq!((guarded.memory.loss, guarded.alarms()), (None, vec![]));
 }
 
