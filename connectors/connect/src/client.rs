@@ -1,13 +1,13 @@
 //! Connect's REST interface.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::{Config, Connector, Error, FieldErrors, Plan, Status};
+use crate::{Config, Connector, Error, FieldErrors, Offsets, Plan, Status};
 
 /// Validation connects to the database, which may take a while; Connect itself gives up after 90 s.
 const ANSWER_MAX: Duration = Duration::from_secs(100);
@@ -34,13 +34,24 @@ pub struct Applied {
     pub waited: Duration,
 }
 
+/// What Connect finds in a connector's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validation {
+    /// Settings with mistakes. None: it could be applied.
+    pub mistakes: Vec<FieldErrors>,
+    /// The settings that the plugin, its converters and its transforms have.
+    pub known: BTreeSet<String>,
+}
+
 #[derive(Deserialize)]
-struct Validation {
+struct ValidationAnswer {
     configs: Vec<ValidatedField>,
 }
 
 #[derive(Deserialize)]
 struct ValidatedField {
+    /// What the plugin says the setting is; nothing where it has none of that name.
+    definition: Option<IgnoredAny>,
     value: ValidatedValue,
 }
 
@@ -69,8 +80,8 @@ impl Client {
     }
 
     /// Lets Connect look for mistakes without changing anything; the connector's own checks run too, so a Debezium
-    /// connector tries its database. None: it could be applied.
-    pub async fn validate(&self, connector: &Connector) -> Result<Vec<FieldErrors>, Error> {
+    /// connector tries its database.
+    pub async fn validate(&self, connector: &Connector) -> Result<Validation, Error> {
         let what = format!("validate connector {}", connector.name);
         let class = connector.settings.get("connector.class").map_or("", String::as_str);
         let mut settings = connector.settings.clone();
@@ -78,12 +89,15 @@ impl Client {
         // Connect finds a plugin by its simple name.
         let plugin = class.rsplit('.').next().unwrap_or_default();
         let path = format!("/connector-plugins/{plugin}/config/validate");
-        let found: Validation = self.ask(&what, || self.request(Method::PUT, &path).json(&settings)).await?;
+        let found: ValidationAnswer =
+            self.ask(&what, || self.request(Method::PUT, &path).json(&settings)).await?;
+        let known = found.configs.iter().filter(|field| field.definition.is_some());
+        let known = known.map(|field| field.value.name.clone()).collect();
         let with_errors = |field: ValidatedField| {
             let ValidatedValue { name: field, errors } = field.value;
             (!errors.is_empty()).then_some(FieldErrors { field, errors })
         };
-        Ok(found.configs.into_iter().filter_map(with_errors).collect())
+        Ok(Validation { mistakes: found.configs.into_iter().filter_map(with_errors).collect(), known })
     }
 
     /// What [`Self::apply`] would change.
@@ -108,9 +122,13 @@ impl Client {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let name = &connector.name;
-        let fields = self.validate(connector).await?;
+        let Validation { mistakes: fields, known } = self.validate(connector).await?;
         if !fields.is_empty() {
             return Err(Error::Invalid { name: name.clone(), fields });
+        }
+        let findings = crate::unknown(connector, &known);
+        if !findings.is_empty() {
+            return Err(Error::Unknown { name: name.clone(), findings });
         }
         let plan = self.plan(connector).await?;
         let before = self.status(name).await?;
@@ -179,6 +197,15 @@ impl Client {
     /// Starts the failed ones of the connector and its tasks anew.
     pub async fn restart(&self, name: &str) -> Result<(), Error> {
         self.tell(Method::POST, name, "restart?includeTasks=true&onlyFailed=true").await
+    }
+
+    /// Up to where in the log the connector has delivered; `None`: there is no connector of that name.
+    pub async fn offsets(&self, name: &str) -> Result<Option<Offsets>, Error> {
+        let path = format!("/connectors/{name}/offsets");
+        found(
+            self.ask(&format!("tell the offsets of connector {name}"), || self.request(Method::GET, &path))
+                .await,
+        )
     }
 
     /// Forgets a stopped connector's place in the log: it goes on where its slot begins. Debezium refuses to go on with a new

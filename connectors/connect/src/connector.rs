@@ -37,6 +37,29 @@ impl Connector {
         Self::parse(name, &text, secrets)
     }
 
+    /// Reads a file, or every `.json` file of a folder by name.
+    pub async fn read_all(path: &Path, secrets: &Path) -> Result<Vec<Self>, Error> {
+        let unreadable = |reason: String| Error::File { file: path.display().to_string(), reason };
+        if !path.is_dir() {
+            return Ok(vec![Self::read(path, secrets).await?]);
+        }
+        let mut entries = tokio::fs::read_dir(path).await.map_err(|e| unreadable(e.to_string()))?;
+        let mut files = vec![];
+        while let Some(entry) = entries.next_entry().await.map_err(|e| unreadable(e.to_string()))? {
+            files.push(entry.path());
+        }
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+        files.sort_unstable();
+        let mut connectors = vec![];
+        for file in files {
+            connectors.push(Self::read(&file, secrets).await?);
+        }
+        if connectors.is_empty() {
+            return Err(unreadable("has no connector (no .json file)".into()));
+        }
+        Ok(connectors)
+    }
+
     /// Reads a file's text: one flat object of settings. `{secrets}` becomes the path of the secrets' file.
     pub fn parse(name: &str, text: &str, secrets: &Path) -> Result<Self, Error> {
         let unreadable = |reason: String| Error::File { file: format!("{name}.json"), reason };

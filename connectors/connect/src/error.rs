@@ -3,6 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
+
+use crate::Finding;
+
 /// Why a connector is not as it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -45,6 +49,14 @@ pub enum Error {
         /// The mistakes, by setting.
         fields: Vec<FieldErrors>,
     },
+    /// The settings would not do what they seem to; nothing was changed.
+    #[error("connector {name} has settings that nobody knows:{}", list(.findings))]
+    Unknown {
+        /// Which connector.
+        name: String,
+        /// The settings.
+        findings: Vec<Finding>,
+    },
     /// A connector or one of its tasks gave up.
     #[error("connector {name} failed: {reason}")]
     Failed {
@@ -74,7 +86,7 @@ pub enum Error {
 }
 
 /// What is wrong with one setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldErrors {
     /// The setting.
     pub field: String,
@@ -88,6 +100,6 @@ impl fmt::Display for FieldErrors {
     }
 }
 
-fn list(fields: &[FieldErrors]) -> String {
-    fields.iter().map(|field| format!("\n  {field}")).collect()
+fn list(items: &[impl fmt::Display]) -> String {
+    items.iter().map(|item| format!("\n  {item}")).collect()
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::Connector;
 
 /// The difference between a file and what Connect has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// Which connector.
     pub name: String,
@@ -17,7 +19,7 @@ pub struct Plan {
 }
 
 /// A setting that differs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// The setting.
     pub setting: String,
@@ -55,9 +57,15 @@ impl Plan {
 }
 
 /// A setting's value, unless it is a secret written out. A reference to a secret is shown.
-fn shown(setting: &str, value: &str) -> String {
-    let secret = ["password", "secret", "jaas", "token"].iter().any(|word| setting.contains(word));
-    if secret && !value.starts_with("${") { "(hidden)".to_owned() } else { value.to_owned() }
+pub(crate) fn shown(setting: &str, value: &str) -> String {
+    let is_url = || value.contains("://") && value.contains('@');
+    let secret = (is_secret(setting) && !value.starts_with("${")) || is_url();
+    if secret { "(hidden)".to_owned() } else { value.to_owned() }
+}
+
+/// Whether a setting is a secret, by its name.
+pub(crate) fn is_secret(setting: &str) -> bool {
+    ["password", "secret", "jaas", "token"].iter().any(|word| setting.contains(word))
 }
 
 impl fmt::Display for Plan {

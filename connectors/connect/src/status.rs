@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A connector as Connect sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -32,7 +32,7 @@ pub struct TaskStatus {
 }
 
 /// What a connector or a task is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     /// Waiting for a worker.
@@ -67,6 +67,25 @@ impl Status {
     pub fn failure(&self) -> Option<String> {
         let failed = self.parts().find(|part| part.state == State::Failed)?;
         Some(causes(failed.trace.as_deref().unwrap_or("it did not say why")))
+    }
+
+    /// The first line of [`Self::failure`], as long as fits a screen: Debezium puts its whole state into some.
+    pub fn failure_line(&self) -> Option<String> {
+        const LETTERS_MAX: usize = 200;
+        let failure = self.failure()?;
+        let line = failure.lines().next().unwrap_or_default();
+        let cut: String = line.chars().take(LETTERS_MAX).collect();
+        Some(if cut.len() < line.len() { cut + "…" } else { cut })
+    }
+
+    /// How many of connector and tasks gave up.
+    pub fn failed(&self) -> usize {
+        self.parts().filter(|part| part.state == State::Failed).count()
+    }
+
+    /// Everything that it or one of its tasks died of, stack traces and all.
+    pub fn traces(&self) -> impl Iterator<Item = &str> {
+        self.parts().filter_map(|part| part.trace.as_deref())
     }
 
     fn parts(&self) -> impl Iterator<Item = &TaskStatus> {

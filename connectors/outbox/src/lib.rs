@@ -7,13 +7,15 @@
 
 mod error;
 mod partition;
+mod publication;
 mod roll;
 mod slot;
 
 pub use error::Error;
 pub use partition::Partition;
+pub use publication::{Flaw, PUBLICATION, Publication, publication};
 pub use roll::{Outbox, Retention, Rolled};
-pub use slot::{SLOT, Slot, ensure_slot, slot};
+pub use slot::{SLOT, Slot, drop_slot, ensure_slot, heartbeat_age_s, slot};
 
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;

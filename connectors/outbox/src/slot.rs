@@ -22,10 +22,16 @@ pub struct Slot {
     pub active: bool,
     /// Whether log that it needs was removed.
     pub lost: bool,
+    /// What Postgres says of the log that it needs: reserved, extended, unreserved or lost.
+    pub wal_status: Option<String>,
     /// Up to where its reader has everything.
     pub confirmed_flush_lsn: Option<String>,
+    /// The same as a number: bytes since the log began.
+    pub confirmed_flush_bytes: Option<i64>,
     /// Log that is kept because of it, in bytes.
     pub retained_bytes: Option<i64>,
+    /// Log that its reader does not have yet, in bytes.
+    pub unconfirmed_bytes: Option<i64>,
 }
 
 /// What is true of the slot of that name; `None`: there is none. Any role may ask.
@@ -59,4 +65,19 @@ pub async fn ensure_slot(cdc: &mut PgConnection, name: &str) -> Result<Slot, Err
         return Err(Error::LostSlot { name: found.name });
     }
     Ok(found)
+}
+
+/// Drops the slot; answers whether it was there. Needs a connection as `cdc`, and nobody may be reading from it.
+pub async fn drop_slot(cdc: &mut PgConnection, name: &str) -> Result<bool, Error> {
+    let drop = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1";
+    let dropped = sqlx::query(drop).bind(name).execute(cdc).await;
+    Ok(dropped.doing(format!("drop replication slot {name}"))?.rows_affected() > 0)
+}
+
+/// How long ago Debezium touched its heartbeat, in seconds. Needs a connection as `cdc`.
+pub async fn heartbeat_age_s(cdc: &mut PgConnection) -> Result<f64, Error> {
+    sqlx::query_scalar(include_str!("../queries/heartbeat_age.sql"))
+        .fetch_one(cdc)
+        .await
+        .doing("look at the heartbeat")
 }

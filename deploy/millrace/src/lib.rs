@@ -9,6 +9,7 @@ mod bench;
 mod chain;
 mod cli;
 mod command_api;
+mod connect_guard;
 mod connector;
 mod demo;
 mod events;

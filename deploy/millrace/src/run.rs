@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::command_api::CommandApiArgs;
+use crate::connect_guard::GuardArgs;
 use crate::exit::Exit;
 use crate::janitor::JanitorArgs;
 use crate::projections::{Registered, Surroundings};
@@ -28,6 +29,8 @@ pub(crate) enum RunCommand {
     Relay(RelayArgs),
     /// Keep the events' database in order: days of the outbox, expired keys, and what else comes round
     Janitor(JanitorArgs),
+    /// Start failed tasks of the connector anew, and stop it when its replication slot lost events
+    ConnectGuard(Box<GuardArgs>),
 }
 
 /// The health endpoint of a role.
@@ -77,6 +80,7 @@ impl RunCommand {
             Self::CommandApi(args) => args.run(stop).await,
             Self::Relay(args) => args.run(stop).await,
             Self::Janitor(args) => args.run(stop).await,
+            Self::ConnectGuard(args) => args.run(stop).await,
         }
     }
 }

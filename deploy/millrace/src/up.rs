@@ -45,7 +45,7 @@ pub(crate) async fn down(stack: &str, purge: bool) -> anyhow::Result<()> {
 }
 
 /// Whether the replication slot is read by somebody right now.
-pub(crate) async fn slot_is_active(cdc_url: &str) -> anyhow::Result<bool> {
+pub(crate) async fn slot_is_active(cdc_url: &str, slot: &str) -> anyhow::Result<bool> {
     let mut cdc = PgConnection::connect(cdc_url).await.context("failed to connect as cdc")?;
-    Ok(outbox::slot(&mut cdc, outbox::SLOT).await?.is_some_and(|slot| slot.active))
+    Ok(outbox::slot(&mut cdc, slot).await?.is_some_and(|slot| slot.active))
 }

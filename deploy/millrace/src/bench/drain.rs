@@ -91,7 +91,7 @@ pub(super) async fn pile_up(stack: &str, events: u64) -> anyhow::Result<u64> {
 
 async fn until_slot_is_free(cdc_url: &str) -> anyhow::Result<()> {
     let begun = Instant::now();
-    while crate::up::slot_is_active(cdc_url).await? {
+    while crate::up::slot_is_active(cdc_url, outbox::SLOT).await? {
         if begun.elapsed() > PATIENCE {
             bail!("the connector was stopped, but its slot is still read");
         }

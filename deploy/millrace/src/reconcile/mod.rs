@@ -11,6 +11,8 @@ use sqlx::{Connection, PgConnection};
 use crate::chain::TopicsReadArgs;
 use crate::exit::Exit;
 
+pub(crate) use self::store_to_topic::StoreToTopic;
+
 /// Which of the two is made whole.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReconcileCommand {

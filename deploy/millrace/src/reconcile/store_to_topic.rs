@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use event_store::Deed;
 use events::{DomainEvent, EventId, TenantId, each_event_set};
 use ledger::{Reconciled, Unpublished};
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{Connection, FromRow, PgConnection, PgPool};
 
 use super::ReconcileArgs;
 use super::compare::Sides;
+use crate::chain::TopicsReadArgs;
 use crate::exit::Exit;
 
 /// Events of one transaction: Debezium holds a transaction in memory.
@@ -18,7 +20,8 @@ const BATCH: usize = 1000;
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreToTopicArgs {
-    /// Longest wait for the connector to deliver what is on its way, in seconds
+    /// Longest wait for the connector to deliver what is on its way, in seconds; 0 is for dry runs while it is stopped, and
+    /// takes what is on its way for missing
     #[arg(long, default_value_t = 60, value_name = "S")]
     wait_s_max: u64,
 
@@ -26,84 +29,55 @@ pub(crate) struct StoreToTopicArgs {
     args: ReconcileArgs,
 }
 
+/// The comparison of every topic with the store, and its repair.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreToTopic {
+    pub(crate) store: event_store::AuditConfig,
+    pub(crate) topics: TopicsReadArgs,
+    pub(crate) events_owner_url: String,
+    /// Longest wait for the connector to deliver what is on its way; zero takes that for missing where nothing is repaired.
+    pub(crate) wait_max: Duration,
+    /// Who repairs and why; `None`: nothing is repaired.
+    pub(crate) repair: Option<Deed>,
+}
+
 /// What was found in a topic, and done.
 #[derive(Debug, Serialize)]
-struct Findings {
-    topic: &'static str,
+pub(crate) struct Findings {
+    pub(crate) topic: &'static str,
     /// Events that both have.
     common: usize,
     /// Events that are older than what the topic keeps.
     expired: usize,
     unpublished: Vec<Unpublished>,
-    published: usize,
+    pub(crate) published: usize,
+}
+
+impl Findings {
+    /// Events that the topic lacks.
+    pub(crate) fn missing(&self) -> usize {
+        self.unpublished.len() - self.published
+    }
 }
 
 impl StoreToTopicArgs {
     pub(super) async fn run(&self) -> anyhow::Result<Exit> {
-        let store = self.args.store.connect().await?;
+        let Self { wait_s_max, args } = self;
+        let comparison = StoreToTopic {
+            store: args.store.clone(),
+            topics: args.topics.clone(),
+            events_owner_url: args.events_owner_url.clone(),
+            wait_max: Duration::from_secs(*wait_s_max),
+            repair: (!args.dry_run).then(|| args.deed()),
+        };
+        let store = comparison.store.connect().await?;
         let mut left = 0;
         each_event_set!(E => {
-            let findings = self.of_topic::<E>(&store).await?;
+            let findings = comparison.of_topic::<E>(&store).await?;
             self.print(&findings)?;
-            left += findings.unpublished.len() - findings.published;
+            left += findings.missing();
         });
         Ok(if left > 0 { Exit::Difference } else { Exit::Ok })
-    }
-
-    async fn of_topic<E: DomainEvent>(&self, store: &PgPool) -> anyhow::Result<Findings> {
-        let mut sides = Sides::default();
-        sides.store::<E>(store, 0).await?;
-        // What the connector has not read yet is not lost.
-        self.delivered(store).await?;
-        let reader = self.args.topics.reader()?;
-        let Sides { both, horizon, .. } =
-            tokio::task::spawn_blocking(move || sides.topic(&reader, E::TOPIC)).await??;
-        let Reconciled { common, expired, unpublished, .. } = both.finish(horizon);
-        let mut findings = Findings { topic: E::TOPIC, common, expired, unpublished, published: 0 };
-        if !self.args.dry_run {
-            findings.published = self.publish(&findings.unpublished).await?;
-        }
-        Ok(findings)
-    }
-
-    /// Waits until the slot's reader has everything that the log has by now.
-    async fn delivered(&self, store: &PgPool) -> anyhow::Result<()> {
-        const PAUSE: Duration = Duration::from_millis(200);
-        let now: String =
-            sqlx::query_scalar("select pg_current_wal_insert_lsn()::text").fetch_one(store).await?;
-        let delivered = async {
-            loop {
-                let confirmed: Option<bool> =
-                    sqlx::query_scalar(include_str!("../../queries/slot_confirmed.sql"))
-                        .bind(outbox::SLOT)
-                        .bind(&now)
-                        .fetch_optional(store)
-                        .await?;
-                match confirmed {
-                    Some(true) => return anyhow::Ok(()),
-                    Some(false) => tokio::time::sleep(PAUSE).await,
-                    None => bail!("there is no replication slot {}; run `millrace migrate`", outbox::SLOT),
-                }
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(self.wait_s_max), delivered).await.with_context(|| {
-            format!(
-                "the connector has not delivered the log up to {now} within {} s; does it run?",
-                self.wait_s_max
-            )
-        })?
-    }
-
-    async fn publish(&self, unpublished: &[Unpublished]) -> anyhow::Result<usize> {
-        let mut owner = self.args.owner().await?;
-        let mut published = 0;
-        for (tenant, events) in by_tenant(unpublished) {
-            for batch in events.chunks(BATCH) {
-                archive::publish_again(&mut owner, &self.args.deed(), &tenant, batch).await?;
-                published += batch.len();
-            }
-        }
-        Ok(published)
     }
 
     fn print(&self, findings: &Findings) -> anyhow::Result<()> {
@@ -126,6 +100,91 @@ impl StoreToTopicArgs {
             println!("{published} events are published again");
         }
         Ok(())
+    }
+}
+
+/// What is true of the slot whose reader delivers.
+#[derive(FromRow)]
+struct Reading {
+    confirmed: bool,
+    lost: bool,
+}
+
+impl StoreToTopic {
+    /// Compares, and repairs where that is wanted, topic by topic.
+    pub(crate) async fn run(&self) -> anyhow::Result<Vec<Findings>> {
+        let store = self.store.connect().await?;
+        let mut findings = vec![];
+        each_event_set!(E => {
+            findings.push(self.of_topic::<E>(&store).await?);
+        });
+        Ok(findings)
+    }
+
+    async fn of_topic<E: DomainEvent>(&self, store: &PgPool) -> anyhow::Result<Findings> {
+        let mut sides = Sides::default();
+        sides.store::<E>(store, 0).await?;
+        // What the connector has not read yet is not lost.
+        self.delivered(store).await?;
+        let reader = self.topics.reader()?;
+        let Sides { both, horizon, .. } =
+            tokio::task::spawn_blocking(move || sides.topic(&reader, E::TOPIC)).await??;
+        let Reconciled { common, expired, unpublished, .. } = both.finish(horizon);
+        let mut findings = Findings { topic: E::TOPIC, common, expired, unpublished, published: 0 };
+        if let Some(deed) = &self.repair {
+            findings.published = self.publish(deed, &findings.unpublished).await?;
+        }
+        Ok(findings)
+    }
+
+    /// Waits until the slot's reader has everything that the log has by now. Where the slot is gone or lost nothing is on
+    /// its way any more: what is missing can be counted then, but would be lost again if it was published.
+    async fn delivered(&self, store: &PgPool) -> anyhow::Result<()> {
+        const PAUSE: Duration = Duration::from_millis(200);
+        if self.repair.is_none() && self.wait_max.is_zero() {
+            return Ok(());
+        }
+        let now: String =
+            sqlx::query_scalar("select pg_current_wal_insert_lsn()::text").fetch_one(store).await?;
+        let delivered = async {
+            loop {
+                let reading: Option<Reading> =
+                    sqlx::query_as(include_str!("../../queries/slot_confirmed.sql"))
+                        .bind(outbox::SLOT)
+                        .bind(&now)
+                        .fetch_optional(store)
+                        .await?;
+                match reading {
+                    Some(Reading { lost: false, confirmed: true }) => return anyhow::Ok(()),
+                    Some(Reading { lost: false, .. }) => tokio::time::sleep(PAUSE).await,
+                    _ if self.repair.is_none() => return Ok(()),
+                    Some(_) => {
+                        bail!("replication slot {} is lost; drop it and run `millrace migrate`", outbox::SLOT)
+                    }
+                    None => bail!("there is no replication slot {}; run `millrace migrate`", outbox::SLOT),
+                }
+            }
+        };
+        tokio::time::timeout(self.wait_max, delivered).await.with_context(|| {
+            format!(
+                "the connector has not delivered the log up to {now} within {} s; does it run?",
+                self.wait_max.as_secs()
+            )
+        })?
+    }
+
+    async fn publish(&self, deed: &Deed, unpublished: &[Unpublished]) -> anyhow::Result<usize> {
+        let mut owner = PgConnection::connect(&self.events_owner_url)
+            .await
+            .context("failed to connect to the events' database")?;
+        let mut published = 0;
+        for (tenant, events) in by_tenant(unpublished) {
+            for batch in events.chunks(BATCH) {
+                archive::publish_again(&mut owner, deed, &tenant, batch).await?;
+                published += batch.len();
+            }
+        }
+        Ok(published)
     }
 }
 

@@ -1,0 +1,231 @@
+//! Looks and what follows from them.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Action, Alarm, Busy, ConnectorSeen, Counted, DatabaseSeen, Loss, Memory, Observation, Policy, SlotSeen,
+    decide,
+};
+
+fn policy() -> Policy {
+    Policy {
+        restarts_max: 3,
+        restart_delay: Duration::from_secs(5),
+        restart_delay_max: Duration::from_secs(8),
+        calm: Duration::from_secs(600),
+        heartbeat_s_max: 30.0,
+        retained_bytes_max: 1_000,
+        idle_max: Duration::from_secs(60),
+        count_every: Duration::from_secs(60),
+        repair: false,
+    }
+}
+
+/// All is well.
+fn well() -> Observation {
+    let connector = ConnectorSeen { running: true, delivered: Some(100), ..ConnectorSeen::default() };
+    let slot = SlotSeen { active: true, confirmed: 100, retained_bytes: 10, ..SlotSeen::default() };
+    Observation {
+        connector: Ok(Some(connector)),
+        database: Ok(DatabaseSeen { slot: Some(slot), heartbeat_age_s: 1.0 }),
+        counted: None,
+        busy: None,
+    }
+}
+
+fn failed() -> Observation {
+    let failure = Some("permission denied".to_owned());
+    let connector = ConnectorSeen { failed: 1, failure, delivered: Some(100), ..ConnectorSeen::default() };
+    Observation { connector: Ok(Some(connector)), ..well() }
+}
+
+fn stopped() -> Result<Option<ConnectorSeen>, String> {
+    Ok(Some(ConnectorSeen { stopped: true, delivered: Some(100), ..ConnectorSeen::default() }))
+}
+
+fn slot(change: impl Fn(&mut SlotSeen)) -> Result<DatabaseSeen, String> {
+    let mut database = well().database?;
+    database.slot.iter_mut().for_each(change);
+    Ok(database)
+}
+
+fn no_slot() -> Result<DatabaseSeen, String> {
+    Ok(DatabaseSeen { slot: None, heartbeat_age_s: 1.0 })
+}
+
+/// A guard whose clock is set by hand.
+struct Guarded {
+    memory: Memory,
+    begun: Instant,
+    policy: Policy,
+}
+
+impl Guarded {
+    fn new() -> Self {
+        Self { memory: Memory::default(), begun: Instant::now(), policy: policy() }
+    }
+
+    /// What is done about a look at that second, alarms apart.
+    fn does(&mut self, second: u64, seen: &Observation) -> Vec<Action> {
+        let now = self.begun + Duration::from_secs(second);
+        let (memory, actions) = decide(seen, std::mem::take(&mut self.memory), now, &self.policy);
+        self.memory = memory;
+        actions.into_iter().filter(|action| !matches!(action, Action::Raise(..) | Action::Clear(_))).collect()
+    }
+
+    fn alarms(&self) -> Vec<Alarm> {
+        self.memory.alarms.keys().copied().collect()
+    }
+}
+
+#[test]
+fn where_all_is_well_nothing_is_done() {
+    let mut guarded = Guarded::new();
+    assert_eq!((guarded.does(0, &well()), guarded.alarms()), (vec![], vec![]));
+}
+
+#[test]
+fn a_failed_task_is_restarted_at_once_then_ever_more_slowly_until_the_budget_is_spent() {
+    let mut guarded = Guarded::new();
+    let restarted: Vec<u64> = (0..60).filter(|second| !guarded.does(*second, &failed()).is_empty()).collect();
+    assert_eq!(restarted, [0, 5, 13], "5 s, then 10 s cut to 8 s");
+    assert_eq!(guarded.alarms(), [Alarm::TaskFailed, Alarm::BudgetSpent]);
+}
+
+#[test]
+fn the_budget_is_refilled_by_calm_and_not_by_a_moment_of_running() {
+    let mut guarded = Guarded::new();
+    assert_eq!(guarded.does(0, &failed()), [Action::Restart(1)]);
+    assert_eq!(guarded.does(1, &well()), []);
+    assert_eq!(guarded.does(10, &failed()), [Action::Restart(2)]);
+    assert_eq!(guarded.does(11, &well()), []);
+    assert_eq!(guarded.does(611, &well()), []);
+    assert_eq!(guarded.does(612, &failed()), [Action::Restart(1)]);
+}
+
+#[test]
+fn an_alarm_is_told_when_it_begins_and_when_it_ends() {
+    let (begun, policy) = (Instant::now(), policy());
+    let (memory, actions) = decide(&failed(), Memory::default(), begun, &policy);
+    let raised = Action::Raise(Alarm::TaskFailed, "permission denied".to_owned());
+    assert_eq!(actions, [raised, Action::Restart(1)]);
+    let (memory, actions) = decide(&failed(), memory, begun, &policy);
+    assert_eq!(actions, []);
+    let (_, actions) = decide(&well(), memory, begun, &policy);
+    assert_eq!(actions, [Action::Clear(Alarm::TaskFailed)]);
+}
+
+#[test]
+fn a_task_is_not_restarted_while_the_database_is_away() {
+    let mut guarded = Guarded::new();
+    let away = Observation { database: Err("no answer".into()), ..failed() };
+    assert_eq!(guarded.does(0, &away), []);
+    assert_eq!(guarded.alarms(), [Alarm::DatabaseUnreachable, Alarm::TaskFailed]);
+    assert_eq!(guarded.does(1, &failed()), [Action::Restart(1)]);
+}
+
+#[test]
+fn a_connector_that_an_operator_stopped_is_left_alone() {
+    let mut guarded = Guarded::new();
+    assert_eq!(guarded.does(0, &Observation { connector: stopped(), ..well() }), []);
+    assert_eq!(guarded.alarms(), []);
+}
+
+#[test]
+fn a_lost_slot_stops_the_connector_as_often_as_somebody_resumes_it() {
+    for (database, loss) in [(no_slot(), Loss::Gone), (slot(|slot| slot.lost = true), Loss::LogRemoved)] {
+        let mut guarded = Guarded::new();
+        let running = Observation { database: database.clone(), ..well() };
+        assert_eq!(guarded.does(0, &running), [Action::Stop]);
+        assert_eq!((guarded.memory.loss, guarded.alarms()), (Some(loss), vec![Alarm::SlotLost]));
+        let failing = Observation { database: database.clone(), ..failed() };
+        assert_eq!(guarded.does(1, &failing), [Action::Stop], "it is not restarted");
+        let held = Observation { database: database.clone(), connector: stopped(), ..well() };
+        assert_eq!(guarded.does(2, &held), [Action::Count]);
+        let counting = Observation { busy: Some(Busy::Counting), ..held };
+        assert_eq!(guarded.does(3, &counting), []);
+        assert_eq!(guarded.does(4, &Observation { busy: Some(Busy::Counting), ..running }), [Action::Stop]);
+    }
+}
+
+#[test]
+fn a_slot_that_was_made_again_between_two_looks_is_found_by_its_place() {
+    let mut guarded = Guarded::new();
+    let ahead = Observation { database: slot(|slot| slot.confirmed = 150), ..well() };
+    assert_eq!(guarded.does(0, &ahead), [], "one look may fall between two writes");
+    assert_eq!(guarded.does(1, &ahead), [Action::Stop]);
+    assert_eq!(guarded.memory.loss, Some(Loss::MadeAgain));
+}
+
+#[test]
+fn a_task_that_refuses_its_slot_is_not_restarted() {
+    let mut guarded = Guarded::new();
+    let refusing = ConnectorSeen { failed: 1, refuses_slot: true, ..ConnectorSeen::default() };
+    assert_eq!(guarded.does(0, &Observation { connector: Ok(Some(refusing)), ..well() }), [Action::Stop]);
+}
+
+#[test]
+fn a_loss_is_over_only_when_a_running_connectors_topics_lack_nothing() {
+    let mut guarded = Guarded::new();
+    guarded.does(0, &Observation { database: no_slot(), ..well() });
+    let counted = |missing, while_running| Some(Counted { missing, while_running });
+    let held = Observation { database: no_slot(), connector: stopped(), ..well() };
+    assert_eq!(guarded.does(1, &held), [Action::Count]);
+    guarded.does(2, &Observation { counted: counted(0, false), ..held });
+    assert!(guarded.memory.loss.is_some(), "what is committed now is lost as well");
+    // Made again by an operator, offsets forgotten, resumed.
+    assert_eq!(guarded.does(61, &well()), [Action::Count]);
+    guarded.does(62, &Observation { counted: counted(2, true), ..well() });
+    assert_eq!((guarded.memory.loss, guarded.memory.missing), (Some(Loss::Gone), Some(2)));
+    assert_eq!(guarded.alarms(), [Alarm::SlotLost]);
+    assert_eq!(guarded.does(121, &well()), [Action::Count]);
+    let moved = slot(|slot| slot.confirmed = 90);
+    guarded.does(122, &Observation { counted: counted(0, true), database: moved, ..well() });
+    assert_eq!((guarded.memory.loss, guarded.alarms()), (None, vec![]));
+}
+
+#[test]
+fn a_loss_is_repaired_once_and_only_where_that_is_wanted() {
+    let mut guarded = Guarded::new();
+    guarded.policy.repair = true;
+    assert_eq!(guarded.does(0, &Observation { database: no_slot(), ..well() }), [Action::Stop]);
+    let held = Observation { database: no_slot(), connector: stopped(), ..well() };
+    assert_eq!(guarded.does(1, &held), [Action::Repair]);
+    let repairing = Observation { busy: Some(Busy::Repairing), database: no_slot(), ..well() };
+    assert_eq!(guarded.does(2, &repairing), [], "the repair resumes it");
+    assert_eq!(guarded.does(3, &held), [Action::Count], "it failed, and a person has to look");
+}
+
+#[test]
+fn a_connector_that_runs_and_does_not_stream_is_told() {
+    let mut guarded = Guarded::new();
+    let idle = Observation { database: slot(|slot| slot.active = false), ..well() };
+    guarded.does(0, &idle);
+    assert_eq!(guarded.alarms(), []);
+    guarded.does(61, &idle);
+    assert_eq!(guarded.alarms(), [Alarm::SlotUnread, Alarm::SlotStands]);
+    let moved = Observation { database: slot(|slot| slot.confirmed = 90), ..well() };
+    guarded.does(62, &moved);
+    assert_eq!(guarded.alarms(), []);
+}
+
+#[test]
+fn late_heartbeats_and_kept_log_are_told() {
+    let mut guarded = Guarded::new();
+    let mut late = well();
+    late.database =
+        slot(|slot| slot.retained_bytes = 2_000).map(|seen| DatabaseSeen { heartbeat_age_s: 31.0, ..seen });
+    guarded.does(0, &late);
+    assert_eq!(guarded.alarms(), [Alarm::LogRetained], "it may not have come to its first heartbeat");
+    guarded.does(31, &late);
+    assert_eq!(guarded.alarms(), [Alarm::HeartbeatLate, Alarm::LogRetained]);
+}
+
+#[test]
+fn a_worker_that_is_away_is_told_and_nothing_is_concluded() {
+    let mut guarded = Guarded::new();
+    guarded.does(0, &Observation { connector: Err("refused".into()), ..well() });
+    assert_eq!(guarded.alarms(), [Alarm::ConnectUnreachable]);
+    guarded.does(1, &Observation { connector: Ok(None), ..well() });
+    assert_eq!(guarded.alarms(), [Alarm::ConnectorMissing]);
+}

@@ -1,0 +1,92 @@
+//! What takes longer than a look: counting what the topics lack, and making everything whole again.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use connect::Client;
+use event_store::Deed;
+use sqlx::{Connection, PgConnection};
+
+use super::decide::Counted;
+use crate::connector::{ConnectArgs, slot_of};
+use crate::reconcile::StoreToTopic;
+
+/// How long Connect and Postgres may take to be done with a reader.
+const LET_GO_MAX: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Clone)]
+pub(super) struct Mender {
+    pub(super) connect: ConnectArgs,
+    pub(super) comparison: StoreToTopic,
+}
+
+impl Mender {
+    /// Counts the events that the topics lack. While the connector is stopped nothing is waited for.
+    pub(super) async fn count(mut self, while_running: bool) -> anyhow::Result<Counted> {
+        if !while_running {
+            self.comparison.wait_max = Duration::ZERO;
+        }
+        let missing = missing(&self.comparison).await?;
+        Ok(Counted { missing, while_running })
+    }
+
+    /// The section of the runbook, step by step: a whole slot, no place from before it, a connector that runs, and what
+    /// the topics lack published again.
+    pub(super) async fn repair(self) -> anyhow::Result<Counted> {
+        let (client, connector) = (self.connect.client()?, self.connect.connector().await?);
+        let mut cdc =
+            PgConnection::connect(&self.connect.events_cdc_url).await.context("failed to connect as cdc")?;
+        client.stop(&connector.name).await?;
+        let slot = slot_of(&connector);
+        let_go(&mut cdc, &client, &connector.name, slot).await?;
+        if outbox::slot(&mut cdc, slot).await?.is_some_and(|slot| slot.lost) {
+            outbox::drop_slot(&mut cdc, slot).await?;
+        }
+        outbox::ensure_slot(&mut cdc, slot).await?;
+        client.forget_offsets(&connector.name).await?;
+        crate::connector::apply(&self.connect).await?;
+        let deed =
+            Deed { actor: "connect-guard".to_owned(), reason: "the replication slot lost events".to_owned() };
+        let findings = StoreToTopic { repair: Some(deed), ..self.comparison.clone() }.run().await?;
+        for findings in &findings {
+            tracing::warn!(
+                topic = findings.topic,
+                published = findings.published,
+                "events are published again"
+            );
+        }
+        self.count(true).await
+    }
+}
+
+async fn missing(comparison: &StoreToTopic) -> anyhow::Result<u64> {
+    let findings = comparison.run().await?;
+    for findings in findings.iter().filter(|findings| findings.missing() > 0) {
+        tracing::error!(
+            topic = findings.topic,
+            missing = findings.missing(),
+            "the topic lacks events of the store"
+        );
+    }
+    Ok(findings.iter().map(|findings| findings.missing() as u64).sum())
+}
+
+/// Waits until the connector has no task and nobody reads the slot.
+async fn let_go(cdc: &mut PgConnection, client: &Client, name: &str, slot: &str) -> anyhow::Result<()> {
+    let gone = async {
+        loop {
+            let has_tasks = client.status(name).await?.is_some_and(|status| !status.tasks.is_empty());
+            if !has_tasks && !outbox::slot(cdc, slot).await?.is_some_and(|slot| slot.active) {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    match tokio::time::timeout(LET_GO_MAX, gone).await {
+        Ok(gone) => gone,
+        Err(_) => {
+            bail!("the connector {name} does not let go of slot {slot} within {} s", LET_GO_MAX.as_secs())
+        }
+    }
+}
