@@ -84,16 +84,23 @@ pub(crate) struct ExportArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TopicsArgs {
-    /// Another manifest than the one this program was built with
-    #[arg(long, value_name = "FILE")]
-    manifest: Option<PathBuf>,
+    #[command(flatten)]
+    manifest: ManifestArgs,
 
     #[command(flatten)]
     admin: KafkaAdminConfig,
 }
 
-impl TopicsArgs {
-    fn manifest(&self) -> anyhow::Result<Manifest> {
+/// The manifest of topics.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ManifestArgs {
+    /// Another manifest of topics than the one this program was built with
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+}
+
+impl ManifestArgs {
+    pub(crate) fn load(&self) -> anyhow::Result<Manifest> {
         Ok(match &self.manifest {
             Some(path) => Manifest::load(path)?,
             None => Manifest::committed(),
@@ -114,7 +121,7 @@ impl TopicsCommand {
 
 impl PlanArgs {
     async fn run(self) -> anyhow::Result<Exit> {
-        let manifest = self.topics.manifest()?;
+        let manifest = self.topics.manifest.load()?;
         let cluster = KafkaAdmin::new(&self.topics.admin)?.observe(&manifest).await?;
         let plan = catalog::plan(&manifest, &cluster, &self.permits);
         show::plan(&plan, self.json, "do");
@@ -135,7 +142,7 @@ impl ApplyArgs {
             None => apply(&self.topics, &self.permits, stack).await?,
             Some(path) => {
                 let text = std::fs::read_to_string(path).with_context(|| failed_to("read", path))?;
-                let (file, manifest) = (PlanFile::parse(&text)?, self.topics.manifest()?);
+                let (file, manifest) = (PlanFile::parse(&text)?, self.topics.manifest.load()?);
                 KafkaAdmin::new(&self.topics.admin)?.apply_file(&manifest, &file, &passwords(stack)).await?
             }
         };
@@ -154,7 +161,7 @@ impl ExportArgs {
 
 /// Makes it so, and says what was done.
 pub(crate) async fn apply(args: &TopicsArgs, permits: &Permits, stack: &str) -> anyhow::Result<Plan> {
-    let manifest = args.manifest()?;
+    let manifest = args.manifest.load()?;
     Ok(KafkaAdmin::new(&args.admin)?.apply(&manifest, permits, &passwords(stack)).await?)
 }
 
