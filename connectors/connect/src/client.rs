@@ -217,6 +217,13 @@ impl Client {
         self.send(&what, || self.request(Method::DELETE, &path)).await.map(drop)
     }
 
+    /// Changes a stopped connector's place in the log. Whatever lies between the two is not sent.
+    pub async fn set_offsets(&self, name: &str, offsets: &Offsets) -> Result<(), Error> {
+        let path = format!("/connectors/{name}/offsets");
+        let what = format!("change the offsets of connector {name}");
+        self.send(&what, || self.request(Method::PATCH, &path).json(offsets)).await.map(drop)
+    }
+
     /// Removes the connector. Its place in the log is kept by Connect under its name, and by the slot.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         let path = format!("/connectors/{name}");

@@ -4,6 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// What Connect says when a task gives up because of a record, in the words of 4.3.
+const RECORD_FAILURES: [&str; 3] = [
+    "Unrecoverable exception from producer send callback",
+    "Unrecoverable exception trying to send",
+    "Tolerance exceeded in error handler",
+];
+
 /// A connector as Connect sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Status {
@@ -81,6 +88,11 @@ impl Status {
     /// How many of connector and tasks gave up.
     pub fn failed(&self) -> usize {
         self.parts().filter(|part| part.state == State::Failed).count()
+    }
+
+    /// Whether a record is what a task died of: it could not be made of its row, or Kafka does not take it.
+    pub fn stands_at_record(&self) -> bool {
+        self.traces().any(|trace| RECORD_FAILURES.iter().any(|words| trace.contains(words)))
     }
 
     /// Everything that it or one of its tasks died of, stack traces and all.

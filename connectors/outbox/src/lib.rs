@@ -1,4 +1,5 @@
-//! The outbox: table, daily partitions, publication and replication slot; how committed events leave the database.
+//! The outbox: table, daily partitions, publication and replication slot; how committed events leave the database, and which
+//! of them were let by because they could not.
 //!
 //! It promises that there is a partition for today and the coming days as long as [`Outbox::roll`] runs once a day,
 //! that rolling neither stops appends for longer than a lock's moment nor loses an event that Debezium has not read
@@ -7,15 +8,20 @@
 
 mod error;
 mod partition;
+mod pgoutput;
 mod publication;
 mod roll;
+mod skip;
 mod slot;
+mod waiting;
 
 pub use error::Error;
 pub use partition::Partition;
 pub use publication::{Flaw, PUBLICATION, Publication, publication};
 pub use roll::{Outbox, Retention, Rolled};
+pub use skip::{Skip, note_skip, skips};
 pub use slot::{SLOT, Slot, drop_slot, ensure_slot, heartbeat_age_s, slot};
+pub use waiting::{Place, Waiting, waiting};
 
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;

@@ -1,8 +1,9 @@
-//! What may be absent from a sink, and why.
+//! What may be absent from a topic or a sink, and why.
 
 use std::collections::HashMap;
 
-use events::AggregateId;
+use events::{AggregateId, EventId};
+use serde::Serialize;
 
 /// A record that the projection parked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,17 @@ pub struct Decided {
     pub record: Option<(i32, i64)>,
     /// The aggregate and version, if it was an event.
     pub event: Option<(AggregateId, u64)>,
+    /// Why, and who.
+    pub reason: String,
+}
+
+/// That a person let an event's row by on its way to its topic, because it could not pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Which event.
+    pub event_id: EventId,
+    /// Where its row is in the log.
+    pub lsn: String,
     /// Why, and who.
     pub reason: String,
 }

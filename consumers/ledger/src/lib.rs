@@ -3,9 +3,9 @@
 //! The store is the truth. A [`Ledger`] is fed the events of the store, then the records of the topics, and compares
 //! them by event id, topic and payload. A [`Sink`] is fed what a sink has, then the same events of the store, folds them with
 //! the projection itself and compares each row by version and digest, and the totals and leaderboards with the rows.
-//! What is absent because a key is parked or a person decided so is listed as explained, never passed over. What left the
-//! store on purpose ([`Pruned`]) is a counted set of its own: the store lacks exactly that, and the topic has it still,
-//! with the sum that it had when it left. What a topic's retention took ([`Ledger::shortened`]) is counted too: the oldest
+//! What is absent because a key is parked or a person decided so is listed as explained, never passed over; so are rows that
+//! were let by on their way to the topics ([`Skipped`]). What left the store on purpose ([`Pruned`]) is a counted set of its
+//! own: the store lacks exactly that, and the topic has it still, with the sum that it had when it left. What a topic's retention took ([`Ledger::shortened`]) is counted too: the oldest
 //! events of an aggregate, and never one behind an event that is there.
 //!
 //! It promises to find, and to name with tenant, aggregate, version, event id, partition and offset where there are
@@ -38,7 +38,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use exceptions::{Decided, Exceptions, Parked};
+pub use exceptions::{Decided, Exceptions, Parked, Skipped};
 pub use finding::{Explained, Finding, Kind, Stage};
 pub use pruned::{Pruned, PrunedCounts, Reason, UnknownReason};
 pub use reconcile::{Reconciled, Reconciliation, TopicEvent, Unpublished};
@@ -61,6 +61,7 @@ pub struct Ledger {
     store: Store,
     topic: Topic,
     sinks: Vec<Outcome>,
+    skipped: Vec<Skipped>,
     findings: Findings,
 }
 
@@ -73,6 +74,11 @@ impl Ledger {
     /// Versions that left the store on purpose.
     pub fn pruned(&mut self, pruned: Pruned) {
         self.store.pruned.add(pruned);
+    }
+
+    /// A row that was let by: its event may be missing from its topic.
+    pub fn skipped(&mut self, skipped: Skipped) {
+        self.skipped.push(skipped);
     }
 
     /// The next event of the store, in the order of its positions.
@@ -100,7 +106,8 @@ impl Ledger {
     pub fn finish(mut self) -> Report {
         let mut explained = Vec::new();
         let exceptions: Vec<_> = self.sinks.iter().map(|sink| (&sink.counts, &sink.exceptions)).collect();
-        self.topic.finish(&self.store, &exceptions, &mut self.findings, &mut explained);
+        let skipped = self.skipped.iter().map(|skipped| skipped.event_id).collect();
+        self.topic.finish(&self.store, &skipped, &exceptions, &mut self.findings, &mut explained);
         let mut sinks = Vec::new();
         for sink in self.sinks {
             self.findings.append(sink.findings);
@@ -112,6 +119,6 @@ impl Ledger {
         let topic = self.topic.counts();
         let counts = Counts { store, topic, sinks };
         let (findings, found) = self.findings.take();
-        Report { counts, found, findings, explained }
+        Report { counts, found, findings, explained, skipped: self.skipped }
     }
 }

@@ -7,6 +7,7 @@ use events::Sum;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use crate::exceptions::Skipped;
 use crate::finding::{Explained, Finding, Kind, Stage};
 use crate::pruned::PrunedCounts;
 
@@ -21,6 +22,8 @@ pub struct Report {
     pub found: Vec<(Stage, Kind, usize)>,
     /// What is absent for a known reason.
     pub explained: Vec<Explained>,
+    /// Rows that were let by on their way to the topics.
+    pub skipped: Vec<Skipped>,
 }
 
 /// What a report amounts to.
@@ -172,6 +175,9 @@ impl fmt::Display for Report {
         for explained in &self.explained {
             writeln!(f, "explained: {explained}")?;
         }
+        for Skipped { event_id, lsn, reason } in &self.skipped {
+            writeln!(f, "skipped: the row of event {event_id} at {lsn} of the log ({reason})")?;
+        }
         for finding in &self.findings {
             writeln!(f, "{finding}")?;
         }
@@ -200,12 +206,13 @@ impl Serialize for Report {
         }
         let found =
             self.found.iter().map(|(stage, kind, count)| Found { stage: *stage, kind: *kind, count: *count });
-        let mut report = serializer.serialize_struct("Report", 5)?;
+        let mut report = serializer.serialize_struct("Report", 6)?;
         report.serialize_field("verdict", &self.verdict())?;
         report.serialize_field("counts", &self.counts)?;
         report.serialize_field("findings", &self.findings)?;
         report.serialize_field("found", &found.collect::<Vec<_>>())?;
         report.serialize_field("explained", &self.explained)?;
+        report.serialize_field("skipped", &self.skipped)?;
         report.end()
     }
 }

@@ -1,6 +1,6 @@
 //! The records of the topics against the events of the store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use events::{AggregateId, Digest, EventId, Sum, TenantId, Timestamp};
 
@@ -189,6 +189,7 @@ impl Topic {
     pub(crate) fn finish(
         &mut self,
         store: &Store,
+        skipped: &HashSet<EventId>,
         sinks: &[(&SinkCounts, &Exceptions)],
         findings: &mut Findings,
         explained: &mut Vec<Explained>,
@@ -227,6 +228,9 @@ impl Topic {
         let mut events = std::mem::take(&mut self.events);
         events.resize(store.entries.len(), false);
         for (entry, _) in store.entries.iter().zip(events).filter(|(_, seen)| !seen) {
+            if skipped.contains(&entry.event_id) {
+                continue;
+            }
             let aggregate = store.aggregate_of(entry);
             // An event id that occurs twice in the store was found there; its first place is nobody's to fill.
             if store.place(entry.event_id).is_some_and(|place| !std::ptr::eq(&store.entries[place], entry)) {

@@ -11,7 +11,8 @@ use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, TenantId, Timest
 use futures::StreamExt;
 use kafka::{ReadError, Record, Shortened, TopicReader};
 use ledger::{
-    Decided, Exceptions, Ledger, Parked, Pruned, Report, Sink, StoreRecord, TopicRecord, UnknownReason,
+    Decided, Exceptions, Ledger, Parked, Pruned, Report, Sink, Skipped, StoreRecord, TopicRecord,
+    UnknownReason,
 };
 use projection::Projection;
 use sqlx::PgPool;
@@ -64,12 +65,15 @@ pub(crate) async fn report(stack: &str) -> anyhow::Result<Report> {
 
 impl Stages {
     async fn compare(&self) -> anyhow::Result<Report> {
-        let log = PgEventLog::new(self.chain.store.connect().await?);
+        let store = self.chain.store.connect().await?;
+        let skips = outbox::skips(&mut *store.acquire().await?).await?;
+        let log = PgEventLog::new(store);
         let views = self.chain.views().await?;
         let (mut ledger, mut topics) = (Ledger::new(), Topics::default());
         let pruned = log.pruned().await?.into_iter().map(|range| pruned(range, &mut topics));
         let pruned: Vec<_> = pruned.collect::<Result<_, _>>()?;
         pruned.iter().cloned().for_each(|range| ledger.pruned(range));
+        skips.into_iter().map(skipped).for_each(|skip| ledger.skipped(skip));
         let mut position = 0;
         while let Some(page) = page(&log, &mut position).await? {
             page.iter().for_each(|event| ledger.store(&stored(event, topics.of(&event.aggregate_type))));
@@ -167,6 +171,11 @@ fn pruned(range: PrunedRange, topics: &mut Topics) -> Result<Pruned, UnknownReas
     } = range;
     let (topic, reason) = (topics.of(&aggregate_type).to_owned(), reason.parse()?);
     Ok(Pruned { topic, tenant, aggregate_id, from_version, to_version, reason, digest })
+}
+
+fn skipped(skip: outbox::Skip) -> Skipped {
+    let outbox::Skip { event_id, lsn, actor, reason, .. } = skip;
+    Skipped { event_id: EventId(event_id), lsn, reason: format!("{reason} ({actor})") }
 }
 
 fn stored<'a>(event: &'a StoredEvent, topic: &'a str) -> StoreRecord<'a> {

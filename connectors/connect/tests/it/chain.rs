@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use catalog::{Acl, KafkaAdmin, KafkaAdminConfig, Operation, Pattern, Resource};
 use connect::{Applied, Client, Config, Connector, Error};
 use outbox::{ensure_slot, slot};
 use rdkafka::Message;
@@ -37,8 +38,7 @@ impl Chain {
         let slot = name.replace('-', "_");
         ensure_slot(&mut connect(&database, "cdc").await, &slot).await.unwrap();
         topic(&format!("agents.{aggregate_type}.events"), 2).await;
-        // Connect may write to topics of the domain only, so the heartbeat of a test's own goes there too.
-        let heartbeats = format!("agents.heartbeat.{name}");
+        let heartbeats = format!("__debezium-heartbeat.{name}");
         topic(&heartbeats, 1).await;
 
         let secrets = Path::new(stack.get("MILLRACE_CONNECT_SECRETS"));
@@ -46,7 +46,6 @@ impl Chain {
             .with("database.dbname", database.name())
             .with("slot.name", &slot)
             .with("topic.prefix", &name)
-            .with("topic.heartbeat.prefix", "agents.heartbeat")
             .with("heartbeat.interval.ms", "500");
         let client = Client::new(&Config {
             connect_url: stack.connect_url().to_owned(),
@@ -90,7 +89,15 @@ pub(crate) async fn connect(database: &Database, role: &str) -> PgConnection {
     PgConnection::connect_with(&database.url(role).parse::<PgConnectOptions>().unwrap()).await.unwrap()
 }
 
+/// A topic that Connect may write to.
 async fn topic(name: &str, partitions: i32) {
+    let stack = testkit::stack();
+    let config = KafkaAdminConfig::at(
+        stack.get("MILLRACE_KAFKA_BOOTSTRAP"),
+        stack.get("MILLRACE_KAFKA_ADMIN_PASSWORD"),
+    );
+    let may_write = Acl::allow("connect", Operation::Write, Resource::Topic, Pattern::Literal, name);
+    KafkaAdmin::new(&config).unwrap().grant(vec![may_write]).await.unwrap();
     let admin: AdminClient<DefaultClientContext> = testkit::stack().kafka("admin").create().unwrap();
     let options = AdminOptions::new().operation_timeout(Some(BOUND));
     let wanted = NewTopic::new(name, partitions, TopicReplication::Fixed(1));

@@ -8,7 +8,7 @@ use projection::{Contribution, Projection, Rank, Refusal};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Exceptions, Ledger, Pruned, Report, Sink, StoreRecord, TopicRecord};
+use crate::{Exceptions, Ledger, Pruned, Report, Sink, Skipped, StoreRecord, TopicRecord};
 
 /// Sums the output of tools. Its events are eight bytes: the length of one output.
 #[derive(Debug)]
@@ -90,6 +90,7 @@ pub(super) struct History {
     pub(super) totals: Vec<(TenantId, String, i64, i64)>,
     pub(super) ranks: Vec<(TenantId, AggregateId, i64)>,
     pub(super) exceptions: Exceptions,
+    pub(super) skipped: Vec<Skipped>,
     pub(super) pruned: Vec<Pruned>,
     /// Partitions that have lost their beginning, and since when they have what they have.
     pub(super) shortened: Vec<(i32, i64)>,
@@ -174,6 +175,7 @@ impl History {
         for (tenant, aggregate_id, score) in &self.ranks {
             sink.rank(tenant, "bytes", *aggregate_id, *score);
         }
+        self.skipped.iter().cloned().for_each(|skipped| ledger.skipped(skipped));
         for pruned in &self.pruned {
             ledger.pruned(pruned.clone());
             sink.pruned(pruned);

@@ -4,4 +4,5 @@ mod histories;
 mod mutants;
 mod pruned;
 mod retention;
+mod skipped;
 mod stories;

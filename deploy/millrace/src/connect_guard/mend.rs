@@ -2,18 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use connect::Client;
+use anyhow::Context;
 use event_store::Deed;
 use sqlx::{Connection, PgConnection};
 
 use super::decide::Counted;
-use crate::connector::{ConnectArgs, slot_of};
+use crate::connector::{ConnectArgs, let_go, slot_of};
 use crate::reconcile::StoreToTopic;
-
-/// How long Connect and Postgres may take to be done with a reader.
-const LET_GO_MAX: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone)]
 pub(super) struct Mender {
@@ -39,7 +34,7 @@ impl Mender {
             PgConnection::connect(&self.connect.events_cdc_url).await.context("failed to connect as cdc")?;
         client.stop(&connector.name).await?;
         let slot = slot_of(&connector);
-        let_go(&mut cdc, &client, &connector.name, slot).await?;
+        let_go(&mut cdc, &client, &connector).await?;
         if outbox::slot(&mut cdc, slot).await?.is_some_and(|slot| slot.lost) {
             outbox::drop_slot(&mut cdc, slot).await?;
         }
@@ -70,23 +65,4 @@ async fn missing(comparison: &StoreToTopic) -> anyhow::Result<u64> {
         );
     }
     Ok(findings.iter().map(|findings| findings.missing() as u64).sum())
-}
-
-/// Waits until the connector has no task and nobody reads the slot.
-async fn let_go(cdc: &mut PgConnection, client: &Client, name: &str, slot: &str) -> anyhow::Result<()> {
-    let gone = async {
-        loop {
-            let has_tasks = client.status(name).await?.is_some_and(|status| !status.tasks.is_empty());
-            if !has_tasks && !outbox::slot(cdc, slot).await?.is_some_and(|slot| slot.active) {
-                return anyhow::Ok(());
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    match tokio::time::timeout(LET_GO_MAX, gone).await {
-        Ok(gone) => gone,
-        Err(_) => {
-            bail!("the connector {name} does not let go of slot {slot} within {} s", LET_GO_MAX.as_secs())
-        }
-    }
 }

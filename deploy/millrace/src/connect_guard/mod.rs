@@ -124,6 +124,7 @@ impl GuardArgs {
             topics: self.topics,
             events_owner_url: self.events_owner_url,
             wait_max: self.connect.worker.wait_max(),
+            with_skipped: false,
             repair: None,
         };
         let cdc_url = self.connect.events_cdc_url.clone();

@@ -3,16 +3,21 @@
 mod check;
 mod lint;
 mod overview;
+mod skip;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use connect::{Applied, Client, Connector};
+use connect::{Applied, Client, Connector, Offsets};
+use outbox::{Place, Waiting};
+use sqlx::PgConnection;
 
 use self::check::Check;
 use self::lint::LintArgs;
 pub(crate) use self::overview::heartbeat_s_max;
+use self::skip::SkipArgs;
 use crate::exit::Exit;
 
 /// What to do with a connector; where no file is named, the outbox's (`connectors/debezium/outbox.json`).
@@ -37,6 +42,9 @@ pub(crate) enum ConnectCommand {
     Restart(ConnectArgs),
     /// Show the place in the log that it has delivered up to, as Connect keeps it
     Offsets(ConnectArgs),
+    /// Let one row of the outbox by that the connector cannot pass on, and go on behind it; status 1 when it is not the one
+    /// that the connector stands at
+    Skip(SkipArgs),
     /// Forget the place in the log of a stopped connector, as has to be done when its slot is a new one; it goes on where the
     /// slot begins
     ForgetOffsets(ConnectArgs),
@@ -81,6 +89,7 @@ impl ConnectCommand {
                 let applied = apply(args).await?;
                 println!("{}\n{}", applied.plan, applied.status);
             }
+            Self::Skip(args) => return args.run().await,
             Self::Pause(args) => args.client()?.pause(&args.connector().await?.name).await?,
             Self::Stop(args) => args.client()?.stop(&args.connector().await?.name).await?,
             Self::Resume(args) => args.client()?.resume(&args.connector().await?.name).await?,
@@ -115,6 +124,47 @@ impl ConnectArgs {
 /// The slot that a connector reads.
 pub(crate) fn slot_of(connector: &Connector) -> &str {
     connector.settings.get("slot.name").map_or(outbox::SLOT, String::as_str)
+}
+
+/// The row that a connector comes to next; nobody may be reading from its slot.
+pub(crate) async fn waiting(
+    cdc: &mut PgConnection,
+    connector: &Connector,
+    offsets: Option<&Offsets>,
+) -> anyhow::Result<Option<Waiting>> {
+    let place = offsets.map_or(Place::default(), |offsets| Place {
+        commit: offsets.commit_lsn().unwrap_or_default(),
+        row: offsets.row_lsn(),
+    });
+    let publication = connector.settings.get("publication.name").map_or(outbox::PUBLICATION, String::as_str);
+    Ok(outbox::waiting(cdc, slot_of(connector), publication, place).await?)
+}
+
+/// Waits until a stopped connector has no task and nobody reads its slot.
+pub(crate) async fn let_go(
+    cdc: &mut PgConnection,
+    client: &Client,
+    connector: &Connector,
+) -> anyhow::Result<()> {
+    /// How long Connect and Postgres may take to be done with a reader.
+    const LET_GO_MAX: Duration = Duration::from_secs(60);
+    const LOOK_EVERY: Duration = Duration::from_millis(200);
+    let (name, slot) = (&connector.name, slot_of(connector));
+    let gone = async {
+        loop {
+            let has_tasks = client.status(name).await?.is_some_and(|status| !status.tasks.is_empty());
+            if !has_tasks && !outbox::slot(cdc, slot).await?.is_some_and(|slot| slot.active) {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    match tokio::time::timeout(LET_GO_MAX, gone).await {
+        Ok(gone) => gone,
+        Err(_) => {
+            bail!("the connector {name} does not let go of slot {slot} within {} s", LET_GO_MAX.as_secs())
+        }
+    }
 }
 
 /// Applies it, unless that would lose events, and waits until it runs and its slot is read.

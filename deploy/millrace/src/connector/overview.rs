@@ -2,11 +2,11 @@
 
 use anyhow::Context;
 use connect::{Connector, Finding, Offsets, Plan, Status};
-use outbox::Slot;
+use outbox::{Slot, Waiting};
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
 
-use super::{ConnectArgs, check, slot_of};
+use super::{ConnectArgs, check, slot_of, waiting};
 use crate::exit::Exit;
 
 /// What is true of the connector and of what it reads.
@@ -18,6 +18,8 @@ struct Overview {
     running: bool,
     /// What a failed part said first.
     failure: Option<String>,
+    /// The row that it stands at, where that is what it failed of.
+    stands_at: Option<Waiting>,
     /// Settings in which Connect and the file differ; none where Connect does not have the connector.
     drift: Option<usize>,
     /// Up to where in the log Connect has what was read, in bytes since it began.
@@ -95,7 +97,13 @@ impl Overview {
         self.failure = status.failure_line();
         let plan: Plan = client.plan(connector).await?;
         self.drift = Some(plan.changes.len());
-        self.delivered_bytes = client.offsets(&connector.name).await?.as_ref().and_then(Offsets::lsn);
+        let offsets = client.offsets(&connector.name).await?;
+        self.delivered_bytes = offsets.as_ref().and_then(Offsets::lsn);
+        if status.stands_at_record() {
+            let mut cdc =
+                PgConnection::connect(&args.events_cdc_url).await.context("failed to connect as cdc")?;
+            self.stands_at = waiting(&mut cdc, connector, offsets.as_ref()).await?;
+        }
         Ok(())
     }
 
@@ -138,6 +146,9 @@ impl Overview {
         row("state", or_dash(self.state.clone()));
         if let Some(failure) = &self.failure {
             row("failure", failure.clone());
+        }
+        if let Some(waiting) = &self.stands_at {
+            row("stands at", waiting.to_string());
         }
         let slot = self.slot.as_ref().map(|slot| {
             format!(

@@ -25,6 +25,10 @@ pub(crate) struct StoreToTopicArgs {
     #[arg(long, default_value_t = 60, value_name = "S")]
     wait_s_max: u64,
 
+    /// Publish also what `millrace connect skip` let by, once whatever stopped it can pass
+    #[arg(long)]
+    skipped: bool,
+
     #[command(flatten)]
     args: ReconcileArgs,
 }
@@ -37,6 +41,8 @@ pub(crate) struct StoreToTopic {
     pub(crate) events_owner_url: String,
     /// Longest wait for the connector to deliver what is on its way; zero takes that for missing where nothing is repaired.
     pub(crate) wait_max: Duration,
+    /// Whether rows that were let by count as missing: published again as they are, they would stop the connector again.
+    pub(crate) with_skipped: bool,
     /// Who repairs and why; `None`: nothing is repaired.
     pub(crate) repair: Option<Deed>,
 }
@@ -49,6 +55,8 @@ pub(crate) struct Findings {
     common: usize,
     /// Events that are older than what the topic keeps.
     expired: usize,
+    /// Events whose rows a person let by.
+    skipped: usize,
     unpublished: Vec<Unpublished>,
     pub(crate) published: usize,
 }
@@ -62,12 +70,13 @@ impl Findings {
 
 impl StoreToTopicArgs {
     pub(super) async fn run(&self) -> anyhow::Result<Exit> {
-        let Self { wait_s_max, args } = self;
+        let Self { wait_s_max, skipped, args } = self;
         let comparison = StoreToTopic {
             store: args.store.clone(),
             topics: args.topics.clone(),
             events_owner_url: args.events_owner_url.clone(),
             wait_max: Duration::from_secs(*wait_s_max),
+            with_skipped: *skipped,
             repair: (!args.dry_run).then(|| args.deed()),
         };
         let store = comparison.store.connect().await?;
@@ -85,9 +94,10 @@ impl StoreToTopicArgs {
             println!("{}", serde_json::to_string(findings)?);
             return Ok(());
         }
-        let Findings { topic, common, expired, unpublished, published } = findings;
+        let Findings { topic, common, expired, skipped, unpublished, published } = findings;
         println!(
-            "{topic}: {common} events of the store are there, {expired} are older than it keeps, {} are missing",
+            "{topic}: {common} events of the store are there, {expired} are older than it keeps, {skipped} were let by, \
+             {} are missing",
             unpublished.len()
         );
         for Unpublished { tenant, aggregate_id, version, event_id, late } in unpublished {
@@ -129,8 +139,14 @@ impl StoreToTopic {
         let reader = self.topics.reader()?;
         let Sides { both, horizon, .. } =
             tokio::task::spawn_blocking(move || sides.topic(&reader, E::TOPIC)).await??;
-        let Reconciled { common, expired, unpublished, .. } = both.finish(horizon);
-        let mut findings = Findings { topic: E::TOPIC, common, expired, unpublished, published: 0 };
+        let Reconciled { common, expired, mut unpublished, .. } = both.finish(horizon);
+        let lacking = unpublished.len();
+        if !self.with_skipped {
+            let skips = outbox::skips(&mut *store.acquire().await?).await?;
+            unpublished.retain(|event| skips.iter().all(|skip| skip.event_id != event.event_id.0));
+        }
+        let skipped = lacking - unpublished.len();
+        let mut findings = Findings { topic: E::TOPIC, common, expired, skipped, unpublished, published: 0 };
         if let Some(deed) = &self.repair {
             findings.published = self.publish(deed, &findings.unpublished).await?;
         }

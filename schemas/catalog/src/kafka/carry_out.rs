@@ -39,7 +39,7 @@ impl KafkaAdmin {
         };
         let granted = acls(|step| if let Step::Grant(acl) = step { Some(acl) } else { None });
         let revoked = acls(|step| if let Step::Revoke(acl) = step { Some(acl) } else { None });
-        self.change_acls("grant access", granted, native::acls::create).await?;
+        self.grant(granted).await?;
         self.change_acls("revoke access", revoked, native::acls::delete).await?;
         self.delete_topics(&to_do.steps).await?;
         self.settled(manifest, permits, to_do.steps.len()).await?;
@@ -144,6 +144,11 @@ impl KafkaAdmin {
         });
         let tried = tried.await.map_err(|_| KafkaError::Abandoned)?;
         tried.map_err(|source| KafkaError::LogIn { user, source: Box::new(source) })
+    }
+
+    /// Grants access; what is granted already stays so.
+    pub async fn grant(&self, acls: Vec<Acl>) -> Result<(), KafkaError> {
+        self.change_acls("grant access", acls, native::acls::create).await
     }
 
     async fn change_acls(&self, action: &str, acls: Vec<Acl>, change: Change) -> Result<(), KafkaError> {
