@@ -4,8 +4,11 @@
 //! connector is stopped, told that the row is delivered, and goes on. That is done for the row that it stands at and for no
 //! other, so that nothing is passed over with it.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, bail};
 use clap::Args;
+use connect::{Client, Status};
 use event_store::Deed;
 use events::EventId;
 use outbox::Waiting;
@@ -35,10 +38,7 @@ impl SkipArgs {
     pub(super) async fn run(&self) -> anyhow::Result<Exit> {
         let (client, connector) = (self.connect.client()?, self.connect.connector().await?);
         let name = &connector.name;
-        let Some(status) = client.status(name).await? else { bail!("Connect has no connector {name}") };
-        if status.is_running() {
-            bail!("the connector {name} runs: no row stands in its way, and none is let by");
-        }
+        let status = until_it_stands(&client, name).await?;
         let mut cdc =
             PgConnection::connect(&self.connect.events_cdc_url).await.context("failed to connect as cdc")?;
         client.stop(name).await?;
@@ -69,5 +69,22 @@ impl SkipArgs {
             Some(row) => bail!("event {} is not let by: the connector stands at {row}", self.event),
             None => bail!("event {} is not let by: no row waits to be delivered", self.event),
         }
+    }
+}
+
+/// What a connector does that no longer runs. One that was just started anew runs until it comes to the row.
+async fn until_it_stands(client: &Client, name: &str) -> anyhow::Result<Status> {
+    const RUN_MAX: Duration = Duration::from_secs(10);
+    const LOOK_EVERY: Duration = Duration::from_millis(200);
+    let begun = Instant::now();
+    loop {
+        let Some(status) = client.status(name).await? else { bail!("Connect has no connector {name}") };
+        if !status.is_running() {
+            return Ok(status);
+        }
+        if begun.elapsed() > RUN_MAX {
+            bail!("the connector {name} runs: no row stands in its way, and none is let by");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -20,4 +20,5 @@ mod restore;
 mod store;
 mod tenancy;
 mod topics;
+mod wrong_rows;
 mod zombie;
