@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use connect::{Applied, Client, Connector};
 
 use self::check::Check;
+pub(crate) use self::check::publication_findings;
 use self::lint::LintArgs;
 pub(crate) use self::overview::heartbeat_s_max;
 use crate::exit::Exit;
