@@ -199,6 +199,11 @@ impl Client {
         self.tell(Method::POST, name, "restart?includeTasks=true&onlyFailed=true").await
     }
 
+    /// Starts the connector and all of its tasks anew, those that say that they run among them.
+    pub async fn restart_all(&self, name: &str) -> Result<(), Error> {
+        self.tell(Method::POST, name, "restart?includeTasks=true&onlyFailed=false").await
+    }
+
     /// Up to where in the log the connector has delivered; `None`: there is no connector of that name.
     pub async fn offsets(&self, name: &str) -> Result<Option<Offsets>, Error> {
         let path = format!("/connectors/{name}/offsets");

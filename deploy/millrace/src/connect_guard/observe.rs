@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
 use super::decide::{ConnectorSeen, DatabaseSeen, SlotSeen};
-use crate::connector::slot_of;
+use crate::connector::{publication_findings, slot_of};
 
 /// How long a side may take to answer before it counts as away.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
@@ -48,7 +48,9 @@ impl Eyes {
             confirmed: slot.confirmed_flush_bytes.unwrap_or_default().unsigned_abs(),
             retained_bytes: slot.retained_bytes.unwrap_or_default().unsigned_abs(),
         });
-        Ok(DatabaseSeen { slot, heartbeat_age_s: outbox::heartbeat_age_s(session).await? })
+        let publication_flawed = !publication_findings(session, &self.connector).await?.is_empty();
+        let heartbeat_age_s = outbox::heartbeat_age_s(session).await?;
+        Ok(DatabaseSeen { slot, heartbeat_age_s, publication_flawed })
     }
 
     async fn connector(&self) -> anyhow::Result<Option<ConnectorSeen>> {

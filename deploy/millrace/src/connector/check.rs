@@ -59,7 +59,7 @@ pub(super) async fn findings(args: &ConnectArgs, connector: &Connector) -> anyho
 }
 
 /// What the connector's publication loses.
-pub(super) async fn publication_findings(
+pub(crate) async fn publication_findings(
     cdc: &mut PgConnection,
     connector: &Connector,
 ) -> anyhow::Result<Vec<Finding>> {

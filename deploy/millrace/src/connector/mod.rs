@@ -15,6 +15,7 @@ use outbox::{Place, Waiting};
 use sqlx::PgConnection;
 
 use self::check::Check;
+pub(crate) use self::check::publication_findings;
 use self::lint::LintArgs;
 pub(crate) use self::overview::heartbeat_s_max;
 use self::skip::SkipArgs;

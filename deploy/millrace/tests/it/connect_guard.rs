@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use reqwest::Method;
 use serde_json::Value;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::Executor;
 use tempfile::TempDir;
 
 use crate::harness::{Agent, OwnStack, PATIENCE, Role, World, eventually, new_event_id, tenant};
@@ -33,7 +33,7 @@ async fn a_connector_that_is_changed_fails_or_loses_its_slot_is_told_and_does_no
     a_file_that_loses_events_is_refused_and_a_misspelt_setting_named(world).await;
 
     let mut guard = Role::start(world, "connect-guard", &IMPATIENT);
-    guard_says(&guard, "running", 1.0).await;
+    guard.says("running", 1.0).await;
     a_failed_task_is_restarted(world, &guard).await;
     a_lost_slot_stops_the_connector(world, &guard, &mut agent).await;
     the_runbook_makes_it_whole(world, &guard).await;
@@ -43,42 +43,16 @@ async fn a_connector_that_is_changed_fails_or_loses_its_slot_is_told_and_does_no
 
     let repairing =
         Role::start(world, "connect-guard", &[&IMPATIENT[..], &[("MILLRACE_GUARD_REPAIR", "true")]].concat());
-    guard_says(&repairing, "running", 1.0).await;
+    repairing.says("running", 1.0).await;
     a_guard_that_may_repair_makes_it_whole_by_itself(world, &repairing, &mut agent).await;
     assert_eq!(world.in_topic(&tenant).await, world.appended(&tenant).await);
     repairing.stop().await;
 }
 
-/// Waits until the guard shows a number; tells how long that took.
-async fn guard_says(guard: &Role, metric: &str, wanted: f64) {
-    let (name, begun) = (format!("millrace_connect_guard_{metric}"), Instant::now());
-    let what = format!("the guard says {metric} {wanted}");
-    eventually(&what, PATIENCE, async || guard.metric(&name).await == Some(wanted)).await;
-    eprintln!("{what} after {:.1} s", begun.elapsed().as_secs_f64());
-}
-
-async fn state(world: &World) -> Value {
-    world.program.run(&["connect", "status", "--json"]).await.json()
-}
-
-/// Connect's REST interface, as whoever gets hold of it would use it.
-async fn put(world: &World, path: &str, body: &Value) {
-    let url = format!("{}/connectors/outbox/{path}", world.fact("MILLRACE_CONNECT_URL"));
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    client.put(url).json(body).send().await.unwrap().error_for_status().unwrap();
-}
-
-async fn superuser(world: &World) -> PgConnection {
-    let url: PgConnectOptions = world.fact("MILLRACE_POSTGRES_SUPERUSER_URL").parse().unwrap();
-    PgConnection::connect_with(&url.database("millrace_events")).await.unwrap()
-}
-
 async fn a_change_by_hand_is_drift_and_is_put_back(world: &World) {
-    let url = format!("{}/connectors/outbox/config", world.fact("MILLRACE_CONNECT_URL"));
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let mut config: Value = client.get(url).send().await.unwrap().json().await.unwrap();
+    let mut config: Value = world.rest(Method::GET, "config").send().await.unwrap().json().await.unwrap();
     config["max.batch.size"] = "17".into();
-    put(world, "config", &config).await;
+    world.rest(Method::PUT, "config").json(&config).send().await.unwrap().error_for_status().unwrap();
 
     let plan = world.program.run(&["connect", "plan", "--json"]).await;
     assert_eq!(plan.code, 10, "{plan:?}");
@@ -88,12 +62,12 @@ async fn a_change_by_hand_is_drift_and_is_put_back(world: &World) {
     assert_eq!((status.code, &status.json()["drift"]), (1, &1.into()), "{status:?}");
 
     world.program.done(&["connect", "apply"]).await;
-    assert_eq!(state(world).await["drift"], 0);
+    assert_eq!(world.connector().await["drift"], 0);
     world.program.done(&["connect", "plan"]).await;
 }
 
 async fn a_publication_that_loses_events_is_named_and_nothing_is_applied(world: &World) {
-    let mut superuser = superuser(world).await;
+    let mut superuser = world.superuser().await;
     superuser.execute("alter publication outbox set (publish_via_partition_root = false)").await.unwrap();
     let refused = "publication outbox: publish_via_partition_root";
     let plan = world.program.run(&["connect", "plan", "--json"]).await;
@@ -133,53 +107,39 @@ async fn a_file_that_loses_events_is_refused_and_a_misspelt_setting_named(world:
         let said = format!("{}{}", ran.stdout, ran.stderr);
         assert!(ran.code == 1 && said.contains("instead: status.update.interval.ms"), "{command}: {ran:?}");
     }
-    assert_eq!(state(world).await["drift"], 0, "nothing was applied");
+    assert_eq!(world.connector().await["drift"], 0, "nothing was applied");
 }
 
 /// The role may not log in, so a task that starts fails; when it may again, nobody has to do anything.
 async fn a_failed_task_is_restarted(world: &World, guard: &Role) {
-    let mut superuser = superuser(world).await;
+    let mut superuser = world.superuser().await;
     superuser.execute("alter role cdc nologin").await.unwrap();
-    let url = format!("{}/connectors/outbox/tasks/0/restart", world.fact("MILLRACE_CONNECT_URL"));
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    client.post(url).send().await.unwrap().error_for_status().unwrap();
-    guard_says(guard, "task_failed", 1.0).await;
+    world.rest(Method::POST, "tasks/0/restart").send().await.unwrap().error_for_status().unwrap();
+    guard.says("task_failed", 1.0).await;
     eventually("the guard restarts it", PATIENCE, async || {
         guard.metric("millrace_connect_guard_restarts_total").await.is_some_and(|restarts| restarts >= 1.0)
     })
     .await;
     superuser.execute("alter role cdc login").await.unwrap();
-    guard_says(guard, "running", 1.0).await;
-    guard_says(guard, "task_failed", 0.0).await;
-    guard_says(guard, "slot_active", 1.0).await;
+    guard.says("running", 1.0).await;
+    guard.says("task_failed", 0.0).await;
+    guard.says("slot_active", 1.0).await;
     assert!(guard.log().contains("task_failed"), "{}", guard.log());
     assert_eq!(guard.metric("millrace_connect_guard_slot_lost").await, Some(0.0));
-}
-
-/// Ends the reader of the slot and drops it before it can come back; again where Debezium made it anew meanwhile.
-async fn drop_slot(world: &World) {
-    let mut superuser = superuser(world).await;
-    let end = "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = 'outbox' and active";
-    let drop = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'outbox' and not active";
-    eventually("the slot is dropped", PATIENCE, async || {
-        superuser.execute(end).await.unwrap();
-        superuser.execute(drop).await.is_ok_and(|dropped| dropped.rows_affected() == 1)
-    })
-    .await;
 }
 
 async fn stopped_by_the_guard(world: &World, guard: &Role, times: usize) {
     eventually("the guard stops the connector", PATIENCE, async || {
         guard.log().matches("the connector is stopped").count() >= times
-            && state(world).await["state"] == "connector stopped, no task"
+            && world.connector().await["state"] == "connector stopped, no task"
     })
     .await;
 }
 
 async fn a_lost_slot_stops_the_connector(world: &World, guard: &Role, agent: &mut Agent) {
     let begun = Instant::now();
-    drop_slot(world).await;
-    guard_says(guard, "slot_lost", 1.0).await;
+    world.drop_slot().await;
+    guard.says("slot_lost", 1.0).await;
     stopped_by_the_guard(world, guard, 1).await;
     eprintln!("stopped {:.1} s after the slot was dropped", begun.elapsed().as_secs_f64());
     let ready = guard.get("/readyz").await.unwrap();
@@ -187,14 +147,14 @@ async fn a_lost_slot_stops_the_connector(world: &World, guard: &Role, agent: &mu
     assert!(guard.log().contains("millrace reconcile store-to-topic --dry-run"), "{}", guard.log());
 
     // Debezium may have made a slot before it was stopped. Now nobody makes one.
-    let mut superuser = superuser(world).await;
+    let mut superuser = world.superuser().await;
     let drop =
         "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'outbox'";
     eventually("there is no slot", PATIENCE, async || superuser.execute(drop).await.is_ok()).await;
     for _ in 0..2 {
         agent.call(new_event_id()).await;
     }
-    guard_says(guard, "events_missing", 2.0).await;
+    guard.says("events_missing", 2.0).await;
 
     // Resumed without a word about the gap, it is stopped again.
     let times = guard.log().matches("the connector is stopped").count();
@@ -209,8 +169,8 @@ async fn the_runbook_makes_it_whole(world: &World, guard: &Role) {
     world.program.done(&["connect", "resume"]).await;
     let done = [&["reconcile", "store-to-topic"], &DEED[..]].concat();
     world.program.done(&done).await;
-    guard_says(guard, "slot_lost", 0.0).await;
-    guard_says(guard, "events_missing", 0.0).await;
+    guard.says("slot_lost", 0.0).await;
+    guard.says("events_missing", 0.0).await;
     let ready = guard.get("/readyz").await.unwrap();
     assert!(ready.contains("200 OK"), "{ready}");
 }
@@ -221,10 +181,10 @@ async fn a_guard_that_may_repair_makes_it_whole_by_itself(world: &World, guard: 
         agent.call(new_event_id()).await;
     }
     let begun = Instant::now();
-    drop_slot(world).await;
-    guard_says(guard, "slot_lost", 1.0).await;
-    guard_says(guard, "slot_lost", 0.0).await;
-    guard_says(guard, "running", 1.0).await;
+    world.drop_slot().await;
+    guard.says("slot_lost", 1.0).await;
+    guard.says("slot_lost", 0.0).await;
+    guard.says("running", 1.0).await;
     eprintln!("whole {:.1} s after the slot was dropped", begun.elapsed().as_secs_f64());
     assert!(guard.log().contains("events are published again"), "{}", guard.log());
 }

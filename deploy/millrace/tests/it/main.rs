@@ -10,6 +10,7 @@ mod broken_links;
 mod chain;
 mod cli;
 mod command_api;
+mod connect_faults;
 mod connect_guard;
 mod crash;
 mod harness;

@@ -27,7 +27,7 @@ fn well() -> Observation {
     let slot = SlotSeen { active: true, confirmed: 100, retained_bytes: 10, ..SlotSeen::default() };
     Observation {
         connector: Ok(Some(connector)),
-        database: Ok(DatabaseSeen { slot: Some(slot), heartbeat_age_s: 1.0 }),
+        database: Ok(DatabaseSeen { slot: Some(slot), heartbeat_age_s: 1.0, publication_flawed: false }),
         counted: None,
         busy: None,
     }
@@ -50,7 +50,7 @@ fn slot(change: impl Fn(&mut SlotSeen)) -> Result<DatabaseSeen, String> {
 }
 
 fn no_slot() -> Result<DatabaseSeen, String> {
-    Ok(DatabaseSeen { slot: None, heartbeat_age_s: 1.0 })
+    Ok(DatabaseSeen { slot: None, heartbeat_age_s: 1.0, publication_flawed: false })
 }
 
 /// A guard whose clock is set by hand.
@@ -207,6 +207,43 @@ fn a_connector_that_runs_and_does_not_stream_is_told() {
     let moved = Observation { database: slot(|slot| slot.confirmed = 90), ..well() };
     guarded.does(62, &moved);
     assert_eq!(guarded.alarms(), []);
+}
+
+#[test]
+fn a_connector_that_runs_and_does_nothing_is_restarted_until_the_budget_is_spent() {
+    let mut guarded = Guarded::new();
+    let restarts: Vec<_> = (0..400)
+        .flat_map(|second| guarded.does(second, &well()).into_iter().map(move |it| (second, it)))
+        .collect();
+    assert_eq!(restarts, [61, 121, 181].map(|at| (at, Action::RestartAll((at / 60) as u32))));
+    assert_eq!(guarded.alarms(), [Alarm::BudgetSpent, Alarm::SlotStands]);
+    let moved = Observation { database: slot(|slot| slot.confirmed = 90), ..well() };
+    assert_eq!((guarded.does(400, &moved), guarded.alarms()), (vec![], vec![]));
+    assert_eq!(guarded.memory.restarts, 3, "a moment's work is no calm");
+}
+
+#[test]
+fn a_large_transaction_is_work_and_a_database_that_was_away_no_idleness() {
+    let mut guarded = Guarded::new();
+    for second in 0..100 {
+        let mut working = well();
+        working.connector.iter_mut().flatten().for_each(|connector| connector.delivered = Some(second + 100));
+        assert_eq!((guarded.does(second, &working), guarded.alarms()), (vec![], vec![]));
+    }
+    guarded.does(100, &Observation { database: Err("no answer".into()), ..well() });
+    assert_eq!((guarded.does(300, &well()), guarded.alarms()), (vec![], vec![]));
+}
+
+#[test]
+fn an_altered_publication_is_a_loss_and_repaired_only_after_its_owner_has_mended_it() {
+    let mut guarded = Guarded::new();
+    guarded.policy.repair = true;
+    let flawed = || well().database.map(|seen| DatabaseSeen { publication_flawed: true, ..seen });
+    assert_eq!(guarded.does(0, &Observation { database: flawed(), ..well() }), [Action::Stop]);
+    assert_eq!(guarded.memory.loss, Some(Loss::Unpublished));
+    let held = Observation { database: flawed(), connector: stopped(), ..well() };
+    assert_eq!(guarded.does(1, &held), [Action::Count]);
+    assert_eq!(guarded.does(2, &Observation { connector: stopped(), ..well() }), [Action::Repair]);
 }
 
 #[test]

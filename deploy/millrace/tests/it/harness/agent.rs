@@ -30,7 +30,7 @@ pub(crate) fn new_event_id() -> EventId {
 }
 
 /// The store, as a service is connected to it.
-async fn store(world: &World) -> PgEventStore {
+pub(super) async fn store(world: &World) -> PgEventStore {
     let config = Config {
         events_url: world.fact("MILLRACE_EVENTS_APP_URL").to_owned(),
         events_connections: 1,
@@ -39,7 +39,7 @@ async fn store(world: &World) -> PgEventStore {
     PgEventStore::new(config.connect().await.unwrap())
 }
 
-async fn codec<E: DomainEvent>(world: &World) -> Codec<E> {
+pub(super) async fn codec<E: DomainEvent>(world: &World) -> Codec<E> {
     let registry = wire::RegistryConfig::at(world.fact("MILLRACE_REGISTRY_URL"));
     Codec::prepare(&wire::Registry::new(&registry).unwrap()).await.unwrap()
 }
@@ -136,6 +136,6 @@ impl Agent {
     }
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::from_micros(chrono::Utc::now().timestamp_micros())
 }

@@ -2,6 +2,8 @@
 
 mod agent;
 mod chain;
+mod guard;
+mod load;
 mod own_stack;
 mod program;
 mod role;
@@ -10,6 +12,7 @@ mod world;
 
 pub(crate) use agent::{Agent, append_withdrawal, metadata, new_event_id};
 pub(crate) use chain::Standing;
+pub(crate) use load::Load;
 pub(crate) use own_stack::OwnStack;
 pub(crate) use program::{Program, Ran, finish};
 pub(crate) use role::Role;

@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 use super::{MAPPING, PATIENCE, Program, Ran, Runs};
 
 /// A stack that is up, and the program on it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct World {
     pub(crate) program: Program,
     pub(crate) stack: Stack,

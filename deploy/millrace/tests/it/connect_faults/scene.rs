@@ -1,0 +1,178 @@
+use std::time::{Duration, Instant};
+
+use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, PromptEvent, TenantId};
+use local::Component;
+use sqlx::{Executor, PgConnection};
+use uuid::Uuid;
+
+use crate::harness::{
+    Load, OwnStack, PATIENCE, Role, World, append_withdrawal, eventually, new_event_id, tenant,
+};
+
+/// Less patient than by default, so that the test is short; the table says so.
+const GUARD: [(&str, &str); 4] = [
+    ("MILLRACE_GUARD_RESTART_DELAY_MS", "500"),
+    ("MILLRACE_GUARD_COUNT_S", "2"),
+    ("MILLRACE_GUARD_RETAINED_BYTES_MAX", "50331648"),
+    ("MILLRACE_GUARD_REPAIR", "true"),
+];
+
+/// A stack, its guard, and a tenant whose events must not get lost.
+pub(super) struct Scene {
+    pub(super) world: World,
+    pub(super) guard: Role,
+    pub(super) tenant: TenantId,
+    _own: OwnStack,
+}
+
+/// One fault, and when it began.
+pub(super) struct Fault {
+    name: &'static str,
+    begun: Instant,
+    alarms: Vec<(String, Duration)>,
+    mended: Option<Instant>,
+}
+
+impl Scene {
+    pub(super) async fn set(name: &str, idle_s: &str) -> Self {
+        let own = OwnStack::raise(name).await;
+        let world = own.world.clone();
+        let guard = Role::start(
+            &world,
+            "connect-guard",
+            &[&GUARD[..], &[("MILLRACE_GUARD_IDLE_S", idle_s)]].concat(),
+        );
+        let scene = Self { world, guard, tenant: tenant(name), _own: own };
+        append_withdrawal::<ExecutionEvent>(
+            &scene.world,
+            &scene.tenant,
+            AggregateId(Uuid::now_v7()),
+            new_event_id(),
+        )
+        .await;
+        scene.is_well().await;
+        scene
+    }
+
+    pub(super) async fn load(&self) -> Load {
+        let (before, load) =
+            (self.world.appended(&self.tenant).await, Load::on(&self.world, &self.tenant).await);
+        eventually("events are appended", PATIENCE, async || {
+            self.world.appended(&self.tenant).await > before + 20
+        })
+        .await;
+        load
+    }
+
+    /// Appends for a moment while nothing is delivered.
+    pub(super) async fn append_some(&self) {
+        self.load().await.ended().await;
+    }
+
+    /// Ends and starts what is down, and nothing else.
+    pub(super) async fn start(&self, component: Component) {
+        self.world.stack.raise(false).await.unwrap().only(&[component]).await.unwrap();
+    }
+
+    pub(super) async fn kill(&self, component: Component) {
+        self.world.kill(component, self.world.pid(component).await).await;
+    }
+
+    pub(super) async fn sql(&self, statement: &'static str) {
+        self.world.superuser().await.execute(statement).await.unwrap();
+    }
+
+    /// The guard sees nothing wrong.
+    pub(super) async fn is_well(&self) {
+        eventually("the guard sees nothing wrong", PATIENCE, async || {
+            self.guard.metric("millrace_connect_guard_alarm").await == Some(0.0)
+                && self.guard.metric("millrace_connect_guard_running").await == Some(1.0)
+                && self.guard.metric("millrace_connect_guard_slot_active").await == Some(1.0)
+        })
+        .await;
+    }
+
+    /// An event that is appended now arrives.
+    pub(super) async fn arrives(&self) {
+        let id = new_event_id();
+        append_withdrawal::<PromptEvent>(&self.world, &self.tenant, AggregateId(Uuid::now_v7()), id).await;
+        eventually("an event that is appended now arrives", PATIENCE * 2, async || {
+            let records = self.world.records(PromptEvent::TOPIC).await;
+            records.iter().any(|record| record.header("ce_id") == Some(id.0.to_string().as_bytes()))
+        })
+        .await;
+    }
+
+    /// Every event that was acknowledged is in the store.
+    pub(super) async fn assert_stored(&self, acknowledged: &[EventId]) {
+        let ids: Vec<Uuid> = acknowledged.iter().map(|id| id.0).collect();
+        let stored: i64 = sqlx::query_scalar("select count(*) from event_store where event_id = any ($1)")
+            .bind(&ids)
+            .fetch_one(&mut self.auditor().await)
+            .await
+            .unwrap();
+        assert!(!ids.is_empty() && stored == i64::try_from(ids.len()).unwrap(), "{stored} of {}", ids.len());
+    }
+
+    /// Log that is kept for the slot.
+    pub(super) async fn retained_bytes(&self) -> i64 {
+        let retained =
+            "select coalesce(pg_current_wal_lsn() - restart_lsn, 0)::bigint from pg_replication_slots";
+        sqlx::query_scalar(retained).fetch_one(&mut self.world.superuser().await).await.unwrap()
+    }
+
+    /// Records of the tenant in the topic that were there already.
+    pub(super) async fn duplicates(&self) -> u64 {
+        let records = self.world.records(ExecutionEvent::TOPIC).await;
+        let tenant = Some(self.tenant.as_str().as_bytes());
+        let all = records.iter().filter(|record| record.header("tenant") == tenant).count() as u64;
+        all - self.world.in_topic(&self.tenant).await
+    }
+
+    async fn auditor(&self) -> PgConnection {
+        self.world.postgres("MILLRACE_EVENTS_AUDITOR_URL").await
+    }
+
+    /// The oracle: every event of the store is in its topic.
+    pub(super) async fn assert_nothing_is_missing(&self) {
+        self.world.program.done(&["reconcile", "store-to-topic", "--dry-run"]).await;
+        let (stored, arrived) =
+            (self.world.appended(&self.tenant).await, self.world.in_topic(&self.tenant).await);
+        assert!(stored > 0 && arrived == stored, "{arrived} of {stored} events are in the topic");
+    }
+
+    pub(super) async fn ends(mut self) {
+        self.guard.assert_alive();
+        self.guard.stop().await;
+    }
+}
+
+impl Fault {
+    pub(super) fn begins(name: &'static str) -> Self {
+        eprintln!("-- {name}");
+        Self { name, begun: Instant::now(), alarms: vec![], mended: None }
+    }
+
+    /// The guard has to raise it.
+    pub(super) async fn raises(&mut self, scene: &Scene, alarm: &str) {
+        scene.guard.raises(alarm).await;
+        self.alarms.push((alarm.to_owned(), self.begun.elapsed()));
+    }
+
+    /// Somebody has done what is theirs to do; from now on it has to become whole by itself.
+    pub(super) fn is_mended(&mut self) {
+        self.mended = Some(Instant::now());
+    }
+
+    /// It works again: an event that is appended now arrives, nothing is wrong any more, and nothing is missing.
+    pub(super) async fn is_over(self, scene: &Scene) {
+        scene.arrives().await;
+        let whole = self.mended.unwrap_or(self.begun).elapsed().as_secs_f64();
+        scene.is_well().await;
+        scene.assert_nothing_is_missing().await;
+        let alarms =
+            self.alarms.iter().map(|(alarm, after)| format!("`{alarm}` {:.1} s", after.as_secs_f64()));
+        let since = if self.mended.is_some() { "after it was mended" } else { "after it began" };
+        eprintln!("| {} | {} | {whole:.1} s {since} |", self.name, alarms.collect::<Vec<_>>().join(", "));
+    }
+}
