@@ -48,6 +48,8 @@ pub(super) struct Memory {
     pub(super) missing: Option<u64>,
     /// One look may fall between two writes; a gap has to be there twice.
     gap_seen: bool,
+    /// The row that the connector last failed of, and how far it had delivered then.
+    stands_at: Option<(String, Option<u64>)>,
     restarted_at: Option<Instant>,
     running_since: Option<Instant>,
     counted_at: Option<Instant>,
@@ -83,6 +85,7 @@ pub(super) fn decide(
 ) -> (Memory, Vec<Action>) {
     let mut actions = vec![];
     watch_slot(seen, &mut memory, now);
+    watch_row(seen, &mut memory);
     loss::take_in_count(seen, &mut memory);
     let loss = loss::loss(seen, &mut memory);
     // A slot that is gone is made again sooner or later: still the same loss.
@@ -178,6 +181,17 @@ fn watch_slot(seen: &Observation, memory: &mut Memory, now: Instant) {
     let place = (slot.confirmed, connector.delivered);
     if memory.moved.is_none_or(|(before, _)| before != place) {
         memory.moved = Some((place, now));
+    }
+}
+
+/// A row is got over when something behind it is delivered, not by a task that was started anew and has not come to it.
+fn watch_row(seen: &Observation, memory: &mut Memory) {
+    let Some(connector) = seen.connector() else { return };
+    match &connector.stands_at {
+        Some(row) => memory.stands_at = Some((row.clone(), connector.delivered)),
+        None => {
+            memory.stands_at.take_if(|(_, delivered)| *delivered != connector.delivered);
+        }
     }
 }
 

@@ -98,7 +98,7 @@ impl GuardArgs {
             repair: None,
         };
         let cdc_url = self.connect.events_cdc_url.clone();
-        let eyes = Eyes { client: client.clone(), connector, cdc_url, session: None };
+        let eyes = Eyes { client: client.clone(), connector, cdc_url, session: None, row: None };
         let mender = Mender { connect: self.connect, comparison };
         let memory = Memory::default();
         let guard =

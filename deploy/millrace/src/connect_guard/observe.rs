@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
 use super::decide::{ConnectorSeen, DatabaseSeen, SlotSeen};
-use crate::connector::{publication_findings, slot_of};
+use crate::connector::{publication_findings, slot_of, waiting};
 
 /// How long a side may take to answer before it counts as away.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
@@ -23,6 +23,8 @@ pub(super) struct Eyes {
     pub(super) cdc_url: String,
     /// The session with Postgres, as long as it lasts.
     pub(super) session: Option<PgConnection>,
+    /// The row that the connector last failed of, and how far it had delivered then.
+    pub(super) row: Option<(String, Option<u64>)>,
 }
 
 impl Eyes {
@@ -34,7 +36,41 @@ impl Eyes {
         if database.is_err() {
             self.session = None;
         }
-        (flat(timeout(ANSWER_MAX, self.connector()).await), database)
+        let connector = match flat(timeout(ANSWER_MAX, self.connector()).await) {
+            Ok(Some((status, offsets))) => {
+                let stands_at = match status.stands_at_record() {
+                    true => self.stands_at(offsets.as_ref()).await,
+                    false => None,
+                };
+                Ok(Some(seen(&status, offsets.as_ref().and_then(Offsets::lsn), stands_at)))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        (connector, database)
+    }
+
+    /// The row that a connector failed of. It stays the same as long as nothing more is delivered.
+    async fn stands_at(&mut self, offsets: Option<&Offsets>) -> Option<String> {
+        let delivered = offsets.and_then(Offsets::lsn);
+        if let Some((row, place)) = &self.row
+            && *place == delivered
+        {
+            return Some(row.clone());
+        }
+        let session = self.session.as_mut()?;
+        match flat(timeout(ANSWER_MAX, waiting(session, &self.connector, offsets)).await) {
+            Ok(row) => {
+                self.row = row.map(|row| (row.to_string(), delivered));
+                self.row.as_ref().map(|(row, _)| row.clone())
+            }
+            // The task may not have let go of the slot yet; the next look tells.
+            Err(error) => {
+                tracing::debug!(error, "the row that the connector stands at cannot be told yet");
+                self.session = None;
+                None
+            }
+        }
     }
 
     async fn database(&mut self) -> anyhow::Result<DatabaseSeen> {
@@ -53,15 +89,14 @@ impl Eyes {
         Ok(DatabaseSeen { slot, heartbeat_age_s, publication_flawed })
     }
 
-    async fn connector(&self) -> anyhow::Result<Option<ConnectorSeen>> {
+    async fn connector(&self) -> anyhow::Result<Option<(Status, Option<Offsets>)>> {
         let name = &self.connector.name;
         let Some(status) = self.client.status(name).await? else { return Ok(None) };
-        let offsets = self.client.offsets(name).await?;
-        Ok(Some(seen(&status, offsets.as_ref().and_then(Offsets::lsn))))
+        Ok(Some((status, self.client.offsets(name).await?)))
     }
 }
 
-fn seen(status: &Status, delivered: Option<u64>) -> ConnectorSeen {
+fn seen(status: &Status, delivered: Option<u64>, stands_at: Option<String>) -> ConnectorSeen {
     ConnectorSeen {
         running: status.is_running(),
         stopped: status.connector.state == State::Stopped && status.tasks.is_empty(),
@@ -69,6 +104,7 @@ fn seen(status: &Status, delivered: Option<u64>) -> ConnectorSeen {
         failure: status.failure_line(),
         refuses_slot: status.traces().any(|trace| REFUSALS.iter().any(|words| trace.contains(words))),
         delivered,
+        stands_at,
     }
 }
 

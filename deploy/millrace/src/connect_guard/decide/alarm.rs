@@ -12,6 +12,7 @@ pub(in crate::connect_guard) enum Alarm {
     DatabaseUnreachable,
     ConnectorMissing,
     TaskFailed,
+    RowStands,
     BudgetSpent,
     SlotLost,
     SlotUnread,
@@ -38,6 +39,9 @@ pub(super) fn alarms(
             raise(Alarm::TaskFailed, connector.failure.clone().unwrap_or_default());
         }
         Ok(Some(_)) => {}
+    }
+    if let Some((row, _)) = &memory.stands_at {
+        raise(Alarm::RowStands, format!("it cannot pass on {row}"));
     }
     if let Err(error) = &seen.database {
         raise(Alarm::DatabaseUnreachable, error.clone());
@@ -66,11 +70,12 @@ pub(super) fn alarms(
 }
 
 impl Alarm {
-    pub(in crate::connect_guard) const ALL: [Self; 10] = [
+    pub(in crate::connect_guard) const ALL: [Self; 11] = [
         Self::ConnectUnreachable,
         Self::DatabaseUnreachable,
         Self::ConnectorMissing,
         Self::TaskFailed,
+        Self::RowStands,
         Self::BudgetSpent,
         Self::SlotLost,
         Self::SlotUnread,
@@ -86,6 +91,7 @@ impl Alarm {
             Self::DatabaseUnreachable => "database_unreachable",
             Self::ConnectorMissing => "connector_missing",
             Self::TaskFailed => "task_failed",
+            Self::RowStands => "row_stands",
             Self::BudgetSpent => "budget_spent",
             Self::SlotLost => "slot_lost",
             Self::SlotUnread => "slot_unread",

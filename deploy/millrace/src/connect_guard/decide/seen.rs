@@ -48,6 +48,8 @@ pub(in crate::connect_guard) struct ConnectorSeen {
     pub(in crate::connect_guard) refuses_slot: bool,
     /// Up to where in the log it has delivered; `None`: nothing, or it forgot.
     pub(in crate::connect_guard) delivered: Option<u64>,
+    /// The row that it failed of.
+    pub(in crate::connect_guard) stands_at: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

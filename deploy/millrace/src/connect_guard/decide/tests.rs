@@ -116,6 +116,22 @@ fn an_alarm_is_told_when_it_begins_and_when_it_ends() {
 }
 
 #[test]
+fn a_row_that_cannot_pass_is_told_until_something_behind_it_is_delivered() {
+    let mut guarded = Guarded::new();
+    let at = |stands_at: Option<&str>, delivered| {
+        let stands_at = stands_at.map(str::to_owned);
+        let connector = ConnectorSeen { failed: 1, stands_at, delivered, ..ConnectorSeen::default() };
+        Observation { connector: Ok(Some(connector)), ..well() }
+    };
+    guarded.does(0, &at(Some("event 7"), Some(100)));
+    assert_eq!(guarded.memory.alarms[&Alarm::RowStands], "it cannot pass on event 7");
+    guarded.does(1, &well());
+    assert_eq!(guarded.alarms(), [Alarm::RowStands], "started anew, it has not come to the row yet");
+    guarded.does(2, &at(None, Some(101)));
+    assert_eq!(guarded.alarms(), [Alarm::TaskFailed], "of something else");
+}
+
+#[test]
 fn a_task_is_not_restarted_while_the_database_is_away() {
     let mut guarded = Guarded::new();
     let away = Observation { database: Err("no answer".into()), ..failed() };
