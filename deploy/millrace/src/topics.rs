@@ -9,12 +9,15 @@ use clap::{Args, Subcommand};
 use crate::exit::Exit;
 use crate::stack_defaults;
 
+mod lint;
 mod read;
 mod show;
 
 /// What to do with topics, users and access (`schemas/topics.yaml`).
 #[derive(Debug, Subcommand)]
 pub(crate) enum TopicsCommand {
+    /// Refuse what would lose events or hold them up, by the files alone; status 1 when there is something
+    Lint(lint::LintArgs),
     /// Show what `apply` would change, and change nothing
     Plan(PlanArgs),
     /// Create and adjust topics, create users, grant and revoke access: what the manifest names, and nothing else
@@ -111,6 +114,7 @@ impl ManifestArgs {
 impl TopicsCommand {
     pub(crate) async fn run(self, stack: &str) -> anyhow::Result<Exit> {
         match self {
+            Self::Lint(args) => args.run(),
             Self::Plan(args) => args.run().await,
             Self::Apply(args) => args.run(stack).await,
             Self::Export(args) => args.run().await,

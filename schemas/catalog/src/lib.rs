@@ -36,7 +36,9 @@ pub use cluster::{Cluster, Observed, TopicState};
 pub use documents::{asyncapi, catalogue};
 pub use export::{Exported, export};
 pub use kafka::{KafkaAdmin, KafkaAdminConfig, KafkaError, Security};
-pub use manifest::{Cleanup, Manifest, ManifestError, NamePattern, Retired, Timestamps, Topic, User};
+pub use manifest::{
+    Cleanup, Manifest, ManifestError, NamePattern, Retired, Timestamps, Topic, TopicFinding, User,
+};
 pub use passwords::{PasswordError, Passwords};
 pub use permits::Permits;
 pub use plan::{Keeps, Kept, Plan, Refusal, Step, plan};

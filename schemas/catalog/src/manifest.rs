@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 mod check;
 mod error;
+mod lint;
 
 pub use error::ManifestError;
+pub use lint::TopicFinding;
 
 use crate::{Acl, Operation, Pattern, Resource, Retention};
 

@@ -53,7 +53,7 @@ pub(crate) struct LintArgs {
 }
 
 impl FolderArgs {
-    fn tree(&self) -> anyhow::Result<Tree> {
+    pub(crate) fn tree(&self) -> anyhow::Result<Tree> {
         Ok(Tree::read(&self.from)?)
     }
 }
