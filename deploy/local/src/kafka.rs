@@ -1,7 +1,8 @@
 //! Kafka: one node that is broker and controller, SCRAM for clients, and an authorizer that refuses what no ACL allows.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -19,6 +20,9 @@ use crate::{Component, Error, Result, Stack, StackEnv};
 const CONFIG: &str = include_str!("../config/server.properties");
 pub(crate) const LOGGING: &str = include_str!("../config/log4j2.properties");
 const HEAP: Profile = Profile::Server { heap: 256 };
+
+/// The program for quotas, in the broker's folder.
+pub(crate) const CONFIGS_PROGRAM: &str = "kafka-configs";
 
 /// The users that clients and the broker itself log in as; the controller's is no SCRAM user.
 const USERS: [&str; 6] = ["broker", "admin", "connect", "projector", "dead-letters", "auditor"];
@@ -50,11 +54,29 @@ impl Kafka {
         }
         write_private(&config, &properties(env, &data.display().to_string()))?;
         write_private(&logging, LOGGING)?;
+        self.write_configs_program(&folder)?;
         let mut args = java::options(HEAP);
         args.push(format!("-Dlog4j2.configurationFile={}", logging.display()));
         args.extend(java::class_path(&self.artifacts.kafka));
         args.extend(["kafka.Kafka".to_owned(), config.display().to_string()]);
         Ok(Launch { program: self.program(), args, folder, log: stack.log(Component::Kafka), account: None })
+    }
+
+    /// What Kafka's own archive has as `bin/kafka-configs.sh`.
+    fn write_configs_program(&self, folder: &Path) -> Result<()> {
+        let quoted = |word: &String| format!("'{word}'");
+        let words = [self.program().display().to_string()]
+            .into_iter()
+            .chain(java::options(Profile::Quiet { heap: 64 }))
+            .chain(java::class_path(&self.artifacts.kafka));
+        let words: Vec<_> = words.map(|word| quoted(&word)).collect();
+        let program = folder.join(CONFIGS_PROGRAM);
+        write_private(
+            &program,
+            &format!("#!/bin/sh\nexec {} kafka.admin.ConfigCommand \"$@\"\n", words.join(" ")),
+        )?;
+        let executable = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(&program, executable).map_err(Error::file("change the mode of", &program))
     }
 
     /// Formats the log folder with the users in it, beside its final place. The passwords reach the command in a

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use crate::kafka::CONFIGS_PROGRAM;
 use crate::ports::PORTS;
 use crate::state::State;
 use crate::{Component, Error, Home, Result, StackEnv, secrets};
@@ -145,6 +146,8 @@ impl Stack {
         env.set("MILLRACE_REGISTRY_URL", registry);
         let connect = format!("http://127.0.0.1:{}", port(env, "MILLRACE_CONNECT_PORT"));
         env.set("MILLRACE_CONNECT_URL", connect);
+        let configs = self.folder(Component::Kafka).join(CONFIGS_PROGRAM);
+        env.set("MILLRACE_KAFKA_CONFIGS", configs.display().to_string());
         let secrets = self.folder(Component::Connect).join("secrets.properties");
         env.set("MILLRACE_CONNECT_SECRETS", secrets.display().to_string());
     }

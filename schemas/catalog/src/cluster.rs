@@ -19,6 +19,8 @@ pub struct Cluster {
     pub acls: BTreeSet<Acl>,
     /// Every user that has a password.
     pub users: BTreeSet<String>,
+    /// The quotas of users by Kafka's names for them; looked at only for a manifest that declares some.
+    pub quotas: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 /// One topic's present state.
@@ -54,6 +56,11 @@ impl Cluster {
         }
         for user in manifest.users.iter().filter(|user| self.users.contains(&user.name)) {
             observed.insert(format!("user {}", user.name), "with a password".to_owned());
+        }
+        for user in manifest.users.iter().filter(|user| user.quotas.is_some()) {
+            for (quota, value) in self.quotas.get(&user.name).into_iter().flatten() {
+                observed.insert(format!("quota {quota} of user {}", user.name), value.to_string());
+            }
         }
         let principals = manifest.principals();
         for acl in self.acls.iter().filter(|acl| principals.contains(&acl.principal)) {

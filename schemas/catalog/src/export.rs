@@ -112,6 +112,7 @@ fn user(name: &str, acls: &BTreeSet<&Acl>, cluster: &Cluster) -> Result<User, St
         writes: Vec::new(),
         describes_configs: Vec::new(),
         groups: Vec::new(),
+        quotas: None,
     };
     for acl in acls {
         let unsayable = || format!("a manifest has no words for '{acl}'");

@@ -37,7 +37,7 @@ pub use documents::{asyncapi, catalogue};
 pub use export::{Exported, export};
 pub use kafka::{KafkaAdmin, KafkaAdminConfig, KafkaError, Security};
 pub use manifest::{
-    Cleanup, Manifest, ManifestError, NamePattern, Retired, Timestamps, Topic, TopicFinding, User,
+    Cleanup, Manifest, ManifestError, NamePattern, Quotas, Retired, Timestamps, Topic, TopicFinding, User,
 };
 pub use passwords::{PasswordError, Passwords};
 pub use permits::Permits;

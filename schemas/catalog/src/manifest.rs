@@ -116,6 +116,32 @@ pub struct User {
     /// Consumer groups it may be a member of.
     #[serde(default)]
     pub groups: Vec<NamePattern>,
+    /// How much it may ask of each broker; `None`: whatever the cluster says is left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quotas: Option<Quotas>,
+}
+
+/// How much a user may ask of each broker. What is left out is not limited.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quotas {
+    /// Bytes it may produce in a second.
+    pub produce_bytes_s: Option<u64>,
+    /// Bytes it may fetch in a second.
+    pub fetch_bytes_s: Option<u64>,
+    /// Per cent of the time of one of the broker's threads that its requests may take.
+    pub request_percent: Option<u64>,
+}
+
+impl Quotas {
+    /// By Kafka's names for them.
+    pub fn by_name(&self) -> BTreeMap<&'static str, Option<u64>> {
+        BTreeMap::from([
+            ("consumer_byte_rate", self.fetch_bytes_s),
+            ("producer_byte_rate", self.produce_bytes_s),
+            ("request_percentage", self.request_percent),
+        ])
+    }
 }
 
 /// A name, or all names that begin as the text before its final `*`.

@@ -22,7 +22,7 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
     /// Retired topics that still exist and are left alone: nobody said to delete them.
     pub kept: Vec<Kept>,
-    /// What is as declared already: topics, users and rules.
+    /// What is as declared already: topics, users, quotas and rules.
     pub unchanged: usize,
 }
 
@@ -80,6 +80,17 @@ pub enum Step {
         /// The user.
         user: String,
     },
+    /// How much a user may ask of each broker is another amount; `None`: any.
+    Limit {
+        /// The user.
+        user: String,
+        /// Kafka's name for the quota.
+        quota: &'static str,
+        /// What it is.
+        from: Option<u64>,
+        /// What it shall be.
+        to: Option<u64>,
+    },
     /// A rule that is missing.
     Grant(Acl),
     /// A rule of a declared user that nobody declared.
@@ -101,6 +112,7 @@ pub fn plan(manifest: &Manifest, cluster: &Cluster, permits: &Permits) -> Plan {
         }
     }
     plan.users(manifest, cluster, permits);
+    plan.quotas(manifest, cluster);
     plan.rules(manifest, cluster);
     for retired in manifest.retired.iter().filter(|retired| cluster.topics.contains_key(&retired.name)) {
         let topic = retired.name.clone();
@@ -127,6 +139,20 @@ impl Plan {
                 self.steps.push(Step::RotatePassword { user });
             } else {
                 self.unchanged += 1;
+            }
+        }
+    }
+
+    fn quotas(&mut self, manifest: &Manifest, cluster: &Cluster) {
+        for user in &manifest.users {
+            let Some(quotas) = &user.quotas else { continue };
+            for (quota, to) in quotas.by_name() {
+                let from = cluster.quotas.get(&user.name).and_then(|quotas| quotas.get(quota).copied());
+                if from != to {
+                    self.steps.push(Step::Limit { user: user.name.clone(), quota, from, to });
+                } else if to.is_some() {
+                    self.unchanged += 1;
+                }
             }
         }
     }
@@ -164,11 +190,19 @@ impl fmt::Display for Step {
             }
             Self::CreateUser { user } => write!(f, "create user {user}"),
             Self::RotatePassword { user } => write!(f, "replace the password of user {user}"),
+            Self::Limit { user, quota, from, to } => {
+                write!(f, "set {quota} of user {user} from {} to {}", told(*from), told(*to))
+            }
             Self::Grant(acl) => write!(f, "grant: {acl}"),
             Self::Revoke(acl) => write!(f, "revoke: {acl}"),
             Self::DeleteTopic { name } => write!(f, "delete topic {name} with all its records"),
         }
     }
+}
+
+/// A quota in words.
+fn told(quota: Option<u64>) -> String {
+    quota.map_or("no limit".to_owned(), |quota| quota.to_string())
 }
 
 impl fmt::Display for Kept {

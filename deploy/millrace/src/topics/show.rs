@@ -62,6 +62,10 @@ fn row(step: &Step) -> [String; 4] {
         Step::RotatePassword { user } => {
             row("replace", format!("password of user {user}"), "", String::new())
         }
+        Step::Limit { user, quota, from, to } => {
+            let told = |quota: &Option<u64>| quota.map_or("no limit".to_owned(), |quota| quota.to_string());
+            row("set", format!("user {user}: {quota}"), &told(from), told(to))
+        }
         Step::Grant(acl) => row("grant", acl.to_string(), "", String::new()),
         Step::Revoke(acl) => row("revoke", acl.to_string(), "", String::new()),
         Step::DeleteTopic { name } => {

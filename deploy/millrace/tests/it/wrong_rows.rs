@@ -207,7 +207,7 @@ async fn what_cannot_pass_is_named_and_let_by(
     ];
     let [first, second, third, last] = neighbours.clone();
     let [a, b, c] = wrong.clone();
-    let begun = Instant::now();
+    let mut begun = Instant::now();
     insert(superuser, tenant, &[first, a, second, b, third, c, last]).await.unwrap();
     for (n, row) in wrong.iter().enumerate() {
         let stands_at = stands_at(world, row).await;
@@ -223,6 +223,7 @@ async fn what_cannot_pass_is_named_and_let_by(
             assert!(refused.contains(&format!("the connector stands at event {}", row.id)), "{refused}");
         }
         let said = skip(world, row.id).await;
+        begun = Instant::now();
         assert!(said.contains(&format!("skipped: event {}", row.id)), "{said}");
         arrived(world, &neighbours[..n + 2]).await;
     }

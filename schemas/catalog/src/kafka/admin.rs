@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ pub struct KafkaAdmin {
     pub(super) client: Arc<Client>,
     pub(super) config: ClientConfig,
     pub(super) timeout: Duration,
-    bootstrap: String,
+    pub(super) bootstrap: String,
+    pub(super) configs_program: Option<PathBuf>,
     cluster_id: Option<String>,
 }
 
@@ -39,15 +41,21 @@ impl KafkaAdmin {
             config: config.client(),
             timeout: config.timeout(),
             bootstrap,
+            configs_program: config.kafka_configs.clone(),
             cluster_id: config.cluster_id.clone(),
         })
     }
 
-    /// What the cluster has now of what the manifest names, all access rules, and who has a password.
+    /// What the cluster has now of what the manifest names, all access rules, and who has a password; quotas where the
+    /// manifest declares some.
     pub async fn observe(&self, manifest: &Manifest) -> Result<Cluster, KafkaError> {
         let names = manifest.topics.iter().map(|topic| &topic.name);
         let names: BTreeSet<_> = names.chain(manifest.retired.iter().map(|retired| &retired.name)).collect();
-        self.observe_topics(|name| names.contains(&name.to_owned())).await
+        let mut cluster = self.observe_topics(|name| names.contains(&name.to_owned())).await?;
+        if manifest.users.iter().any(|user| user.quotas.is_some()) {
+            cluster.quotas = self.quotas().await?;
+        }
+        Ok(cluster)
     }
 
     /// What the cluster has now of topics whose names begin so, but for Kafka's own; all access rules, and who has a
@@ -67,7 +75,7 @@ impl KafkaAdmin {
         let topics = self.describe(&counts).await?;
         let acls = self.native("list its access rules", native::acls::list).await?.into_iter().collect();
         let users = self.native("list its users", native::users::list).await?;
-        Ok(Cluster { id, brokers, topics, acls, users })
+        Ok(Cluster { id, brokers, topics, acls, users, quotas: BTreeMap::new() })
     }
 
     /// Topics of which the partitions and replicas are known, with their settings.

@@ -41,6 +41,7 @@ impl KafkaAdmin {
         let revoked = acls(|step| if let Step::Revoke(acl) = step { Some(acl) } else { None });
         self.grant(granted).await?;
         self.change_acls("revoke access", revoked, native::acls::delete).await?;
+        self.limit(&to_do.steps).await?;
         self.delete_topics(&to_do.steps).await?;
         self.settled(manifest, permits, to_do.steps.len()).await?;
         for (user, password) in passwords {

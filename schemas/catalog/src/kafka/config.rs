@@ -1,6 +1,7 @@
 //! Where the cluster is, and as whom to change it.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -29,6 +30,11 @@ pub struct KafkaAdminConfig {
     #[arg(long, env = "MILLRACE_KAFKA_CLUSTER_ID", value_name = "ID")]
     pub cluster_id: Option<String>,
 
+    /// Kafka's own program for quotas, `kafka-configs.sh`, which librdkafka has no request for; needed only for a manifest
+    /// that declares some
+    #[arg(long, env = "MILLRACE_KAFKA_CONFIGS", value_name = "PROGRAM")]
+    pub kafka_configs: Option<PathBuf>,
+
     /// How long one request to the cluster may take, in milliseconds
     #[arg(long, env = "MILLRACE_KAFKA_ADMIN_TIMEOUT_MS", default_value_t = 10_000,
           value_parser = clap::value_parser!(u64).range(100..=120_000))]
@@ -53,6 +59,7 @@ impl KafkaAdminConfig {
             kafka_admin_user: "admin".to_owned(),
             kafka_admin_password: password.into(),
             cluster_id: None,
+            kafka_configs: None,
             kafka_admin_timeout_ms: 10_000,
         }
     }
@@ -85,6 +92,7 @@ impl fmt::Debug for KafkaAdminConfig {
             .field("kafka_security", &self.kafka_security)
             .field("kafka_admin_user", &self.kafka_admin_user)
             .field("cluster_id", &self.cluster_id)
+            .field("kafka_configs", &self.kafka_configs)
             .field("kafka_admin_timeout_ms", &self.kafka_admin_timeout_ms)
             .finish_non_exhaustive()
     }

@@ -1,5 +1,7 @@
 //! What can go wrong with a cluster.
 
+use std::path::PathBuf;
+
 use rdkafka::error::KafkaError as ClientError;
 
 use crate::{PasswordError, PlanFileError, Refusal};
@@ -51,6 +53,19 @@ pub enum KafkaError {
         expected: String,
         /// The id it has.
         found: String,
+    },
+    /// The manifest declares quotas, and there is no program to look at them with; nothing was changed.
+    #[error(
+        "the manifest declares quotas, for which Kafka's own kafka-configs.sh is needed; name it by MILLRACE_KAFKA_CONFIGS"
+    )]
+    NoConfigsProgram,
+    /// That program could not be run.
+    #[error("{} could not be run", program.display())]
+    Program {
+        /// Which program.
+        program: PathBuf,
+        /// Why not.
+        source: std::io::Error,
     },
     /// A plan file no longer stands; nothing was changed.
     #[error(transparent)]

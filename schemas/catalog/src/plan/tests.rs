@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Operation, Pattern, Resource, TopicState};
+use crate::{Operation, Pattern, Quotas, Resource, TopicState};
 
 /// The cluster after a plan's steps, if each does what it says.
 fn carried_out(plan: &Plan, mut cluster: Cluster) -> Cluster {
@@ -16,6 +16,14 @@ fn carried_out(plan: &Plan, mut cluster: Cluster) -> Cluster {
             }
             Step::GrowTopic { topic, to, .. } => cluster.topics.get_mut(&topic).unwrap().partitions = to,
             Step::CreateUser { user } => assert!(cluster.users.insert(user)),
+            Step::Limit { user, quota, from, to } => {
+                let quotas = cluster.quotas.entry(user).or_default();
+                let before = match to {
+                    Some(to) => quotas.insert(quota.to_owned(), to),
+                    None => quotas.remove(quota),
+                };
+                assert_eq!(before, from);
+            }
             Step::RotatePassword { user } => assert!(cluster.users.contains(&user)),
             Step::DeleteTopic { name } => assert!(cluster.topics.remove(&name).is_some()),
             Step::Grant(acl) => assert!(cluster.acls.insert(acl)),
@@ -241,6 +249,24 @@ fn a_user_gets_a_password_once_and_another_when_it_is_named() {
     assert!(super::plan(&manifest, &cluster, &rotate.afterwards()).is_empty());
     cluster.users.clear();
     assert_eq!(super::plan(&manifest, &cluster, &rotate).steps, [Step::CreateUser { user: user() }]);
+}
+
+#[test]
+fn quotas_are_as_declared_and_left_alone_where_none_are() {
+    let (mut manifest, mut cluster) = small();
+    cluster.quotas.insert("ada".into(), BTreeMap::from([("request_percentage".into(), 50)]));
+    assert!(plan(&manifest, &cluster).is_empty(), "nobody declared any");
+    manifest.users[0].quotas = Some(Quotas { produce_bytes_s: Some(1024), ..Quotas::default() });
+    let to_do = plan(&manifest, &cluster);
+    let told: Vec<_> = to_do.steps.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "set producer_byte_rate of user ada from no limit to 1024",
+            "set request_percentage of user ada from 50 to no limit"
+        ]
+    );
+    assert!(plan(&manifest, &carried_out(&to_do, cluster)).is_empty());
 }
 
 proptest! {

@@ -8,6 +8,7 @@ mod exported;
 mod matrix;
 mod permits;
 mod plan_files;
+mod quotas;
 mod schemas;
 mod topics;
 mod users;
