@@ -95,7 +95,12 @@ pub(super) fn decide(
         actions.extend(about_failure(seen, loss, &mut memory, now, policy));
     }
     let alarms = alarm::alarms(seen, &memory, now, policy);
-    let begun = alarms.iter().filter(|(alarm, _)| !memory.alarms.contains_key(alarm));
+    // Another row is other news; amounts and ages change all the time.
+    let is_news = |(alarm, text): &(&Alarm, &String)| match memory.alarms.get(alarm) {
+        None => true,
+        Some(before) => **alarm == Alarm::RowStands && before != *text,
+    };
+    let begun = alarms.iter().filter(is_news);
     let over = memory.alarms.keys().filter(|alarm| !alarms.contains_key(alarm));
     let told = begun.map(|(alarm, text)| Action::Raise(*alarm, text.clone()));
     let told = told.chain(over.map(|alarm| Action::Clear(*alarm))).collect();

@@ -127,6 +127,13 @@ fn a_row_that_cannot_pass_is_told_until_something_behind_it_is_delivered() {
     assert_eq!(guarded.memory.alarms[&Alarm::RowStands], "it cannot pass on event 7");
     guarded.does(1, &well());
     assert_eq!(guarded.alarms(), [Alarm::RowStands], "started anew, it has not come to the row yet");
+    let next =
+        decide(&at(Some("event 8"), Some(101)), guarded.memory.clone(), guarded.begun, &guarded.policy);
+    assert!(
+        next.1.contains(&Action::Raise(Alarm::RowStands, "it cannot pass on event 8".into())),
+        "{:?}",
+        next.1
+    );
     guarded.does(2, &at(None, Some(101)));
     assert_eq!(guarded.alarms(), [Alarm::TaskFailed], "of something else");
 }
