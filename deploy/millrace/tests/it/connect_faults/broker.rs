@@ -31,7 +31,7 @@ pub(super) async fn its_users_password_is_rotated(scene: &mut Scene) {
     scene.start(Component::Connect).await;
     fault.is_mended();
     load.ended().await;
-    fault.is_over(scene).await;
+    fault.ends(scene).await;
 }
 
 pub(super) async fn its_disk_is_full(scene: &mut Scene) {
@@ -55,7 +55,7 @@ pub(super) async fn its_disk_is_full(scene: &mut Scene) {
     scene.start(Component::Kafka).await;
     fault.is_mended();
     let acknowledged = load.ended().await;
-    fault.is_over(scene).await;
+    fault.ends(scene).await;
     scene.assert_stored(&acknowledged).await;
 }
 

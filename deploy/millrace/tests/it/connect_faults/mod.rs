@@ -7,21 +7,28 @@ mod broker;
 mod database;
 mod proxy;
 mod scene;
+mod slot;
 mod worker;
 
 use self::scene::Scene;
 
 #[tokio::test]
+async fn no_event_is_missing_whatever_happens_to_the_slot() {
+    let mut scene = Scene::set("faults-slot", "10").await;
+    slot::it_is_dropped_while_the_worker_is_down(&mut scene).await;
+    slot::it_is_dropped_and_made_again(&mut scene).await;
+    slot::log_is_dropped_that_it_needs(&mut scene).await;
+    slot::its_publication_is_altered(&mut scene).await;
+    scene.ends().await;
+}
+
+#[tokio::test]
 async fn no_event_is_missing_whatever_happens_to_the_database() {
     let mut scene = Scene::set("faults-db", "40").await;
     database::postgres_is_killed(&mut scene).await;
-    database::the_slot_is_dropped_while_the_worker_is_down(&mut scene).await;
-    database::the_slot_is_dropped_and_made_again(&mut scene).await;
-    database::log_is_dropped_that_the_slot_needs(&mut scene).await;
-    database::the_publication_is_altered(&mut scene).await;
     database::others_write_while_the_outbox_is_idle(&mut scene).await;
     database::the_heartbeat_may_not_be_written(&mut scene).await;
-    database::a_grant_is_revoked(&mut scene).await;
+    database::the_role_may_not_log_in(&mut scene).await;
     database::the_password_is_rotated(&mut scene).await;
     scene.ends().await;
 }

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, PromptEvent, TenantId};
 use local::Component;
-use sqlx::{Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use uuid::Uuid;
 
 use crate::harness::{
@@ -80,6 +80,16 @@ impl Scene {
 
     pub(super) async fn sql(&self, statement: &'static str) {
         self.world.superuser().await.execute(statement).await.unwrap();
+    }
+
+    /// Writes to a table of somebody else, in another database.
+    pub(super) async fn others_write(&self, megabytes: u32) {
+        let mut others = self.world.postgres("MILLRACE_POSTGRES_SUPERUSER_URL").await;
+        others.execute("create table if not exists noise (text text)").await.unwrap();
+        let insert =
+            format!("insert into noise select repeat('x', 1000) from generate_series(1, {megabytes} * 1000)");
+        others.execute(sqlx::raw_sql(AssertSqlSafe(insert))).await.unwrap();
+        others.execute("truncate noise").await.unwrap();
     }
 
     /// The guard sees nothing wrong.
@@ -170,7 +180,7 @@ impl Fault {
     }
 
     /// An event that is appended now arrives, nothing is wrong any more, and nothing is missing.
-    pub(super) async fn is_over(self, scene: &Scene) {
+    pub(super) async fn ends(self, scene: &Scene) {
         let mended = self.mended.unwrap_or(self.begun);
         scene.arrives().await;
         let flows = mended.elapsed().as_secs_f64();

@@ -33,7 +33,7 @@ pub(super) async fn its_connection_is_half_open(scene: &mut Scene) {
     proxy.cut();
     fault.raises(scene, "slot_stands").await;
     load.ended().await;
-    fault.is_over(scene).await;
+    fault.ends(scene).await;
     assert!(scene.guard.log().contains("all parts are started anew"), "{}", scene.guard.log());
     std::fs::write(secrets, direct).unwrap();
     restart_all(scene).await;
@@ -59,7 +59,7 @@ pub(super) async fn it_is_killed_again_and_again(scene: &mut Scene) {
     scene.start(Component::Connect).await;
     fault.is_mended();
     let acknowledged = load.ended().await;
-    fault.is_over(scene).await;
+    fault.ends(scene).await;
     scene.assert_stored(&acknowledged).await;
     let twice = scene.duplicates().await - before;
     eprintln!("{twice} records more than the {} events that were appended", acknowledged.len());
@@ -82,7 +82,7 @@ pub(super) async fn it_is_frozen(scene: &mut Scene) {
     worker.signal(Signal::SIGCONT);
     fault.is_mended();
     load.ended().await;
-    fault.is_over(scene).await;
+    fault.ends(scene).await;
     let tasks = scene.world.connector().await["state"].clone();
     assert_eq!(tasks, "connector running, task 0 running");
 }
@@ -93,7 +93,7 @@ pub(super) async fn its_offsets_are_forgotten(scene: &mut Scene) {
     let fault = Fault::begins("the connector's offsets are deleted while it is stopped");
     scene.world.program.done(&["connect", "forget-offsets"]).await;
     scene.world.program.done(&["connect", "resume"]).await;
-    fault.is_over(scene).await;
+    fault.ends(scene).await;
 }
 
 pub(super) async fn its_topic_of_offsets_is_emptied(scene: &mut Scene) {
@@ -107,11 +107,11 @@ pub(super) async fn its_topic_of_offsets_is_emptied(scene: &mut Scene) {
     scene.world.program.done(&["topics", "apply"]).await;
     scene.start(Component::Connect).await;
     fault.is_mended();
-    fault.is_over(scene).await;
+    fault.ends(scene).await;
 }
 
 pub(super) async fn a_large_transaction_comes(scene: &mut Scene) {
     let fault = Fault::begins("a transaction of 20,000 events");
     scene.world.append_at_once(THOUSANDS, &scene.tenant).await;
-    fault.is_over(scene).await;
+    fault.ends(scene).await;
 }
