@@ -1,11 +1,12 @@
 # Every target is one line; logic lives in the binary, in `cargo xtask`, or in deploy/local. ARGS= is passed on.
-.PHONY: demo test check coverage bench up down clean packages
+.PHONY: demo test check coverage fuzz bench up down clean packages
 MILLRACE = cargo run --quiet --locked --package millrace --
 
 demo: packages ; $(MILLRACE) demo $(ARGS)
 test: packages ; PATH="$$(.ci/install-tools):$$PATH" $(MILLRACE) with --name test-$$$$ -- cargo nextest run --workspace --locked $(ARGS)
 check: packages ; .ci/check
 coverage: packages ; .ci/coverage
+fuzz: packages ; .ci/fuzz $(SECONDS) $(ARGS)
 bench: packages ; cargo run --quiet --locked --release --package millrace -- bench $(ARGS)
 up: packages ; $(MILLRACE) up $(ARGS)
 down: packages ; $(MILLRACE) down $(ARGS)

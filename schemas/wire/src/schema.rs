@@ -8,6 +8,12 @@ use serde_json::Value;
 const TEXT_BYTES_MAX: usize = 256 * 1024;
 /// Deeper schemas are refused: ours have four levels of JSON.
 const NESTING_MAX: usize = 24;
+/// Longer names are refused: ours have some twenty letters.
+const NAME_BYTES_MAX: usize = 256;
+/// Types that are referred to by name, all together: ours have none. Records that each contain the one before twice are
+/// twice as much work with every reference.
+const REFERENCES_MAX: usize = 16;
+const PRIMITIVE: [&str; 7] = ["boolean", "int", "long", "float", "double", "bytes", "string"];
 
 /// A schema that payloads were written with, compiled once.
 pub struct WriterSchema {
@@ -35,6 +41,15 @@ pub enum SchemaError {
     /// Nested more deeply than any schema of an event.
     #[error("the schema is nested more than {NESTING_MAX} levels deep")]
     TooDeep,
+    /// A record, a field, a symbol, a namespace: whatever has a name.
+    #[error("the schema has a name of {bytes} bytes; at most {NAME_BYTES_MAX} are allowed")]
+    LongName {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Types that refer to types that refer to types.
+    #[error("the schema refers to types by name more than {REFERENCES_MAX} times")]
+    TooManyReferences,
     /// A type that lets a few bytes stand for any amount of work.
     #[error("{0} is not allowed in the schema of an event")]
     NotAllowed(&'static str),
@@ -50,7 +65,7 @@ impl WriterSchema {
             return Err(SchemaError::TooLong { bytes: text.len() });
         }
         let json: Value = serde_json::from_str(text).map_err(|e| SchemaError::Json(e.to_string()))?;
-        check(&json, 0)?;
+        check(&json, 0, &mut 0)?;
         let full_name = full_name(&json).ok_or(SchemaError::NoRecord)?;
         let compiled = text.parse().map_err(|e: serde_avro_fast::schema::SchemaError| {
             SchemaError::Avro(e.to_string().chars().take(300).collect())
@@ -109,22 +124,30 @@ fn fields(record: &Value) -> Vec<String> {
     names
 }
 
-/// Refuses what lets a short payload cost much: endless nesting, and values that take no bytes, of which a list could
-/// claim any number. What is no schema at all is left to the Avro library.
-fn check(schema: &Value, depth: usize) -> Result<(), SchemaError> {
+/// Refuses what lets a short payload cost much: endless nesting, long names, many references, and values that take no bytes, of
+/// which a list could claim any number. What is no schema at all is left to the Avro library.
+fn check(schema: &Value, depth: usize, references: &mut usize) -> Result<(), SchemaError> {
     if depth > NESTING_MAX {
         return Err(SchemaError::TooDeep);
     }
+    names(schema).try_for_each(|name| match name.len() {
+        0..=NAME_BYTES_MAX => Ok(()),
+        bytes => Err(SchemaError::LongName { bytes }),
+    })?;
     match schema {
         Value::String(name) if name == "null" => {
             Err(SchemaError::NotAllowed("a null that is not a branch of a union"))
         }
+        Value::String(name) if !PRIMITIVE.contains(&name.as_str()) => {
+            *references += 1;
+            if *references > REFERENCES_MAX { Err(SchemaError::TooManyReferences) } else { Ok(()) }
+        }
         Value::Array(branches) => branches
             .iter()
             .filter(|branch| *branch != "null" && branch.get("type").is_none_or(|kind| kind != "null"))
-            .try_for_each(|branch| check(branch, depth + 1)),
+            .try_for_each(|branch| check(branch, depth + 1, references)),
         Value::Object(keys) => {
-            let part = |name| keys.get(name).map_or(Ok(()), |part| check(part, depth + 1));
+            let mut part = |name| keys.get(name).map_or(Ok(()), |part| check(part, depth + 1, references));
             let parts = |name| keys.get(name).and_then(Value::as_array).filter(|parts| !parts.is_empty());
             match keys.get("type") {
                 Some(Value::String(kind)) => match kind.as_str() {
@@ -132,7 +155,7 @@ fn check(schema: &Value, depth: usize) -> Result<(), SchemaError> {
                         .ok_or(SchemaError::NotAllowed("a record without fields"))?
                         .iter()
                         .filter_map(|field| field.get("type"))
-                        .try_for_each(|kind| check(kind, depth + 1)),
+                        .try_for_each(|kind| check(kind, depth + 1, references)),
                     "array" => part("items"),
                     "map" => part("values"),
                     "enum" => {
@@ -148,6 +171,14 @@ fn check(schema: &Value, depth: usize) -> Result<(), SchemaError> {
         }
         _ => Ok(()),
     }
+}
+
+/// The names that a part of a schema gives or refers to.
+fn names(part: &Value) -> impl Iterator<Item = &str> {
+    let symbols = part.get("symbols").and_then(Value::as_array).into_iter().flatten();
+    let fields = part.get("fields").and_then(Value::as_array).into_iter().flatten();
+    let own = [Some(part), part.get("name"), part.get("namespace"), part.get("type")].into_iter().flatten();
+    own.chain(symbols).chain(fields.filter_map(|field| field.get("name"))).filter_map(Value::as_str)
 }
 
 #[cfg(test)]
@@ -198,12 +229,43 @@ mod tests {
     }
 
     #[test]
+    fn records_that_double_with_every_reference_are_refused() {
+        let doubling = |levels: usize| {
+            let first = r#"{"name": "f", "type": {"type": "record", "name": "A0", "fields": [{"name": "x", "type": "int"}]}}"#;
+            let next = |level: usize| {
+                format!(
+                    r#", {{"name": "f{level}", "type": {{"type": "record", "name": "A{level}", "fields": [
+                        {{"name": "x", "type": "A{last}"}}, {{"name": "y", "type": "A{last}"}}]}}}}"#,
+                    last = level - 1
+                )
+            };
+            let fields: String = (1..levels).map(next).collect();
+            WriterSchema::parse(&format!(
+                r#"{{"type": "record", "name": "R", "namespace": "n", "fields": [{first}{fields}]}}"#
+            ))
+        };
+        assert!(doubling(5).is_ok());
+        assert_eq!(doubling(40).unwrap_err(), SchemaError::TooManyReferences);
+    }
+
+    #[test]
     fn huge_and_deep_schemas_are_refused() {
         let doc = format!(r#"{{"type": "string", "doc": "{}"}}"#, "x".repeat(TEXT_BYTES_MAX));
         assert!(matches!(with_field(&doc), Err(SchemaError::TooLong { .. })));
         let deep = (0..60)
             .fold(r#""int""#.to_owned(), |inner, _| format!(r#"{{"type": "array", "items": {inner}}}"#));
         assert_eq!(with_field(&deep).unwrap_err(), SchemaError::TooDeep);
+        for text in [
+            format!(r#"{{"type": "enum", "name": "E", "symbols": ["{}"]}}"#, "x".repeat(300)),
+            format!(r#"{{"type": "fixed", "name": "{}", "size": 2}}"#, "x".repeat(300)),
+            format!(
+                r#"{{"type": "record", "name": "Q", "fields": [{{"name": "{}", "type": "int"}}]}}"#,
+                "x".repeat(300)
+            ),
+            format!(r#""{}""#, "x".repeat(300)),
+        ] {
+            assert_eq!(with_field(&text).unwrap_err(), SchemaError::LongName { bytes: 300 }, "{text}");
+        }
         let deeper = "[".repeat(5000);
         assert!(matches!(WriterSchema::parse(&deeper), Err(SchemaError::Json(_))));
     }

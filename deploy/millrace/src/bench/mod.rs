@@ -6,6 +6,7 @@ mod backup;
 mod calibration;
 mod closed;
 mod contention;
+mod decode;
 mod drain;
 mod import;
 mod latency;
@@ -50,6 +51,8 @@ pub(crate) enum Bench {
     Import(import::ImportArgs),
     /// The store to files, and back into an empty database
     Backup(backup::BackupArgs),
+    /// Payloads to events on one core, ids to schemas in memory, and a check of all schema files
+    Decode(decode::DecodeArgs),
 }
 
 /// Where to write the figures.
@@ -74,6 +77,7 @@ impl Bench {
             Self::Drain(args) => (drain::figures(&args, stack).await?, args.output),
             Self::Import(args) => (import::figures(&args, stack).await?, args.output),
             Self::Backup(args) => (backup::figures(&args, stack).await?, args.output),
+            Self::Decode(args) => (decode::figures(&args, stack).await?, args.output),
         };
         Report { calibration, figures }.publish(output.json.as_deref())?;
         Ok(Exit::Ok)

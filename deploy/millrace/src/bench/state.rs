@@ -87,7 +87,7 @@ pub(super) async fn figures(args: &StateArgs, stack: &str) -> anyhow::Result<Vec
 }
 
 /// A run of one start and then model calls.
-fn history(execution_id: ExecutionId, events: u32) -> Vec<ExecutionEvent> {
+pub(super) fn history(execution_id: ExecutionId, events: u32) -> Vec<ExecutionEvent> {
     let started = ExecutionEvent::Started(ExecutionStarted {
         execution_id,
         occurred_at: Timestamp::from_micros(0),

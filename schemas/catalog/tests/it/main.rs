@@ -4,6 +4,8 @@
 
 mod access;
 mod attempts;
+mod contract;
+mod evolution;
 mod exported;
 mod matrix;
 mod permits;

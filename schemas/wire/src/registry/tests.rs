@@ -179,6 +179,41 @@ async fn schemas_that_no_event_has_are_refused_for_good() {
 }
 
 #[tokio::test]
+async fn absurd_schemas_are_refused_for_good_and_by_their_id() {
+    let record = |name: &str, kind: &str| {
+        format!(
+            r#"{{"type": "record", "name": "{name}", "namespace": "n", "fields": [{{"name": "f", "type": {kind}}}]}}"#
+        )
+    };
+    let deep =
+        (0..60).fold(r#""int""#.to_owned(), |inner, _| format!(r#"{{"type": "array", "items": {inner}}}"#));
+    let cyclic = record("R", r#"{"type": "record", "name": "S", "fields": [{"name": "f", "type": "R"}]}"#);
+    for (text, reason) in [
+        (record("R", &deep), "nested more than 24 levels"),
+        ("[".repeat(5_000), "no JSON"),
+        (record(&"R".repeat(1_000_000), r#""int""#), "bytes; at most 262144"),
+        (record(&"R".repeat(1_000), r#""int""#), "a name of 1000 bytes"),
+        (record("R", r#""R""#), "always containing itself"),
+        (cyclic, "always containing itself"),
+        (record("R", r#"{"type": "array", "items": "null"}"#), "null that is not a branch"),
+        (record("R", r#"{"type": "fixed", "name": "F", "size": 18446744073709551616}"#), "fixed of no bytes"),
+        (record("R", r#""Nobody""#), "no Avro"),
+    ] {
+        let stub = Stub::new([Reply::Says(200, json!({ "schema": text }).to_string())]).await;
+        let decoder = Decoder::<ExecutionEvent>::new(registry(&stub));
+        for _ in 0..2 {
+            let error = decoder.decode_loading(&[0, 0, 0, 0, 7, 0]).await.unwrap_err();
+            assert!(matches!(error, DecodeError::SchemaUnusable { id: 7, .. }), "{error:?}");
+            assert_eq!(error.fault(), Fault::Poison);
+            let said = error.to_string();
+            assert!(said.starts_with("schema 7 cannot be used: ") && said.contains(reason), "{said}");
+            assert!(said.len() < 500, "{said}");
+        }
+        assert_eq!(stub.requests(), 1);
+    }
+}
+
+#[tokio::test]
 async fn forged_ids_do_not_fill_the_memory() {
     let stub = Stub::new([not_found()]).await;
     let registry = registry(&stub);
