@@ -1,6 +1,6 @@
 //! Quotas of users, through Kafka's own program.
 
-use catalog::{KafkaAdmin, KafkaError, Permits, Quotas};
+use catalog::{KafkaAdmin, KafkaError, Manifest, Permits, Quotas};
 
 use crate::{config, manifest, passwords, permitted, without_rules};
 
@@ -16,7 +16,7 @@ async fn quotas_come_to_be_as_declared_and_those_of_others_are_left_alone() {
     let mut config = config();
     config.kafka_configs = Some(testkit::stack().get("MILLRACE_KAFKA_CONFIGS").into());
     let admin = KafkaAdmin::new(&config).unwrap();
-    let apply = async |manifest| {
+    let apply = async |manifest: &Manifest| {
         let done =
             admin.apply(manifest, &Permits::default(), &passwords(manifest, "none is new")).await.unwrap();
         done.steps.iter().map(ToString::to_string).collect::<Vec<_>>()
