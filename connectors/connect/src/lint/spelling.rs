@@ -9,8 +9,15 @@ use crate::Connector;
 /// What only the plugin that it is handed to could tell apart.
 const OPAQUE: [&str; 3] = ["value.converter.delegate.converter.type.", "driver.", "producer.override."];
 
-/// What Debezium reads and does not tell that it has (3.7).
-const UNTOLD: [&str; 1] = ["offset.mismatch.strategy"];
+/// What Debezium reads and does not tell that it has (3.7): one of the connector's, and those of what names its topics.
+const UNTOLD: [&str; 6] = [
+    "offset.mismatch.strategy",
+    "topic.cache.size",
+    "topic.delimiter",
+    "topic.heartbeat.name",
+    "topic.heartbeat.prefix",
+    "topic.transaction",
+];
 
 /// Settings that the plugin does not have, each with the known name that is nearest to it.
 pub fn unknown(connector: &Connector, known: &BTreeSet<String>) -> Vec<Finding> {

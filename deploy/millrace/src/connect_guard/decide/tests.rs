@@ -99,7 +99,8 @@ fn the_budget_is_refilled_by_calm_and_not_by_a_moment_of_running() {
     assert_eq!(guarded.does(1, &well()), []);
     assert_eq!(guarded.does(10, &failed()), [Action::Restart(2)]);
     assert_eq!(guarded.does(11, &well()), []);
-    assert_eq!(guarded.does(611, &well()), []);
+    let moved = Observation { database: slot(|slot| slot.confirmed = 90), ..well() };
+    assert_eq!(guarded.does(611, &moved), []);
     assert_eq!(guarded.does(612, &failed()), [Action::Restart(1)]);
 }
 
