@@ -79,13 +79,11 @@ impl StoreToTopicArgs {
             with_skipped: *skipped,
             repair: (!args.dry_run).then(|| args.deed()),
         };
-        let store = comparison.store.connect().await?;
         let mut left = 0;
-        each_event_set!(E => {
-            let findings = comparison.of_topic::<E>(&store).await?;
+        for findings in comparison.run().await? {
             self.print(&findings)?;
             left += findings.missing();
-        });
+        }
         Ok(if left > 0 { Exit::Difference } else { Exit::Ok })
     }
 
@@ -121,24 +119,28 @@ struct Reading {
 }
 
 impl StoreToTopic {
-    /// Compares, and repairs where that is wanted, topic by topic.
+    /// Compares, and repairs where that is wanted. What the connector has not read yet is not lost, so it is waited for:
+    /// once, behind all that is read of the store.
     pub(crate) async fn run(&self) -> anyhow::Result<Vec<Findings>> {
         let store = self.store.connect().await?;
-        let mut findings = vec![];
+        let mut stored = vec![];
         each_event_set!(E => {
-            findings.push(self.of_topic::<E>(&store).await?);
+            let mut sides = Sides::default();
+            sides.store::<E>(&store, 0).await?;
+            stored.push((<E as DomainEvent>::TOPIC, sides));
         });
+        self.delivered(&store).await?;
+        let mut findings = vec![];
+        for (topic, sides) in stored {
+            findings.push(self.of_topic(&store, topic, sides).await?);
+        }
         Ok(findings)
     }
 
-    async fn of_topic<E: DomainEvent>(&self, store: &PgPool) -> anyhow::Result<Findings> {
-        let mut sides = Sides::default();
-        sides.store::<E>(store, 0).await?;
-        // What the connector has not read yet is not lost.
-        self.delivered(store).await?;
+    async fn of_topic(&self, store: &PgPool, topic: &'static str, sides: Sides) -> anyhow::Result<Findings> {
         let reader = self.topics.reader()?;
         let Sides { both, horizon, .. } =
-            tokio::task::spawn_blocking(move || sides.topic(&reader, E::TOPIC)).await??;
+            tokio::task::spawn_blocking(move || sides.topic(&reader, topic)).await??;
         let Reconciled { common, expired, mut unpublished, .. } = both.finish(horizon);
         let lacking = unpublished.len();
         if !self.with_skipped {
@@ -146,7 +148,7 @@ impl StoreToTopic {
             unpublished.retain(|event| skips.iter().all(|skip| skip.event_id != event.event_id.0));
         }
         let skipped = lacking - unpublished.len();
-        let mut findings = Findings { topic: E::TOPIC, common, expired, skipped, unpublished, published: 0 };
+        let mut findings = Findings { topic, common, expired, skipped, unpublished, published: 0 };
         if let Some(deed) = &self.repair {
             findings.published = self.publish(deed, &findings.unpublished).await?;
         }
