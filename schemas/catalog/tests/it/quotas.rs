@@ -39,5 +39,8 @@ async fn quotas_come_to_be_as_declared_and_those_of_others_are_left_alone() {
         ]
     );
     assert_eq!(admin.observe(&manifest).await.unwrap().quotas[&user].len(), 2);
+    manifest.users[0].quotas = Some(Quotas::default());
+    assert_eq!(apply(&manifest).await.len(), 2, "both are gone");
+    manifest.users[0].quotas = None;
     without_rules(&manifest).await;
 }

@@ -41,6 +41,8 @@ pub use subjects::Registered;
 const SCHEMAS_MAX: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 /// How long "not found" is believed. A schema is registered before its first event is stored, so this is rare.
 const REFUSAL_TTL: Duration = Duration::from_secs(30);
+/// So many times the deadline may a registration take: it is rare, it writes, and a registry that has just begun is slow.
+const REGISTRATION: u32 = 5;
 
 /// A handle on the registry; clones share one cache and one connection pool.
 #[derive(Clone)]
@@ -120,17 +122,9 @@ impl Registry {
 
     /// Registers a schema under a subject and returns its id; the same schema again returns the same id.
     pub async fn register(&self, subject: &str, schema_text: &str) -> Result<u32, RegistryError> {
-        let schema = SuppliedSchema::new(None, SchemaType::Avro, schema_text.to_owned());
-        match post_schema(&self.shared.settings, subject.to_owned(), schema).await {
-            Ok(registered) => Ok(registered.id),
-            Err(error) => Err(match said(&error) {
-                Some((409, reason)) => RegistryError::Incompatible { subject: subject.to_owned(), reason },
-                Some((42200..=42299, reason)) => {
-                    RegistryError::Invalid { subject: subject.to_owned(), reason }
-                }
-                _ => unavailable(format!("register the schema of subject {subject}"), told(&error)),
-            }),
-        }
+        let action = format!("register the schema of subject {subject}");
+        let deadline = self.shared.deadline * REGISTRATION;
+        persistently(deadline, &action, || self.shared.register(subject, schema_text, &action)).await
     }
 
     /// Sets the rule for every subject that has none of its own.
@@ -155,6 +149,20 @@ impl Registry {
 }
 
 impl Shared {
+    async fn register(&self, subject: &str, schema_text: &str, action: &str) -> Result<u32, RegistryError> {
+        let schema = SuppliedSchema::new(None, SchemaType::Avro, schema_text.to_owned());
+        match post_schema(&self.settings, subject.to_owned(), schema).await {
+            Ok(registered) => Ok(registered.id),
+            Err(error) => Err(match said(&error) {
+                Some((409, reason)) => RegistryError::Incompatible { subject: subject.to_owned(), reason },
+                Some((42200..=42299, reason)) => {
+                    RegistryError::Invalid { subject: subject.to_owned(), reason }
+                }
+                _ => unavailable(action.to_owned(), told(&error)),
+            }),
+        }
+    }
+
     async fn look_up(&self, subject: &str, schema_text: &str) -> Result<u32, RegistryError> {
         let body = serde_json::json!({ "schema": schema_text, "schemaType": "AVRO" }).to_string();
         let found = perform_sr_call(&self.settings, SrCall::PostForVersion(subject, &body)).await;
