@@ -181,17 +181,34 @@ impl<E: DomainEvent> Decoder<E> {
             return Err(DecodeError::ForeignRecord { id, record: record.to_owned(), expected });
         };
         let event_type = versions.name;
-        let mut config = DeserializerConfig::new(schema.compiled());
-        config.allowed_depth = DEPTH_MAX;
-        config.max_seq_size = ITEMS_MAX;
-        let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
+        let mut state = bounded_state(schema, datum);
         let event = E::deserialize_record(event_type, versions.writer(schema), state.deserializer())
             .expect("the name is one of TYPES")
             .map_err(|e| DecodeError::Datum { id, event_type, reason: bounded(&e.to_string()) })?;
-        match remaining(state.into_reader()) {
-            0 => Ok(event),
-            bytes => Err(DecodeError::Trailing { bytes, event_type }),
-        }
+        whole(event, state, event_type)
+    }
+}
+
+/// What reads a datum, within bounds of depth and of the items of a list.
+pub(crate) fn bounded_state<'a>(
+    schema: &'a WriterSchema,
+    datum: &'a [u8],
+) -> DeserializerState<'a, SliceRead<'a>> {
+    let mut config = DeserializerConfig::new(schema.compiled());
+    config.allowed_depth = DEPTH_MAX;
+    config.max_seq_size = ITEMS_MAX;
+    DeserializerState::with_config(SliceRead::new(datum), config)
+}
+
+/// What was read, if nothing is left behind it.
+pub(crate) fn whole<T>(
+    value: T,
+    state: DeserializerState<'_, SliceRead<'_>>,
+    event_type: &'static str,
+) -> Result<T, DecodeError> {
+    match remaining(state.into_reader()) {
+        0 => Ok(value),
+        bytes => Err(DecodeError::Trailing { bytes, event_type }),
     }
 }
 
@@ -232,7 +249,7 @@ fn remaining(mut reader: SliceRead<'_>) -> usize {
 }
 
 /// Error texts quote the payload; a parked event's reason must stay readable.
-fn bounded(reason: &str) -> String {
+pub(crate) fn bounded(reason: &str) -> String {
     match reason.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &reason[..end]),
         None => reason.to_owned(),

@@ -1,18 +1,20 @@
 //! Payloads as people read them, whatever domain they are of.
 
-use serde_avro_fast::from_datum_slice;
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::decoder::not_fetched;
+use crate::decoder::{bounded, bounded_state, not_fetched, whole};
 use crate::{DecodeError, Registry, framing};
 
-/// What a payload says, as JSON with the fields and units of the schema it was written with.
+/// What a payload says, as JSON with the fields and units of the schema it was written with; within the bounds of a decoder.
 pub async fn to_json(registry: &Registry, payload: &[u8]) -> Result<Value, DecodeError> {
     let (id, datum) = framing::split(payload)?;
     let schema = registry.schema(id).await.map_err(|error| not_fetched(id, error))?;
-    from_datum_slice(datum, schema.compiled()).map_err(|error| DecodeError::Datum {
+    let (event_type, mut state) = ("record", bounded_state(&schema, datum));
+    let value = Value::deserialize(state.deserializer()).map_err(|e| DecodeError::Datum {
         id,
-        event_type: "record",
-        reason: error.to_string(),
-    })
+        event_type,
+        reason: bounded(&e.to_string()),
+    })?;
+    whole(value, state, event_type)
 }

@@ -8,7 +8,6 @@ use events::{DomainEvent, EventId, ExecutionEvent, TenantId};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use serde_json::Value;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
 use uuid::Uuid;
 
@@ -57,7 +56,7 @@ impl Row {
 async fn a_row_that_can_pass_parks_its_key_and_one_that_cannot_is_named_and_let_by_alone() {
     let own = OwnStack::raise("rows").await;
     let (world, tenant) = (&own.world, tenant("rows"));
-    let mut superuser = superuser(world).await;
+    let mut superuser = world.superuser().await;
     let mut agent = Agent::started(world, &tenant).await;
     the_outbox_takes_a_payload_up_to_its_limit(world, &mut superuser, &tenant).await;
     superuser.execute(include_str!("wrong_rows.sql")).await.unwrap();
@@ -93,11 +92,6 @@ async fn a_row_that_can_pass_parks_its_key_and_one_that_cannot_is_named_and_let_
     assert!(forget.contains("what was skipped stays written"), "{forget}");
     guard.stop().await;
     projector.stop().await;
-}
-
-async fn superuser(world: &World) -> PgConnection {
-    let url: PgConnectOptions = world.fact("MILLRACE_POSTGRES_SUPERUSER_URL").parse().unwrap();
-    PgConnection::connect_with(&url.database("millrace_events")).await.unwrap()
 }
 
 /// All in one transaction, in this order.

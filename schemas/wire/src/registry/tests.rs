@@ -297,3 +297,19 @@ fn compatibility_levels_are_spelled_as_the_registry_spells_them() {
     assert_eq!("BACKWARD".parse(), Ok(Compatibility::Backward));
     assert!("full".parse::<Compatibility>().is_err());
 }
+
+#[tokio::test]
+async fn what_people_read_is_bounded_like_what_programs_read() {
+    let list = r#"{"type": "array", "items": "R"}"#;
+    let text = format!(
+        r#"{{"type": "record", "name": "R", "namespace": "n", "fields": [{{"name": "n", "type": "int"}}, {{"name": "more", "type": {list}}}]}}"#
+    );
+    let stub = Stub::new([Reply::Says(200, json!({ "schema": text }).to_string())]).await;
+    let registry = registry(&stub);
+    let read = async |datum: &[u8]| crate::to_json(&registry, &[&[0, 0, 0, 0, 7], datum].concat()).await;
+    assert_eq!(read(&[2, 0]).await.unwrap(), json!({ "n": 1, "more": [] }));
+    assert!(matches!(read(&[2, 0, 0]).await, Err(DecodeError::Trailing { bytes: 1, .. })));
+    let deep = [2, 2].repeat(1_000);
+    let refused = read(&deep).await.unwrap_err();
+    assert!(matches!(refused, DecodeError::Datum { id: 7, .. }), "{refused}");
+}
