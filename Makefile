@@ -1,9 +1,10 @@
 # Every target is one line; logic lives in the binary, in `cargo xtask`, or in deploy/local. ARGS= is passed on.
-.PHONY: demo test check coverage fuzz bench up down clean packages
+.PHONY: demo test faults check coverage fuzz bench up down clean packages
 MILLRACE = cargo run --quiet --locked --package millrace --
 
 demo: packages ; $(MILLRACE) demo $(ARGS)
 test: packages ; PATH="$$(.ci/install-tools):$$PATH" $(MILLRACE) with --name test-$$$$ -- cargo nextest run --workspace --locked $(ARGS)
+faults: packages ; PATH="$$(.ci/install-tools):$$PATH" cargo nextest run --workspace --locked --ignore-default-filter --no-capture -E 'test(/^connect_faults::/)' $(ARGS)
 check: packages ; .ci/check
 coverage: packages ; .ci/coverage
 fuzz: packages ; .ci/fuzz $(SECONDS) $(ARGS)

@@ -76,11 +76,11 @@ impl Status {
         Some(causes(failed.trace.as_deref().unwrap_or("it did not say why")))
     }
 
-    /// The first line of [`Self::failure`], as long as fits a screen: Debezium puts its whole state into some.
+    /// The cause of [`Self::failure`] behind all others, as much as fits a screen: Debezium puts its whole state into some.
     pub fn failure_line(&self) -> Option<String> {
         const LETTERS_MAX: usize = 200;
-        let failure = self.failure()?;
-        let line = failure.lines().next().unwrap_or_default();
+        let failed = self.parts().find(|part| part.state == State::Failed)?;
+        let line = root_cause(failed.trace.as_deref().unwrap_or("it did not say why"));
         let cut: String = line.chars().take(LETTERS_MAX).collect();
         Some(if cut.len() < line.len() { cut + "…" } else { cut })
     }
@@ -110,6 +110,12 @@ fn causes(trace: &str) -> String {
     let is_message =
         |line: &&str| !line.trim_start().starts_with("at ") && !line.trim_start().starts_with("... ");
     trace.lines().filter(is_message).take(5).collect::<Vec<_>>().join("\n  ")
+}
+
+/// The last message of a Java stack trace that is the cause of another; where there is none, the first.
+fn root_cause(trace: &str) -> &str {
+    let cause = trace.lines().rev().find_map(|line| line.strip_prefix("Caused by: "));
+    cause.or(trace.lines().next()).unwrap_or_default()
 }
 
 impl fmt::Display for State {
@@ -142,4 +148,11 @@ impl fmt::Display for Status {
 fn a_failure_is_told_by_its_messages() {
     let trace = "org.apache.kafka.connect.errors.ConnectException: no slot\n\tat a.b(C.java:1)\n\t... 3 more\nCaused by: x";
     assert_eq!(causes(trace), "org.apache.kafka.connect.errors.ConnectException: no slot\n  Caused by: x");
+}
+
+#[test]
+fn on_one_line_a_failure_is_told_by_its_last_cause() {
+    let trace = "a.ConnectException: from producer send callback\n\tat a.b(C.java:1)\nCaused by: b.Wrapped: c\nCaused by: b.TooLarge: 7 bytes";
+    assert_eq!(root_cause(trace), "b.TooLarge: 7 bytes");
+    assert_eq!(root_cause("a.ConnectException: no slot\n\tat a.b(C.java:1)"), "a.ConnectException: no slot");
 }

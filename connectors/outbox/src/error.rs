@@ -35,6 +35,14 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether somebody else is reading from the slot, if only for a moment.
+    pub fn is_slot_in_use(&self) -> bool {
+        let Self::Database { source: sqlx::Error::Database(error), .. } = self else { return false };
+        error.code().as_deref() == Some("55006")
+    }
+}
+
 /// Names what was being done when a statement failed.
 pub(crate) trait Doing<T> {
     fn doing(self, what: impl Into<String>) -> Result<T, Error>;

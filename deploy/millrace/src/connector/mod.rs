@@ -127,7 +127,7 @@ pub(crate) fn slot_of(connector: &Connector) -> &str {
     connector.settings.get("slot.name").map_or(outbox::SLOT, String::as_str)
 }
 
-/// The row that a connector comes to next; nobody may be reading from its slot.
+/// The row that a connector comes to next. Its slot has to be free; whoever else only looks into it is done in a moment.
 pub(crate) async fn waiting(
     cdc: &mut PgConnection,
     connector: &Connector,
@@ -138,7 +138,14 @@ pub(crate) async fn waiting(
         row: offsets.row_lsn(),
     });
     let publication = connector.settings.get("publication.name").map_or(outbox::PUBLICATION, String::as_str);
-    Ok(outbox::waiting(cdc, slot_of(connector), publication, place).await?)
+    let mut moments = 20;
+    loop {
+        match outbox::waiting(cdc, slot_of(connector), publication, place).await {
+            Err(error) if error.is_slot_in_use() && moments > 0 => moments -= 1,
+            waiting => return Ok(waiting?),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Waits until a stopped connector has no task and nobody reads its slot.

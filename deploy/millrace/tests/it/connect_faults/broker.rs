@@ -34,10 +34,11 @@ pub(super) async fn its_users_password_is_rotated(scene: &mut Scene) {
     fault.ends(scene).await;
 }
 
-pub(super) async fn its_disk_is_full(scene: &mut Scene) {
+/// Answers the disk, which has to stay as long as the broker does.
+pub(super) async fn its_disk_is_full(scene: &mut Scene) -> Option<SmallDisk> {
     if !Uid::effective().is_root() {
         eprintln!("not run: only root mounts a small disk");
-        return;
+        return None;
     }
     scene.kill(Component::Kafka).await;
     let disk = SmallDisk::under(scene.world.stack.folder(Component::Kafka).join("data"));
@@ -57,10 +58,11 @@ pub(super) async fn its_disk_is_full(scene: &mut Scene) {
     let acknowledged = load.ended().await;
     fault.ends(scene).await;
     scene.assert_stored(&acknowledged).await;
+    Some(disk)
 }
 
 /// A disk of 256 MB in the place of a folder, with what was in it; unmounted when dropped.
-struct SmallDisk(PathBuf);
+pub(super) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     fn under(folder: PathBuf) -> Self {
