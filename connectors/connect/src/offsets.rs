@@ -35,8 +35,10 @@ impl Offsets {
     /// The last row that it has delivered of the transaction behind that; `None`: it stands between transactions.
     pub fn row_lsn(&self) -> Option<u64> {
         let offset = self.named().find(|offset| offset.contains_key("lsn"))?;
-        let between = ["BEGIN", "COMMIT"].map(|message| Some(message.into()));
-        (!between.contains(&offset.get("messageType").cloned())).then(|| offset["lsn"].as_u64())?
+        match offset.get("messageType").and_then(Value::as_str) {
+            Some("BEGIN" | "COMMIT") => None,
+            _ => offset["lsn"].as_u64(),
+        }
     }
 
     /// The same as if a row, the next one, had been delivered.

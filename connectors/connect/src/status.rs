@@ -72,15 +72,13 @@ impl Status {
 
     /// Why it failed, in a few lines: what the connector or its first failed task said.
     pub fn failure(&self) -> Option<String> {
-        let failed = self.parts().find(|part| part.state == State::Failed)?;
-        Some(causes(failed.trace.as_deref().unwrap_or("it did not say why")))
+        self.failed_trace().map(causes)
     }
 
     /// The cause of [`Self::failure`] behind all others, as much as fits a screen: Debezium puts its whole state into some.
     pub fn failure_line(&self) -> Option<String> {
         const LETTERS_MAX: usize = 200;
-        let failed = self.parts().find(|part| part.state == State::Failed)?;
-        let line = root_cause(failed.trace.as_deref().unwrap_or("it did not say why"));
+        let line = root_cause(self.failed_trace()?);
         let cut: String = line.chars().take(LETTERS_MAX).collect();
         Some(if cut.len() < line.len() { cut + "…" } else { cut })
     }
@@ -98,6 +96,12 @@ impl Status {
     /// Everything that it or one of its tasks died of, stack traces and all.
     pub fn traces(&self) -> impl Iterator<Item = &str> {
         self.parts().filter_map(|part| part.trace.as_deref())
+    }
+
+    /// What the connector or its first failed task died of.
+    fn failed_trace(&self) -> Option<&str> {
+        let failed = self.parts().find(|part| part.state == State::Failed)?;
+        Some(failed.trace.as_deref().unwrap_or("it did not say why"))
     }
 
     fn parts(&self) -> impl Iterator<Item = &TaskStatus> {

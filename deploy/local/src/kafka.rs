@@ -64,12 +64,11 @@ impl Kafka {
 
     /// What Kafka's own archive has as `bin/kafka-configs.sh`.
     fn write_configs_program(&self, folder: &Path) -> Result<()> {
-        let quoted = |word: &String| format!("'{word}'");
         let words = [self.program().display().to_string()]
             .into_iter()
             .chain(java::options(Profile::Quiet { heap: 64 }))
             .chain(java::class_path(&self.artifacts.kafka));
-        let words: Vec<_> = words.map(|word| quoted(&word)).collect();
+        let words: Vec<_> = words.map(|word| format!("'{word}'")).collect();
         let program = folder.join(CONFIGS_PROGRAM);
         write_private(
             &program,

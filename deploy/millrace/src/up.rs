@@ -2,7 +2,6 @@
 
 use anyhow::Context;
 use catalog::Permits;
-use sqlx::{Connection, PgConnection};
 
 use crate::exit::Exit;
 use crate::migrate::MigrateArgs;
@@ -42,10 +41,4 @@ pub(crate) fn named(stack: &str) -> local::UpArgs {
 pub(crate) async fn down(stack: &str, purge: bool) -> anyhow::Result<()> {
     let stack = local::StackArgs { name: stack.to_owned() };
     Ok(local::down(&local::DownArgs { stack, purge }).await?)
-}
-
-/// Whether the replication slot is read by somebody right now.
-pub(crate) async fn slot_is_active(cdc_url: &str, slot: &str) -> anyhow::Result<bool> {
-    let mut cdc = PgConnection::connect(cdc_url).await.context("failed to connect as cdc")?;
-    Ok(outbox::slot(&mut cdc, slot).await?.is_some_and(|slot| slot.active))
 }

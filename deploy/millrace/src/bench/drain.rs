@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use connect::{Client, Connector};
 use event_store::EventStore;
 use events::{DomainEvent, ExecutionEvent};
 use tokio::task::JoinSet;
@@ -13,7 +12,7 @@ use super::report::{Aim, Figure};
 use super::workload::Synthetic;
 use super::{Output, WriteSide};
 use crate::chain::{ChainArgs, end_of};
-use crate::connector::ConnectArgs;
+use crate::connector::{ConnectArgs, let_go};
 use crate::stack_defaults::settings;
 
 #[derive(Debug, clap::Args)]
@@ -33,12 +32,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn figures(args: &DrainArgs, stack: &str) -> anyhow::Result<Vec<Figure>> {
     let connect: ConnectArgs = settings(stack)?;
-    let (client, outbox) = connector(&connect)?;
+    let (client, outbox) = (connect.client()?, connect.connector().await?);
     let chain: ChainArgs = settings(stack)?;
     let topic = Arc::new(chain.topics.reader()?);
 
     client.stop(&outbox.name).await?;
-    until_slot_is_free(&connect.events_cdc_url).await?;
+    let_go(&mut connect.cdc().await?, &client, &outbox).await?;
     let before = end_of(&topic, ExecutionEvent::TOPIC).await?;
     let appended = pile_up(stack, args.events).await?;
 
@@ -89,28 +88,13 @@ pub(super) async fn pile_up(stack: &str, events: u64) -> anyhow::Result<u64> {
     Ok(appends * u64::from(EVENTS_PER_APPEND * WRITERS))
 }
 
-async fn until_slot_is_free(cdc_url: &str) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    while crate::up::slot_is_active(cdc_url, outbox::SLOT).await? {
-        if begun.elapsed() > PATIENCE {
-            bail!("the connector was stopped, but its slot is still read");
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
-}
-
-fn connector(args: &ConnectArgs) -> anyhow::Result<(Client, Connector)> {
-    Ok((Client::new(&args.worker)?, Connector::outbox(&args.worker.connect_secrets)))
-}
-
 /// Does some work while nothing is read from the outbox.
 pub(super) async fn without_connector<T>(
     stack: &str,
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     let connect: ConnectArgs = settings(stack)?;
-    let (client, outbox) = connector(&connect)?;
+    let (client, outbox) = (connect.client()?, connect.connector().await?);
     client.stop(&outbox.name).await?;
     let done = work.await;
     client.resume(&outbox.name).await?;

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use event_store::Deed;
-use sqlx::{Connection, PgConnection};
 
 use super::decide::Counted;
 use crate::connector::{ConnectArgs, let_go, slot_of};
@@ -30,8 +28,7 @@ impl Mender {
     /// the topics lack published again.
     pub(super) async fn repair(self) -> anyhow::Result<Counted> {
         let (client, connector) = (self.connect.client()?, self.connect.connector().await?);
-        let mut cdc =
-            PgConnection::connect(&self.connect.events_cdc_url).await.context("failed to connect as cdc")?;
+        let mut cdc = self.connect.cdc().await?;
         client.stop(&connector.name).await?;
         let slot = slot_of(&connector);
         let_go(&mut cdc, &client, &connector).await?;

@@ -1,12 +1,11 @@
 //! Everything that can be said of a connector before it is applied.
 
-use anyhow::Context;
 use connect::{Connector, FieldErrors, Finding, Plan, lint, unknown};
-use outbox::{Flaw, PUBLICATION, publication};
+use outbox::{Flaw, publication};
 use serde::Serialize;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 
-use super::ConnectArgs;
+use super::{ConnectArgs, publication_of};
 use crate::exit::Exit;
 
 /// What is wrong with a connector, and what applying it would change.
@@ -53,8 +52,7 @@ impl Check {
 /// What its settings and its publication would lose or send again. Asks the database, not Connect.
 pub(super) async fn findings(args: &ConnectArgs, connector: &Connector) -> anyhow::Result<Vec<Finding>> {
     let mut findings = lint(connector);
-    let mut cdc = PgConnection::connect(&args.events_cdc_url).await.context("failed to connect as cdc")?;
-    findings.extend(publication_findings(&mut cdc, connector).await?);
+    findings.extend(publication_findings(&mut args.cdc().await?, connector).await?);
     Ok(findings)
 }
 
@@ -63,7 +61,7 @@ pub(crate) async fn publication_findings(
     cdc: &mut PgConnection,
     connector: &Connector,
 ) -> anyhow::Result<Vec<Finding>> {
-    let name = connector.settings.get("publication.name").map_or(PUBLICATION, String::as_str);
+    let name = publication_of(connector);
     let flaws = match publication(cdc, name).await? {
         Some(publication) => publication.flaws(),
         None => vec![Flaw {

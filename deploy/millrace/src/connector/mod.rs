@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use connect::{Applied, Client, Connector, Offsets};
 use outbox::{Place, Waiting};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use self::check::Check;
 pub(crate) use self::check::publication_findings;
@@ -112,6 +112,11 @@ impl ConnectArgs {
         Ok(Client::new(&self.worker)?)
     }
 
+    /// A new connection to the events' database as `cdc`.
+    pub(crate) async fn cdc(&self) -> anyhow::Result<PgConnection> {
+        PgConnection::connect(&self.events_cdc_url).await.context("failed to connect as cdc")
+    }
+
     /// The connector with the worker's own file of secrets.
     pub(crate) async fn connector(&self) -> anyhow::Result<Connector> {
         let secrets = &self.worker.connect_secrets;
@@ -120,6 +125,11 @@ impl ConnectArgs {
             None => Ok(Connector::outbox(secrets)),
         }
     }
+}
+
+/// The publication that a connector reads.
+fn publication_of(connector: &Connector) -> &str {
+    connector.settings.get("publication.name").map_or(outbox::PUBLICATION, String::as_str)
 }
 
 /// The slot that a connector reads.
@@ -137,10 +147,9 @@ pub(crate) async fn waiting(
         commit: offsets.commit_lsn().unwrap_or_default(),
         row: offsets.row_lsn(),
     });
-    let publication = connector.settings.get("publication.name").map_or(outbox::PUBLICATION, String::as_str);
     let mut moments = 20;
     loop {
-        match outbox::waiting(cdc, slot_of(connector), publication, place).await {
+        match outbox::waiting(cdc, slot_of(connector), publication_of(connector), place).await {
             Err(error) if error.is_slot_in_use() && moments > 0 => moments -= 1,
             waiting => return Ok(waiting?),
         }
@@ -187,7 +196,10 @@ pub(crate) async fn apply(args: &ConnectArgs) -> anyhow::Result<Applied> {
         );
     }
     let slot = slot_of(&connector);
-    let ready = async || crate::up::slot_is_active(&args.events_cdc_url, slot).await;
+    let ready = async || {
+        let slot = outbox::slot(&mut args.cdc().await?, slot).await?;
+        anyhow::Ok(slot.is_some_and(|slot| slot.active))
+    };
     client
         .apply(&connector, args.worker.wait_max(), ready)
         .await

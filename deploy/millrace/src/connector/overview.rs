@@ -1,10 +1,8 @@
 //! `millrace connect status`: everything that tells whether events leave the store, on one screen.
 
-use anyhow::Context;
 use connect::{Connector, Finding, Offsets, Plan, Status};
 use outbox::{Slot, Waiting};
 use serde::Serialize;
-use sqlx::{Connection, PgConnection};
 
 use super::{ConnectArgs, check, slot_of, waiting};
 use crate::exit::Exit;
@@ -75,8 +73,7 @@ pub(crate) fn heartbeat_s_max(connector: &Connector) -> f64 {
 
 impl Overview {
     async fn look_at_database(&mut self, args: &ConnectArgs, connector: &Connector) -> anyhow::Result<()> {
-        let mut cdc =
-            PgConnection::connect(&args.events_cdc_url).await.context("failed to connect as cdc")?;
+        let mut cdc = args.cdc().await?;
         self.slot = outbox::slot(&mut cdc, slot_of(connector)).await?.map(SlotSeen::from);
         self.publication = check::publication_findings(&mut cdc, connector).await?;
         self.heartbeat_age_s = Some(outbox::heartbeat_age_s(&mut cdc).await?);
@@ -100,8 +97,7 @@ impl Overview {
         let offsets = client.offsets(&connector.name).await?;
         self.delivered_bytes = offsets.as_ref().and_then(Offsets::lsn);
         if status.stands_at_record() {
-            let mut cdc =
-                PgConnection::connect(&args.events_cdc_url).await.context("failed to connect as cdc")?;
+            let mut cdc = args.cdc().await?;
             self.stands_at = waiting(&mut cdc, connector, offsets.as_ref()).await?;
         }
         Ok(())

@@ -39,8 +39,7 @@ impl SkipArgs {
         let (client, connector) = (self.connect.client()?, self.connect.connector().await?);
         let name = &connector.name;
         let status = until_it_stands(&client, name).await?;
-        let mut cdc =
-            PgConnection::connect(&self.connect.events_cdc_url).await.context("failed to connect as cdc")?;
+        let mut cdc = self.connect.cdc().await?;
         client.stop(name).await?;
         let done = async {
             let_go(&mut cdc, &client, &connector).await?;

@@ -1,5 +1,6 @@
 //! What the store has and the topic lost: found, named, published again.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -130,23 +131,29 @@ impl StoreToTopic {
             stored.push((<E as DomainEvent>::TOPIC, sides));
         });
         self.delivered(&store).await?;
+        let let_by = match self.with_skipped {
+            true => HashSet::new(),
+            false => let_by(&store).await?,
+        };
         let mut findings = vec![];
         for (topic, sides) in stored {
-            findings.push(self.of_topic(&store, topic, sides).await?);
+            findings.push(self.of_topic(&let_by, topic, sides).await?);
         }
         Ok(findings)
     }
 
-    async fn of_topic(&self, store: &PgPool, topic: &'static str, sides: Sides) -> anyhow::Result<Findings> {
+    async fn of_topic(
+        &self,
+        let_by: &HashSet<EventId>,
+        topic: &'static str,
+        sides: Sides,
+    ) -> anyhow::Result<Findings> {
         let reader = self.topics.reader()?;
         let Sides { both, horizon, .. } =
             tokio::task::spawn_blocking(move || sides.topic(&reader, topic)).await??;
         let Reconciled { common, expired, mut unpublished, .. } = both.finish(horizon);
         let lacking = unpublished.len();
-        if !self.with_skipped {
-            let skips = outbox::skips(&mut *store.acquire().await?).await?;
-            unpublished.retain(|event| skips.iter().all(|skip| skip.event_id != event.event_id.0));
-        }
+        unpublished.retain(|event| !let_by.contains(&event.event_id));
         let skipped = lacking - unpublished.len();
         let mut findings = Findings { topic, common, expired, skipped, unpublished, published: 0 };
         if let Some(deed) = &self.repair {
@@ -204,6 +211,12 @@ impl StoreToTopic {
         }
         Ok(published)
     }
+}
+
+/// The events whose rows a person let by.
+async fn let_by(store: &PgPool) -> anyhow::Result<HashSet<EventId>> {
+    let skips = outbox::skips(&mut *store.acquire().await?).await?;
+    Ok(skips.into_iter().map(|skip| EventId(skip.event_id)).collect())
 }
 
 /// The events of each tenant, in the order of positions.

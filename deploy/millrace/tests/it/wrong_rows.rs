@@ -204,7 +204,7 @@ async fn what_cannot_pass_is_named_and_let_by(
     let mut begun = Instant::now();
     insert(superuser, tenant, &[first, a, second, b, third, c, last]).await.unwrap();
     for (n, row) in wrong.iter().enumerate() {
-        let stands_at = stands_at(world, row).await;
+        let stands_at = stands_at(world, row).await["stands_at"].take();
         eprintln!(
             "row {n} is named {:.1} s after it was committed or the one before was let by",
             begun.elapsed().as_secs_f64()
@@ -232,12 +232,12 @@ async fn what_cannot_pass_is_named_and_let_by(
     wrong.map(|row| row.id).to_vec()
 }
 
-/// What `millrace connect status` says that the connector stands at, as soon as it is this row.
+/// What `millrace connect status` says as soon as the connector stands at this row.
 async fn stands_at(world: &World, row: &Row) -> Value {
     let mut found = Value::Null;
     eventually("the row is named", PATIENCE, async || {
-        found = world.program.run(&["connect", "status", "--json"]).await.json()["stands_at"].take();
-        found["event_id"] == row.id.to_string()
+        found = world.program.run(&["connect", "status", "--json"]).await.json();
+        found["stands_at"]["event_id"] == row.id.to_string()
     })
     .await;
     found
@@ -262,8 +262,7 @@ async fn a_request_is_as_large_as_it_may_be(
 ) -> Vec<EventId> {
     let far = Row::of(REQUEST_MAX);
     insert(superuser, tenant, std::slice::from_ref(&far)).await.unwrap();
-    stands_at(world, &far).await;
-    let failure = world.program.run(&["connect", "status", "--json"]).await.json()["failure"].take();
+    let failure = stands_at(world, &far).await["failure"].take();
     let said = failure.as_str().unwrap().to_owned();
     let words: Vec<_> = said.split(' ').collect();
     let bytes =
