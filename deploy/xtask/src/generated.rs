@@ -1,5 +1,6 @@
 //! What the code prints and the repository keeps a copy of.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -19,6 +20,10 @@ const END: &str = "<!-- end settings -->";
 /// The copies that differ from what is printed now, one sentence each; renewed where asked.
 pub fn differences(write: bool) -> anyhow::Result<Vec<String>> {
     let read = |file| std::fs::read_to_string(file).with_context(|| format!("failed to read {file}"));
+    let programs = run(&mut Command::new(".ci/build"))?;
+    let millrace = Path::new(programs.trim_end()).join("millrace");
+    let printed = |arguments: &[&str]| run(Command::new(&millrace).args(arguments));
+    // On a machine without any stack or setting.
     let readme = with_settings(&read(README)?, &printed(&["settings", "--name", "no-such-stack"])?)?;
     let mut found = Vec::new();
     let mut copies = vec![(README, readme)];
@@ -46,17 +51,13 @@ fn with_settings(document: &str, settings: &str) -> anyhow::Result<String> {
     Ok(format!("{}{settings}{}", &document[..table], &document[end..]))
 }
 
-/// What the program prints, on a machine without any stack or setting.
-fn printed(arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new("cargo")
-        .args(["run", "--quiet", "--locked", "--package", "millrace", "--"])
-        .args(arguments)
-        .output()
-        .context("failed to run cargo")?;
+/// What a program prints when it succeeds.
+fn run(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.output().with_context(|| format!("failed to start {command:?}"))?;
     if !output.status.success() {
-        bail!("millrace {arguments:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     }
-    String::from_utf8(output.stdout).with_context(|| format!("millrace {arguments:?} printed no UTF-8"))
+    String::from_utf8(output.stdout).with_context(|| format!("{command:?} printed no UTF-8"))
 }
 
 #[cfg(test)]
