@@ -65,14 +65,22 @@ impl KafkaAdmin {
     }
 
     async fn observe_topics(&self, wanted: impl Fn(&str) -> bool) -> Result<Cluster, KafkaError> {
-        let (brokers, mut counts) = self.topics().await?;
         let id = self.native("tell its id", native::cluster_id).await?;
         if let Some(expected) = self.cluster_id.as_ref().filter(|expected| **expected != id) {
             let (bootstrap, expected) = (self.bootstrap.clone(), expected.clone());
             return Err(KafkaError::WrongCluster { bootstrap, expected, found: id });
         }
-        counts.retain(|name, _| wanted(name));
-        let topics = self.describe(&counts).await?;
+        // A topic that is being deleted may be listed for a moment when its settings are gone.
+        let mut looks = 10;
+        let (brokers, topics) = loop {
+            let (brokers, mut counts) = self.topics().await?;
+            counts.retain(|name, _| wanted(name));
+            match self.describe(&counts).await {
+                Err(KafkaError::Refused { .. }) if looks > 1 => looks -= 1,
+                described => break (brokers, described?),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
         let acls = self.native("list its access rules", native::acls::list).await?.into_iter().collect();
         let users = self.native("list its users", native::users::list).await?;
         Ok(Cluster { id, brokers, topics, acls, users, quotas: BTreeMap::new() })
