@@ -1,6 +1,5 @@
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -11,26 +10,29 @@ pub(super) struct Proxy {
     pub(super) port: u16,
     /// How often the line was cut. A connection from before a cut passes nothing on.
     cuts: watch::Sender<u32>,
-    connections: Arc<AtomicU32>,
+    /// The ports that the server knows its connections by.
+    ports: Arc<Mutex<Vec<u16>>>,
 }
 
 impl Proxy {
     pub(super) async fn before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (port, (cuts, cut)) = (listener.local_addr().unwrap().port(), watch::channel(0));
-        let connections = Arc::new(AtomicU32::new(0));
-        let counter = Arc::clone(&connections);
+        let ports = Arc::new(Mutex::new(vec![]));
+        let known = Arc::clone(&ports);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                counter.fetch_add(1, Ordering::Relaxed);
+                let server = TcpStream::connect(server).await.unwrap();
+                known.lock().unwrap().push(server.local_addr().unwrap().port());
                 tokio::spawn(pass_on(client, server, cut.clone()));
             }
         });
-        Self { port, cuts, connections }
+        Self { port, cuts, ports }
     }
 
-    pub(super) fn connections(&self) -> u32 {
-        self.connections.load(Ordering::Relaxed)
+    /// Whether the server's connection of this port goes through here.
+    pub(super) fn has(&self, port: i32) -> bool {
+        self.ports.lock().unwrap().iter().any(|it| i32::from(*it) == port)
     }
 
     pub(super) fn cut(&self) {
@@ -38,8 +40,7 @@ impl Proxy {
     }
 }
 
-async fn pass_on(mut client: TcpStream, server: SocketAddr, mut cut: watch::Receiver<u32>) {
-    let mut server = TcpStream::connect(server).await.unwrap();
+async fn pass_on(mut client: TcpStream, mut server: TcpStream, mut cut: watch::Receiver<u32>) {
     cut.borrow_and_update();
     let is_cut = tokio::select! {
         _ = copy_bidirectional(&mut client, &mut server) => false,

@@ -131,6 +131,12 @@ impl Scene {
         sqlx::query_scalar(retained).fetch_one(&mut self.world.superuser().await).await.unwrap()
     }
 
+    /// The port from which the slot is read, if it is.
+    pub(super) async fn slot_readers_port(&self) -> Option<i32> {
+        let port = "select client_port from pg_stat_replication r join pg_replication_slots s on s.active_pid = r.pid";
+        sqlx::query_scalar(port).fetch_optional(&mut self.world.superuser().await).await.unwrap()
+    }
+
     /// Records of the tenant in the topic that were there already.
     pub(super) async fn duplicates(&self) -> u64 {
         let records = self.world.records(ExecutionEvent::TOPIC).await;

@@ -25,7 +25,10 @@ pub(super) async fn its_connection_is_half_open(scene: &mut Scene) {
     assert!(direct.contains(&line));
     std::fs::write(secrets, direct.replace(&line, &format!("postgres_port={}", proxy.port))).unwrap();
     restart_all(scene).await;
-    eventually("it reads through the proxy", PATIENCE, async || proxy.connections() > 0).await;
+    eventually("it reads the slot through the proxy", PATIENCE, async || {
+        scene.slot_readers_port().await.is_some_and(|port| proxy.has(port))
+    })
+    .await;
     scene.is_well().await;
 
     let load = scene.load().await;
