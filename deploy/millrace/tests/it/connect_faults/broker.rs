@@ -34,11 +34,9 @@ pub(super) async fn its_users_password_is_rotated(scene: &mut Scene) {
     fault.ends(scene).await;
 }
 
-/// Answers the disk, which has to stay as long as the broker does.
-pub(super) async fn its_disk_is_full(scene: &mut Scene) -> Option<SmallDisk> {
+pub(super) async fn its_disk_is_full(scene: &mut Scene) {
     if !Uid::effective().is_root() {
-        eprintln!("not run: only root mounts a small disk");
-        return None;
+        return eprintln!("not run: only root mounts a small disk");
     }
     scene.kill(Component::Kafka).await;
     let disk = SmallDisk::under(scene.world.stack.folder(Component::Kafka).join("data"));
@@ -58,7 +56,7 @@ pub(super) async fn its_disk_is_full(scene: &mut Scene) -> Option<SmallDisk> {
     let acknowledged = load.ended().await;
     fault.ends(scene).await;
     scene.assert_stored(&acknowledged).await;
-    Some(disk)
+    scene.disk = Some(disk);
 }
 
 /// A disk of 256 MB in the place of a folder, with what was in it; unmounted when dropped.

@@ -5,6 +5,7 @@ use local::Component;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use uuid::Uuid;
 
+use super::broker::SmallDisk;
 use crate::harness::{
     Load, OwnStack, PATIENCE, Role, World, append_withdrawal, eventually, new_event_id, tenant,
 };
@@ -22,6 +23,8 @@ pub(super) struct Scene {
     pub(super) world: World,
     pub(super) guard: Role,
     pub(super) tenant: TenantId,
+    /// Goes when the broker needs it no more, and before the folder goes that it is mounted on.
+    pub(super) disk: Option<SmallDisk>,
     _own: OwnStack,
 }
 
@@ -42,7 +45,7 @@ impl Scene {
             "connect-guard",
             &[&GUARD[..], &[("MILLRACE_GUARD_IDLE_S", idle_s)]].concat(),
         );
-        let scene = Self { world, guard, tenant: tenant(name), _own: own };
+        let scene = Self { world, guard, tenant: tenant(name), disk: None, _own: own };
         append_withdrawal::<ExecutionEvent>(
             &scene.world,
             &scene.tenant,
