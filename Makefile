@@ -4,7 +4,7 @@ MILLRACE = cargo run --quiet --locked --package millrace --
 
 demo: packages ; $(MILLRACE) demo $(ARGS)
 test: packages ; programs=$$(.ci/build) && PATH="$$(.ci/install-tools):$$PATH" "$$programs/millrace" with --name test-$$$$ -- cargo nextest run --workspace --locked $(ARGS)
-faults: packages ; PATH="$$(.ci/install-tools):$$PATH" cargo nextest run --workspace --locked --ignore-default-filter --no-capture -E 'test(/^connect_faults::/)' $(ARGS)
+faults: packages ; PATH="$$(.ci/install-tools):$$PATH" cargo nextest run --workspace --locked --profile faults --no-capture $(ARGS)
 check: packages ; .ci/check
 coverage: packages ; .ci/coverage
 fuzz: packages ; .ci/fuzz $(SECONDS) $(ARGS)

@@ -61,9 +61,8 @@ impl Eyes {
         let session = self.session.as_mut()?;
         match flat(timeout(ANSWER_MAX, waiting(session, &self.connector, offsets)).await) {
             Ok(row) => {
-                let row = row?.to_string();
-                self.row = Some((row.clone(), delivered));
-                Some(row)
+                self.row = row.map(|row| (row.to_string(), delivered));
+                self.row.as_ref().map(|(row, _)| row.clone())
             }
             // The task may not have let go of the slot yet; the next look tells.
             Err(error) => {

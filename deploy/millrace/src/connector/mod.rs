@@ -147,14 +147,21 @@ pub(crate) async fn waiting(
         commit: offsets.commit_lsn().unwrap_or_default(),
         row: offsets.row_lsn(),
     });
-    let mut moments = 20;
+    const LOOKS_MAX: usize = 20;
+    const LOOK_EVERY: Duration = Duration::from_millis(100);
+    let mut looks = 1;
     loop {
         match outbox::waiting(cdc, slot_of(connector), publication_of(connector), place).await {
-            Err(error) if error.is_slot_in_use() && moments > 0 => moments -= 1,
+            Err(error) if error.is_slot_in_use() && looks < LOOKS_MAX => looks += 1,
             waiting => return Ok(waiting?),
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Whether anybody reads a slot.
+async fn is_read(cdc: &mut PgConnection, slot: &str) -> anyhow::Result<bool> {
+    Ok(outbox::slot(cdc, slot).await?.is_some_and(|slot| slot.active))
 }
 
 /// Waits until a stopped connector has no task and nobody reads its slot.
@@ -170,7 +177,7 @@ pub(crate) async fn let_go(
     let gone = async {
         loop {
             let has_tasks = client.status(name).await?.is_some_and(|status| !status.tasks.is_empty());
-            if !has_tasks && !outbox::slot(cdc, slot).await?.is_some_and(|slot| slot.active) {
+            if !has_tasks && !is_read(cdc, slot).await? {
                 return anyhow::Ok(());
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -196,10 +203,7 @@ pub(crate) async fn apply(args: &ConnectArgs) -> anyhow::Result<Applied> {
         );
     }
     let slot = slot_of(&connector);
-    let ready = async || {
-        let slot = outbox::slot(&mut args.cdc().await?, slot).await?;
-        anyhow::Ok(slot.is_some_and(|slot| slot.active))
-    };
+    let ready = async || is_read(&mut args.cdc().await?, slot).await;
     client
         .apply(&connector, args.worker.wait_max(), ready)
         .await

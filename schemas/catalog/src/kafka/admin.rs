@@ -71,15 +71,17 @@ impl KafkaAdmin {
             return Err(KafkaError::WrongCluster { bootstrap, expected, found: id });
         }
         // A topic that is being deleted may be listed for a moment when its settings are gone.
-        let mut looks = 10;
+        const LOOKS_MAX: usize = 10;
+        const LOOK_EVERY: Duration = Duration::from_millis(100);
+        let mut looks = 1;
         let (brokers, topics) = loop {
             let (brokers, mut counts) = self.topics().await?;
             counts.retain(|name, _| wanted(name));
             match self.describe(&counts).await {
-                Err(KafkaError::Refused { .. }) if looks > 1 => looks -= 1,
+                Err(KafkaError::Refused { .. }) if looks < LOOKS_MAX => looks += 1,
                 described => break (brokers, described?),
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         };
         let acls = self.native("list its access rules", native::acls::list).await?.into_iter().collect();
         let users = self.native("list its users", native::users::list).await?;

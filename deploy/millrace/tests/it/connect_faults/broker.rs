@@ -36,7 +36,8 @@ pub(super) async fn its_users_password_is_rotated(scene: &mut Scene) {
 
 pub(super) async fn its_disk_is_full(scene: &mut Scene) {
     if !Uid::effective().is_root() {
-        return eprintln!("not run: only root mounts a small disk");
+        eprintln!("not run: only root mounts a small disk");
+        return;
     }
     scene.kill(Component::Kafka).await;
     let disk = SmallDisk::under(scene.world.stack.folder(Component::Kafka).join("data"));

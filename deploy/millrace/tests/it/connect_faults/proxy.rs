@@ -11,7 +11,7 @@ pub(super) struct Proxy {
     /// How often the line was cut. A connection from before a cut passes nothing on.
     cuts: watch::Sender<u32>,
     /// The ports that the server knows its connections by.
-    ports: Arc<Mutex<Vec<u16>>>,
+    ports: Arc<Mutex<Vec<i32>>>,
 }
 
 impl Proxy {
@@ -22,9 +22,7 @@ impl Proxy {
         let known = Arc::clone(&ports);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let server = TcpStream::connect(server).await.unwrap();
-                known.lock().unwrap().push(server.local_addr().unwrap().port());
-                tokio::spawn(pass_on(client, server, cut.clone()));
+                tokio::spawn(pass_on(client, server, Arc::clone(&known), cut.clone()));
             }
         });
         Self { port, cuts, ports }
@@ -32,7 +30,7 @@ impl Proxy {
 
     /// Whether the server's connection of this port goes through here.
     pub(super) fn has(&self, port: i32) -> bool {
-        self.ports.lock().unwrap().iter().any(|it| i32::from(*it) == port)
+        self.ports.lock().unwrap().contains(&port)
     }
 
     pub(super) fn cut(&self) {
@@ -40,8 +38,16 @@ impl Proxy {
     }
 }
 
-async fn pass_on(mut client: TcpStream, mut server: TcpStream, mut cut: watch::Receiver<u32>) {
+async fn pass_on(
+    mut client: TcpStream,
+    server: SocketAddr,
+    ports: Arc<Mutex<Vec<i32>>>,
+    mut cut: watch::Receiver<u32>,
+) {
     cut.borrow_and_update();
+    // A server that refuses is told to the client by closing.
+    let Ok(mut server) = TcpStream::connect(server).await else { return };
+    ports.lock().unwrap().push(server.local_addr().unwrap().port().into());
     let is_cut = tokio::select! {
         _ = copy_bidirectional(&mut client, &mut server) => false,
         changed = cut.changed() => changed.is_ok(),
