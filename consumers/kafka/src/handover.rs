@@ -167,9 +167,16 @@ impl ClientContext for Handover {
     fn stats_raw(&self, json: &[u8]) {
         let Ok(statistics) = serde_json::from_slice::<Statistics>(json) else { return };
         let Some(topic) = statistics.topics.get(&*self.topic) else { return };
+        // The end is as old as the last answer of the partition's leader, and of what is not read there is no answer.
+        let silence = |leader| {
+            let leader = statistics.brokers.values().find(|broker| broker.nodeid == leader)?;
+            u64::try_from(leader.rxidle).ok().map(Duration::from_micros) // negative: it never answered
+        };
+        let state = self.state();
         for (partition, figures) in &topic.partitions {
-            if figures.ls_offset >= 0 {
-                self.watermarks.set(*partition, figures.ls_offset);
+            let is_read = state.reading.contains_key(partition) && !state.paused;
+            if let Some(ago) = silence(figures.leader).filter(|_| is_read && figures.ls_offset >= 0) {
+                self.watermarks.set(*partition, figures.ls_offset, ago);
             }
         }
     }

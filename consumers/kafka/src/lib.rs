@@ -25,6 +25,7 @@ mod reading;
 mod record;
 mod rhythm;
 mod signals;
+mod standing;
 mod store;
 
 pub use broker::{BrokerConfig, Password};
@@ -39,4 +40,5 @@ pub use parking::{
 pub use projector::{Projector, ProjectorError};
 pub use reading::{ReadError, Shortened, TopicReader, Watermarks};
 pub use record::{Header, Record};
+pub use standing::{End, Standing};
 pub use store::{Claim, Committed, Loaded, RowKey, Tenure, ViewStore};

@@ -266,7 +266,7 @@ impl Client<'_> {
         self.turn = self.turn.wrapping_add(1);
         let Some(partition) = held.get(turn) else { return };
         if let Ok((_, end)) = self.consumer.fetch_watermarks(&self.poller.topic, *partition, GLANCE) {
-            self.poller.watermarks.set(*partition, end);
+            self.poller.watermarks.set(*partition, end, Duration::ZERO);
         }
     }
 

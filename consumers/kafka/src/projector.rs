@@ -8,7 +8,7 @@ use events::DomainEvent;
 use projection::Projection;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use wire::Decoder;
@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::poll::Poller;
 use crate::queue::Queue;
 use crate::signals::{Pulse, Watermarks};
+use crate::standing::Standing;
 use crate::store::ViewStore;
 
 /// How often the watchdog looks.
@@ -103,6 +104,7 @@ pub struct Projector<P: Projection, S> {
     store: S,
     decoder: Decoder<P::Event>,
     metrics: Metrics,
+    standings: watch::Sender<Vec<Standing>>,
 }
 
 impl<P: Projection, S> std::fmt::Debug for Projector<P, S> {
@@ -134,12 +136,18 @@ impl<P: Projection, S: ViewStore<P>> Projector<P, S> {
             store,
             decoder,
             metrics: Metrics::new(group),
+            standings: watch::Sender::default(),
         }
     }
 
     /// What it counts; register it, and keep it to read it.
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()
+    }
+
+    /// How far it got in the partitions that it owns, twice a second; closed when it has ended.
+    pub fn standings(&self) -> watch::Receiver<Vec<Standing>> {
+        self.standings.subscribe()
     }
 
     /// Works until `stop`, then leaves the group and returns. Everything that the sink has is safe at any instant;
@@ -173,8 +181,14 @@ impl<P: Projection, S: ViewStore<P>> Projector<P, S> {
             ("poll thread", Arc::clone(&thread_pulse), ProjectorConfig::POLL_SILENCE_MAX),
             ("writer", Arc::clone(&lane_pulse), self.config.sink_timeout() * 12),
         ];
-        let links =
-            Links { queue, commands: commands_in, watermarks, pulse: lane_pulse, metrics: self.metrics };
+        let links = Links {
+            queue,
+            commands: commands_in,
+            watermarks,
+            pulse: lane_pulse,
+            metrics: self.metrics,
+            standings: self.standings,
+        };
         let mut lane = Lane::<P, S>::new(Arc::clone(&topic), self.store, self.decoder, self.config, links);
         info!(projection = self.name, topic = &*topic, "projector starts");
         // The lane ends by itself when the thread has ended, or when the sink is beyond waiting.

@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use events::Timestamp;
+
+use crate::standing::End;
 
 /// From the poll thread to the lane.
 #[derive(Debug)]
@@ -123,14 +127,18 @@ impl Pulse {
 
 /// The end of each partition as the broker last told: the last stable offset.
 #[derive(Debug, Default)]
-pub(crate) struct Watermarks(Mutex<HashMap<i32, i64>>);
+pub(crate) struct Watermarks(Mutex<HashMap<i32, End>>);
 
 impl Watermarks {
-    pub(crate) fn set(&self, partition: i32, end: i64) {
+    /// The broker said so that long ago.
+    pub(crate) fn set(&self, partition: i32, offset: i64, ago: Duration) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seen = i64::try_from(now.saturating_sub(ago).as_micros()).unwrap_or(i64::MAX);
+        let end = End { offset, seen_at: Timestamp::from_micros(seen) };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, end);
     }
 
-    pub(crate) fn get(&self, partition: i32) -> Option<i64> {
+    pub(crate) fn get(&self, partition: i32) -> Option<End> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&partition).copied()
     }
 }

@@ -4,6 +4,9 @@
 //! the same transaction as the rows it was to guard. So two owners can exist, after a pause or a cut cable, and only
 //! the later one has any effect. It promises that an offset moves only from where its owner believed it to be.
 //!
+//! Beside the truth lies a hint: how far each owner says it is behind its topic ([`report`](Progress::report)), which readers see as the
+//! freshness of views.
+//!
 //! Every function works in the caller's transaction. It does not know what is guarded, nor Kafka: that a partition was
 //! assigned to a process is the process's business.
 
@@ -64,6 +67,27 @@ pub struct Advance {
     pub from: i64,
     /// Where it will stand.
     pub next_offset: i64,
+}
+
+/// How far an owner says it is in one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reported {
+    /// The partition.
+    pub partition: i32,
+    /// The epoch it is the owner's under.
+    pub epoch: i64,
+    /// The first offset that is not applied.
+    pub next_offset: i64,
+    /// The first offset that the topic does not have yet, once it is known.
+    pub end_offset: Option<i64>,
+    /// When everything in the partition was last applied or parked, in microseconds since 1970.
+    pub current_at_micros: Option<i64>,
+    /// When the newest event was recorded that the owner applied, in microseconds since 1970.
+    pub newest_at_micros: Option<i64>,
+    /// Keys that are parked.
+    pub parked_keys: i64,
+    /// It waits because of what it cannot apply.
+    pub stopped: bool,
 }
 
 /// One row of `projection_offset`.
@@ -147,6 +171,26 @@ impl Progress<'_> {
             .fetch_all(connection)
             .await
             .map_err(|source| self.failed("hold", &partitions, source))
+    }
+
+    /// Says how far the owner is; what an owner of an earlier epoch says is not heard.
+    pub async fn report(&self, connection: &mut PgConnection, reported: &[Reported]) -> Result<(), Error> {
+        let partitions: Vec<i32> = reported.iter().map(|it| it.partition).collect();
+        sqlx::query(include_str!("../queries/projection_status_report.sql"))
+            .bind(self.projection)
+            .bind(self.topic)
+            .bind(&partitions)
+            .bind(reported.iter().map(|it| it.epoch).collect::<Vec<_>>())
+            .bind(reported.iter().map(|it| it.next_offset).collect::<Vec<_>>())
+            .bind(reported.iter().map(|it| it.end_offset).collect::<Vec<_>>())
+            .bind(reported.iter().map(|it| it.current_at_micros).collect::<Vec<_>>())
+            .bind(reported.iter().map(|it| it.newest_at_micros).collect::<Vec<_>>())
+            .bind(reported.iter().map(|it| it.parked_keys).collect::<Vec<_>>())
+            .bind(reported.iter().map(|it| it.stopped).collect::<Vec<_>>())
+            .execute(connection)
+            .await
+            .map(drop)
+            .map_err(|source| self.failed("report on", &partitions, source))
     }
 
     fn failed(&self, action: &'static str, partitions: &[i32], source: sqlx::Error) -> Error {

@@ -39,5 +39,5 @@ mod totals;
 pub use config::PostgresConfig;
 pub use error::Error;
 pub use migrate::migrate;
-pub use reader::{ViewRow, scan};
+pub use reader::{Share, ViewRow, scan, scan_totals};
 pub use store::{PostgresViews, Tables};

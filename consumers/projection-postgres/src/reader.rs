@@ -1,13 +1,16 @@
-//! Reading a view table as a whole, to compare it with the events it was made from.
+//! Reading the tables of a projection as a whole, to compare them with the events they were made from.
 
+use events::TenantId;
 use futures::stream::{BoxStream, StreamExt};
 use kafka::{Loaded, RowKey};
 use projection::Row;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::Error;
 use crate::table::{STANDARD, Stored, columns};
+use crate::totals::OWNER;
 
 /// One row of a view table.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +21,17 @@ pub struct ViewRow<V> {
     pub row: Row<V>,
     /// The partition whose events made it.
     pub partition: i32,
+}
+
+/// One partition's share of a total.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Share {
+    /// Whose.
+    pub tenant: TenantId,
+    /// What is summed up: column and value of each grouping key.
+    pub group: Vec<(String, String)>,
+    /// The sums, by column.
+    pub amounts: Vec<(String, i64)>,
 }
 
 /// Every row of a view table, deleted ones included, in the order of their keys; as `views_writer`. Memory stays
@@ -36,4 +50,38 @@ pub async fn scan<'c, V: DeserializeOwned + Send + 'c>(
         Ok(ViewRow { key, row, partition })
     };
     Ok(rows.map(read).boxed())
+}
+
+/// Every partition's share of every total of a totals table, in no order; as `views_writer`.
+pub async fn scan_totals<'c>(
+    connection: &'c mut PgConnection,
+    table: &str,
+) -> Result<BoxStream<'c, Result<Share, Error>>, Error> {
+    let grouping = columns(connection, table).await?.into_iter().filter(|column| column.is_key);
+    let grouping: Vec<String> =
+        grouping.map(|column| column.name).filter(|name| !OWNER.contains(&name.as_str())).collect();
+    let sql = include_str!("../queries/total_scan.sql").replace("{table}", table);
+    let table = table.to_owned();
+    let shares = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql)).fetch(connection);
+    let read = move |share: Result<String, sqlx::Error>| {
+        let failed = |source| Error::Sql { action: "scan", table: table.clone(), source };
+        share
+            .and_then(|text| {
+                read_share(&text, &grouping).map_err(|source| sqlx::Error::Decode(source.into()))
+            })
+            .map_err(failed)
+    };
+    Ok(shares.map(read).boxed())
+}
+
+fn read_share(text: &str, grouping: &[String]) -> Result<Share, serde_json::Error> {
+    let mut columns: Map<String, Value> = serde_json::from_str(text)?;
+    let [tenant, _] = OWNER.map(|name| columns.remove(name).unwrap_or_default());
+    let mut group = Vec::with_capacity(grouping.len());
+    for name in grouping {
+        group.push((name.clone(), serde_json::from_value(columns.remove(name).unwrap_or_default())?));
+    }
+    let amount = |(name, value)| Ok((name, serde_json::from_value(value)?));
+    let amounts = columns.into_iter().map(amount).collect::<Result<_, serde_json::Error>>()?;
+    Ok(Share { tenant: serde_json::from_value(tenant)?, group, amounts })
 }

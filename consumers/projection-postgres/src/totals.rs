@@ -11,6 +11,9 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use crate::Error;
 use crate::table::{Column, columns, listed};
 
+/// The columns of every totals table that say whose share a row is.
+pub(crate) const OWNER: [&str; 2] = ["tenant_id", "source_partition"];
+
 /// The statement of one totals table.
 #[derive(Debug)]
 pub(crate) struct TotalsTable {
@@ -29,13 +32,12 @@ impl TotalsTable {
     /// Reads the columns: the primary key groups, everything else is summed.
     pub(crate) async fn open(connection: &mut PgConnection, table: &str) -> Result<Self, Error> {
         let all = columns(connection, table).await?;
-        for column in ["tenant_id", "source_partition"] {
+        for column in OWNER {
             if !all.iter().any(|c| c.name == column && c.is_key) {
                 return Err(Error::NoStandardColumn { table: table.to_owned(), column });
             }
         }
-        let own: Vec<&Column> =
-            all.iter().filter(|c| c.name != "tenant_id" && c.name != "source_partition").collect();
+        let own: Vec<&Column> = all.iter().filter(|c| !OWNER.contains(&c.name.as_str())).collect();
         let key: Vec<String> = all.iter().filter(|c| c.is_key).map(Column::quoted).collect();
         let sum = |c: &&&Column| {
             let name = c.quoted();

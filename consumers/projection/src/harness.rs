@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use events::{AggregateId, Recorded};
 
-use crate::{Projection, Refusal, Row, Step, step};
+use crate::{Mode, Projection, Refusal, Row, Step, step};
 
 /// Delivers `events` in order, as a sink does: an event that the projection refuses, or that comes behind a gap, stays
 /// away, and what follows it under the same key does too.
@@ -107,6 +107,26 @@ impl<P: Projection> Story<P> {
             self.stopped = stopped;
         }
         Self { events, ..self }
+    }
+
+    /// Of each aggregate the newest event comes alone, as if all others had been lost, and leads to the same view: what
+    /// [`Mode::Snapshot`] asks of a projection.
+    #[track_caller]
+    pub fn newest_alone(self) -> Self {
+        assert!(P::MODE == Mode::Snapshot, "{} is no projection of snapshots", P::NAME);
+        for (id, row) in &self.rows {
+            let newest =
+                self.events.iter().filter(|event| event.aggregate_id == *id && event.version == row.version);
+            for event in newest {
+                let alone = step::<P>(Row::default(), event);
+                assert!(
+                    alone == Step::Applied(row.clone()),
+                    "{id}: version {} alone leads to\n{alone:#?}\nnot\n{row:#?}",
+                    row.version
+                );
+            }
+        }
+        self
     }
 
     /// The view of `id`, to look at.

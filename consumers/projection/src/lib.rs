@@ -11,7 +11,7 @@ mod step;
 
 pub use contribution::{Contribution, Rank};
 pub use moment::{InvalidMoment, Moment};
-pub use step::{Row, Step, step};
+pub use step::{Mode, Row, Step, step};
 
 use std::fmt::Debug;
 
@@ -27,11 +27,14 @@ pub trait Projection: Debug + Send + Sync + 'static {
     /// The events it folds.
     type Event: DomainEvent;
 
+    /// Which versions it takes.
+    const MODE: Mode = Mode::Delta;
+
     /// What it folds them into. Its serde field names are the column names of a table and the keys of a document.
     type View: Clone + PartialEq + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
 
     /// The view after `event`. `None` in: nothing is known yet. `None` out: the view is deleted (its version is
-    /// remembered). Called once per version, in order.
+    /// remembered). Called once per version, in order; in [`Mode::Snapshot`] not for every version.
     fn apply(view: Option<Self::View>, event: &Recorded<Self::Event>) -> Result<Option<Self::View>, Refusal>;
 
     /// What this view adds to totals over many aggregates.

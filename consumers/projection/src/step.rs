@@ -1,4 +1,4 @@
-//! The version gate: exactly the next version is applied.
+//! The version gate: which version is applied to which row.
 
 use events::{DomainEvent, Recorded};
 
@@ -19,10 +19,20 @@ impl<V> Default for Row<V> {
     }
 }
 
+/// Which versions a projection takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Exactly the next: an event says what changed. A version that is missing is a gap, and the key parks behind it.
+    Delta,
+    /// Any that is newer: an event says all that its view needs, whatever was there before, so that a version that never
+    /// came does no harm. [`harness::Story::newest_alone`](crate::harness::Story::newest_alone) holds a projection to it.
+    Snapshot,
+}
+
 /// What an event does to a row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step<V> {
-    /// It was the next version: the row after it.
+    /// It was a version to take: the row after it.
     Applied(Row<V>),
     /// Its version took effect before; a duplicate, harmless.
     Stale,
@@ -37,7 +47,7 @@ pub enum Step<V> {
     Refused(Refusal),
 }
 
-/// Applies `event` to `row` if its version is exactly the next.
+/// Applies `event` to `row` if its version is exactly the next, or newer where that is enough.
 pub fn step<P: Projection>(row: Row<P::View>, event: &Recorded<P::Event>) -> Step<P::View>
 where
     P::Event: DomainEvent,
@@ -46,7 +56,7 @@ where
         return Step::Stale;
     }
     let expected = row.version + 1;
-    if event.version > expected {
+    if event.version > expected && P::MODE == Mode::Delta {
         return Step::Gap { expected, found: event.version };
     }
     match P::apply(row.view, event) {

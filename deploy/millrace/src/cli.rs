@@ -4,8 +4,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::{
-    archive_command, backup, bench, command_api, connector, demo, events, import, migrate, parked, reconcile,
-    restore, run, schema, settings, snapshots, stack, stack_defaults, store, token, topics, up, verify, with,
+    archive_command, backup, bench, command_api, connector, demo, events, import, migrate, parked,
+    projections, reconcile, restore, run, schema, settings, snapshots, stack, stack_defaults, store, token,
+    topics, up, verify, with,
 };
 
 /// Events out of Postgres, through Kafka, into projections; with proof
@@ -59,6 +60,9 @@ enum Command {
     /// Play a long-running role
     #[command(subcommand)]
     Run(run::RunCommand),
+    /// How the views stand
+    #[command(subcommand)]
+    Projections(projections::ProjectionsCommand),
     /// What could not be applied, and what to do about it
     #[command(subcommand)]
     Parked(parked::ParkedCommand),
@@ -114,6 +118,7 @@ impl Cli {
             Command::Schema(command) => command.run().await,
             Command::Import(command) => command.run().await,
             Command::Run(command) => command.run().await,
+            Command::Projections(command) => command.run().await,
             Command::Parked(command) => command.run().await,
             Command::Verify(args) => args.run().await,
             Command::Demo(args) => args.run(&self.name).await,

@@ -16,7 +16,7 @@ use crate::command_api::CommandApiArgs;
 use crate::connect_guard::GuardArgs;
 use crate::exit::Exit;
 use crate::janitor::JanitorArgs;
-use crate::projections::{Registered, Surroundings};
+use crate::projections::{PROJECTIONS, Registered, Surroundings, by_name, write_down};
 
 /// Which role to play until told to stop (SIGTERM or Ctrl-C: drain; twice: at once).
 #[derive(Debug, Subcommand)]
@@ -44,8 +44,8 @@ pub(crate) struct HealthArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ProjectorArgs {
     /// Which projections; all of them where none is named
-    #[arg(value_enum)]
-    projections: Vec<Registered>,
+    #[arg(value_parser = by_name())]
+    projections: Vec<&'static dyn Registered>,
     #[command(flatten)]
     health: HealthArgs,
     #[command(flatten)]
@@ -116,13 +116,16 @@ impl ProjectorArgs {
             postgres: self.postgres,
             redis: self.redis,
         };
-        let chosen = if self.projections.is_empty() { Registered::all() } else { &self.projections };
+        let chosen = if self.projections.is_empty() { &PROJECTIONS[..] } else { &self.projections };
         let (registry, mut running) = (prometheus::Registry::new(), JoinSet::new());
+        let mut reports = vec![];
         for projection in chosen {
-            let (metrics, work) = projection.prepare(&surroundings, stop.clone()).await?;
-            metrics.register(&registry)?;
-            running.spawn(work);
+            let prepared = projection.prepare(&surroundings, stop.clone()).await?;
+            prepared.metrics.register(&registry)?;
+            reports.push(prepared.reports);
+            running.spawn(prepared.work);
         }
+        running.spawn(write_down(surroundings.postgres, reports, stop.clone()));
         self.health.serve(registry, &stop).await?;
         let mut outcome = Ok(Exit::Ok);
         while let Some(ended) = running.join_next().await {
@@ -138,7 +141,7 @@ impl ProjectorArgs {
 impl RelayArgs {
     async fn run(self, stop: CancellationToken) -> anyhow::Result<Exit> {
         let mut running = JoinSet::new();
-        for projection in Registered::all() {
+        for projection in PROJECTIONS {
             let views = self.postgres.options(projection.name())?;
             let relay = Relay::new(projection.name(), views, &self.broker, &self.relay)?;
             let stop = stop.clone();

@@ -1,25 +1,22 @@
 //! `millrace verify`: store, topics and sinks, compared.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use agent_views::{EXECUTION_TABLE, ExecutionRow, ExecutionsPostgres, ExecutionsRedis};
 use anyhow::Context;
 use clap::Args;
 use dead_letters::Operator;
 use event_store::{EventLog, PgEventLog, PrunedRange, StoredEvent};
-use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, TenantId, Timestamp};
-use futures::StreamExt;
+use events::{AggregateId, DomainEvent, EventId, TenantId, Timestamp};
 use kafka::{ReadError, Record, Shortened, TopicReader};
 use ledger::{
-    Decided, Exceptions, Ledger, Parked, Pruned, Report, Sink, Skipped, StoreRecord, TopicRecord,
-    UnknownReason,
+    Decided, Exceptions, Ledger, Parked, Pruned, Report, Skipped, StoreRecord, TopicRecord, UnknownReason,
 };
-use projection::Projection;
 use sqlx::PgPool;
-use wire::Decoder;
 
-use crate::chain::ChainArgs;
+use crate::chain::{ChainArgs, watermarks};
 use crate::exit::Exit;
+use crate::projections::{Comparison, PROJECTIONS, Views};
 use crate::stack_defaults::settings;
 
 /// What to compare, and how to tell.
@@ -80,43 +77,45 @@ impl Stages {
         }
 
         let reader = self.chain.topics.reader()?;
-        let (mut ledger, partitions) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+        let mut ledger = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
             for topic in topics.0.values() {
                 read(&reader, topic, &mut ledger)?;
             }
-            Ok((ledger, reader.watermarks(ExecutionEvent::TOPIC)?.len()))
+            Ok(ledger)
         })
         .await??;
 
-        let mut postgres =
-            Sink::<ExecutionsPostgres>::new(exceptions(&views, ExecutionsPostgres::NAME).await?);
-        postgres_rows(&views, &mut postgres).await?;
-        let mut redis = Sink::<ExecutionsRedis>::new(exceptions(&views, ExecutionsRedis::NAME).await?);
-        for range in pruned.iter().filter(|range| range.topic == ExecutionEvent::TOPIC) {
-            postgres.pruned(range);
-            redis.pruned(range);
+        let mut sinks = self.sinks(views).await?;
+        for sink in &mut sinks {
+            let topic = sink.topic();
+            pruned.iter().filter(|range| range.topic == topic).for_each(|range| sink.pruned(range));
         }
-        let mut reader = self.chain.redis(partitions)?;
-        reader
-            .rows(|view| redis.row(&view.tenant, view.aggregate_id, view.row.version, view.row.view.as_ref()))
-            .await?;
-        reader
-            .places(|place| redis.rank(&place.tenant, &place.board, place.aggregate_id, place.score))
-            .await?;
-
-        let decoder = Decoder::<ExecutionEvent>::new(wire::Registry::new(&self.registry)?);
         let mut position = 0;
         while let Some(page) = page(&log, &mut position).await? {
-            for event in page.iter().filter(|event| event.aggregate_type == ExecutionEvent::AGGREGATE_TYPE) {
-                let decoded = decoder.decode_loading(&event.payload).await;
-                let stored = stored(event, ExecutionEvent::TOPIC);
-                postgres.store(&stored, |_| decoded.as_ref().cloned());
-                redis.store(&stored, |_| decoded.as_ref().cloned());
+            for event in &page {
+                for sink in sinks.iter_mut().filter(|sink| sink.aggregate_type() == event.aggregate_type) {
+                    sink.event(&stored(event, sink.topic())).await;
+                }
             }
         }
-        ledger.sink(postgres);
-        ledger.sink(redis);
+        sinks.into_iter().for_each(|sink| sink.finish(&mut ledger));
         Ok(ledger.finish())
+    }
+
+    /// Every sink with what it has.
+    async fn sinks(&self, views: PgPool) -> anyhow::Result<Vec<Box<dyn Comparison>>> {
+        let (registry, reader) =
+            (wire::Registry::new(&self.registry)?, Arc::new(self.chain.topics.reader()?));
+        let mut views = Views { postgres: views, redis: self.chain.redis.clone(), partitions: 0 };
+        let mut sinks = vec![];
+        for projection in PROJECTIONS {
+            let exceptions = exceptions(&views.postgres, projection.name()).await?;
+            let mut sink = projection.comparison(registry.clone(), exceptions);
+            views.partitions = watermarks(&reader, sink.topic()).await?.len();
+            sink.read(&views).await?;
+            sinks.push(sink);
+        }
+        Ok(sinks)
     }
 }
 
@@ -228,25 +227,4 @@ async fn exceptions(views: &PgPool, projection: &str) -> anyhow::Result<Exceptio
         exceptions.decide(Decided { record, event, reason });
     }
     Ok(exceptions)
-}
-
-async fn postgres_rows(views: &PgPool, sink: &mut Sink<ExecutionsPostgres>) -> anyhow::Result<()> {
-    let mut connection = views.acquire().await?;
-    let mut rows = projection_postgres::scan::<ExecutionRow>(&mut connection, EXECUTION_TABLE).await?;
-    while let Some(row) = rows.next().await.transpose()? {
-        sink.row(&row.key.tenant, row.key.aggregate_id, row.row.version, row.row.view.as_ref());
-    }
-    drop(rows);
-
-    let totals: Vec<(String, String, String, serde_json::Value)> =
-        sqlx::query_as(include_str!("../queries/execution_total_list.sql"))
-            .fetch_all(&mut *connection)
-            .await?;
-    for (tenant, repository, model_name, amounts) in totals {
-        let group = vec![("repository".to_owned(), repository), ("model_name".to_owned(), model_name)];
-        let amounts = amounts.as_object().into_iter().flatten();
-        let amounts = amounts.filter_map(|(name, amount)| Some((name.clone(), amount.as_i64()?)));
-        sink.total(&tenant.parse()?, group, amounts);
-    }
-    Ok(())
 }

@@ -120,6 +120,7 @@ impl Rig {
             watermarks: Arc::new(Watermarks::default()),
             pulse: Arc::new(Pulse::new()),
             metrics: metrics.clone(),
+            standings: tokio::sync::watch::Sender::default(),
         };
         let mut lane = Lane::<Tally, S>::new(Arc::clone(&topic.name), store, decoder, config, links);
         let reading = Arc::new(Mutex::new(BTreeMap::new()));

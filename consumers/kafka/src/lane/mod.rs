@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use events::EventId;
 use projection::Projection;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tracing::error;
 use wire::Decoder;
 
@@ -29,6 +30,7 @@ use crate::projector::ProjectorError;
 use crate::queue::Queue;
 use crate::rhythm::Rhythm;
 use crate::signals::{Command, Control, Pulse, Watermarks};
+use crate::standing::Standing;
 use crate::store::ViewStore;
 
 /// How often Kafka is told how far the sink got.
@@ -54,6 +56,7 @@ pub(crate) struct Lane<P: Projection, S> {
     watermarks: Arc<Watermarks>,
     pulse: Arc<Pulse>,
     metrics: Metrics,
+    standings: watch::Sender<Vec<Standing>>,
     partitions: BTreeMap<i32, Partition>,
     cache: Cache<P::View>,
     generation: u64,
@@ -73,6 +76,7 @@ pub(crate) struct Links {
     pub(crate) watermarks: Arc<Watermarks>,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) metrics: Metrics,
+    pub(crate) standings: watch::Sender<Vec<Standing>>,
 }
 
 /// A call of the sink that did not come back with an answer.
@@ -105,6 +109,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             watermarks: links.watermarks,
             pulse: links.pulse,
             metrics: links.metrics,
+            standings: links.standings,
             partitions: BTreeMap::new(),
             cache: Cache::new(config.rows_cached_max),
             generation: 0,
@@ -163,6 +168,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         if self.next_hint <= now {
             self.hint();
             self.measure_lag();
+            self.tell();
             self.next_hint = now + HINT;
         }
         Ok(())
@@ -198,12 +204,29 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         }
     }
 
+    /// Tells how far the partitions are of which the sink's state is known.
+    fn tell(&self) {
+        let standing = |partition: &Partition| {
+            Some(Standing {
+                partition: partition.id,
+                epoch: partition.epoch?,
+                next_offset: partition.next_offset,
+                end: self.watermarks.get(partition.id),
+                newest: partition.newest,
+                parked_keys: partition.parked.len(),
+                stopped: partition.stopped,
+            })
+        };
+        let settled = self.partitions.values().filter(|partition| partition.is_settled());
+        self.standings.send_replace(settled.filter_map(standing).collect());
+    }
+
     fn measure_lag(&self) {
         let mut oldest: f64 = 0.0;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         for partition in self.partitions.values().filter(|p| p.epoch.is_some()) {
             let Some(end) = self.watermarks.get(partition.id) else { continue };
-            let lag = (end - partition.next_offset).max(0);
+            let lag = (end.offset - partition.next_offset).max(0);
             self.metrics.lag.with_label_values(&[&partition.id.to_string()]).set(lag);
             if lag > 0 {
                 // Nothing applied since we have it: the lag is older than that.

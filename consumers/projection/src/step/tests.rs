@@ -26,6 +26,25 @@ impl Projection for Uses {
     }
 }
 
+/// Keeps the step of the newest tool use; `SUMS` makes it one that depends on the past.
+#[derive(Debug)]
+struct Newest<const SUMS: bool>;
+
+impl<const SUMS: bool> Projection for Newest<SUMS> {
+    const NAME: &'static str = "newest-test";
+    const MODE: Mode = Mode::Snapshot;
+    type Event = ExecutionEvent;
+    type View = i64;
+
+    fn apply(view: Option<i64>, event: &Recorded<ExecutionEvent>) -> Result<Option<i64>, Refusal> {
+        match &event.payload {
+            ExecutionEvent::ToolUsed(used) if SUMS => Ok(Some(view.unwrap_or(0) + i64::from(used.step))),
+            ExecutionEvent::ToolUsed(used) => Ok(Some(i64::from(used.step))),
+            _ => Ok(None),
+        }
+    }
+}
+
 fn id() -> ExecutionId {
     ExecutionId(Uuid::from_u128(7))
 }
@@ -43,9 +62,13 @@ fn at(version: u64, payload: ExecutionEvent) -> Recorded<ExecutionEvent> {
 }
 
 fn used(version: u64) -> Recorded<ExecutionEvent> {
+    used_in(version, 1)
+}
+
+fn used_in(version: u64, step: i32) -> Recorded<ExecutionEvent> {
     let occurred_at = Timestamp::from_micros(0);
     let used =
-        ToolUsed { execution_id: id(), occurred_at, step: 1, tool: None, exit_code: None, output_bytes: 0 };
+        ToolUsed { execution_id: id(), occurred_at, step, tool: None, exit_code: None, output_bytes: 0 };
     at(version, used.into())
 }
 
@@ -92,6 +115,25 @@ fn a_refusal_stops_the_key() {
 fn no_version_is_next_to_the_last_one() {
     let row = Row { version: u64::MAX, view: Some(1) };
     assert_eq!(step::<Uses>(row, &used(5)), Step::Stale);
+}
+
+#[test]
+fn a_snapshot_is_taken_whatever_is_missing_before_it_and_no_older_one_after_it() {
+    given::<Newest<false>>([used_in(1, 10), used_in(4, 40), used_in(2, 20), used_in(3, 30)])
+        .redelivered()
+        .newest_alone()
+        .then(id(), Some(40))
+        .at_version(id(), 4);
+    given::<Newest<false>>([cancelled(4), used_in(3, 30)])
+        .newest_alone()
+        .then(id(), None)
+        .at_version(id(), 4);
+}
+
+#[test]
+#[should_panic(expected = "version 2 alone leads to")]
+fn a_projection_of_snapshots_that_depends_on_the_past_is_found() {
+    given::<Newest<true>>([used_in(1, 10), used_in(2, 20)]).newest_alone();
 }
 
 proptest! {

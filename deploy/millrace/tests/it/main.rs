@@ -13,6 +13,7 @@ mod command_api;
 mod connect_faults;
 mod connect_guard;
 mod crash;
+mod freshness;
 mod harness;
 mod import;
 mod janitor;

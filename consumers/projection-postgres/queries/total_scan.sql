@@ -1,0 +1,3 @@
+-- Every partition's share of every total.
+select to_jsonb(t)::text as share
+from {table} t

@@ -1,0 +1,66 @@
+//! Projections whose views are documents in Redis.
+
+use std::marker::PhantomData;
+
+use futures::future::BoxFuture;
+use ledger::{Exceptions, Sink};
+use projection::Projection;
+use projection_redis::{Reader, RedisViews};
+use tokio_util::sync::CancellationToken;
+use wire::Decoder;
+
+use super::{Compared, Comparison, Prepared, Registered, Rows, Surroundings, Views, prepared};
+
+/// A projection in a namespace of its own.
+#[derive(Debug)]
+pub(super) struct InRedis<P> {
+    about: &'static str,
+    projection: PhantomData<fn() -> P>,
+}
+
+impl<P> InRedis<P> {
+    pub(super) const fn new(about: &'static str) -> Self {
+        Self { about, projection: PhantomData }
+    }
+}
+
+impl<P: Projection> Registered for InRedis<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        with: &'a Surroundings,
+        stop: CancellationToken,
+    ) -> BoxFuture<'a, anyhow::Result<Prepared>> {
+        Box::pin(async move {
+            let owner = format!("{} pid {}", P::NAME, std::process::id());
+            let views = with.postgres.options(P::NAME)?;
+            let store = RedisViews::<P>::new(&with.redis, views, &owner)?;
+            Ok(prepared::<P, _>(with, store, stop))
+        })
+    }
+
+    fn comparison(&self, registry: wire::Registry, exceptions: Exceptions) -> Box<dyn Comparison + '_> {
+        Box::new(Compared { rows: self, sink: Sink::<P>::new(exceptions), decoder: Decoder::new(registry) })
+    }
+}
+
+impl<P: Projection> Rows<P> for InRedis<P> {
+    async fn rows(&self, views: &Views, sink: &mut Sink<P>) -> anyhow::Result<()> {
+        let mut reader = Reader::<P>::new(&views.redis, i32::try_from(views.partitions)?)?;
+        let row = |view: projection_redis::ViewAt<P::View>| {
+            sink.row(&view.tenant, view.aggregate_id, view.row.version, view.row.view.as_ref());
+        };
+        reader.rows(row).await?;
+        reader
+            .places(|place| sink.rank(&place.tenant, &place.board, place.aggregate_id, place.score))
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! The projections of this program: each is registered here and nowhere else.
+
+mod in_postgres;
+mod in_redis;
+mod report;
+mod status;
+
+use std::fmt;
+
+use agent_views::{EXECUTION_TABLE, EXECUTION_TOTAL_TABLE, ExecutionsPostgres, ExecutionsRedis};
+use clap::Subcommand;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use events::DomainEvent;
+use futures::future::BoxFuture;
+use kafka::{BrokerConfig, Metrics, Projector, ProjectorConfig, ViewStore};
+use ledger::{Exceptions, Ledger, Pruned, Sink, StoreRecord};
+use projection::Projection;
+use projection_postgres::{PostgresConfig, Tables};
+use projection_redis::RedisConfig;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use wire::Decoder;
+
+use self::in_postgres::InPostgres;
+use self::in_redis::InRedis;
+use self::report::Reports;
+pub(crate) use self::report::write_down;
+use self::status::StatusArgs;
+use crate::exit::Exit;
+
+/// What can be asked of, and done with, the projections.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProjectionsCommand {
+    /// How fresh the views are, as their projectors say about once a second
+    Status(StatusArgs),
+}
+
+impl ProjectionsCommand {
+    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        match self {
+            Self::Status(args) => args.run().await,
+        }
+    }
+}
+
+/// Every projection of this program: what it is for, and which tables it has in Postgres. Its name and its topic are the
+/// [`Projection`]'s own.
+pub(crate) static PROJECTIONS: [&dyn Registered; 2] = [
+    &InPostgres::<ExecutionsPostgres>::new(
+        "Rows and totals of executions, in Postgres",
+        Tables { view: EXECUTION_TABLE, totals: Some(EXECUTION_TOTAL_TABLE) },
+    ),
+    &InRedis::<ExecutionsRedis>::new("Live state of executions and a leaderboard, in Redis"),
+];
+
+/// A projection of this program, whatever its sink.
+pub(crate) trait Registered: fmt::Debug + Sync {
+    /// Its name, which is its consumer group's and the first part of its dead-letter topic's.
+    fn name(&self) -> &'static str;
+
+    /// What it is for.
+    fn about(&self) -> &'static str;
+
+    /// Connects its sink; the work begins when it is awaited.
+    fn prepare<'a>(
+        &'a self,
+        with: &'a Surroundings,
+        stop: CancellationToken,
+    ) -> BoxFuture<'a, anyhow::Result<Prepared>>;
+
+    /// Its sink, to be compared with the store.
+    fn comparison(&self, registry: wire::Registry, exceptions: Exceptions) -> Box<dyn Comparison + '_>;
+}
+
+/// One sink while it is compared: fed what it has, then the events of the store.
+pub(crate) trait Comparison: Send {
+    /// The topic of the events that it folds.
+    fn topic(&self) -> &'static str;
+
+    /// The type of the aggregates that it shows.
+    fn aggregate_type(&self) -> &'static str;
+
+    /// Versions that left the store on purpose.
+    fn pruned(&mut self, range: &Pruned);
+
+    /// Reads everything the sink has.
+    fn read<'a>(&'a mut self, views: &'a Views) -> BoxFuture<'a, anyhow::Result<()>>;
+
+    /// The next event of the store, of the type of aggregate that it shows.
+    fn event<'a>(&'a mut self, event: &'a StoreRecord<'a>) -> BoxFuture<'a, ()>;
+
+    /// Hands over what was found.
+    fn finish(self: Box<Self>, ledger: &mut Ledger);
+}
+
+/// What any projection may need to run.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) broker: BrokerConfig,
+    pub(crate) projector: ProjectorConfig,
+    pub(crate) registry: wire::Registry,
+    pub(crate) postgres: PostgresConfig,
+    pub(crate) redis: RedisConfig,
+}
+
+/// Where the views are read, and how many partitions their topic has.
+#[derive(Debug)]
+pub(crate) struct Views {
+    pub(crate) postgres: PgPool,
+    pub(crate) redis: RedisConfig,
+    pub(crate) partitions: usize,
+}
+
+/// A projection that is ready to run.
+pub(crate) struct Prepared {
+    pub(crate) metrics: Metrics,
+    pub(crate) reports: Reports,
+    pub(crate) work: BoxFuture<'static, anyhow::Result<()>>,
+}
+
+/// Reads the name of a projection.
+pub(crate) fn by_name() -> impl TypedValueParser<Value = &'static dyn Registered> {
+    let values = PROJECTIONS.map(|it| PossibleValue::new(it.name()).help(it.about()));
+    PossibleValuesParser::new(values).map(|name| {
+        *PROJECTIONS.iter().find(|it| it.name() == name).expect("the name is one of the possible values")
+    })
+}
+
+fn prepared<P: Projection, S: ViewStore<P>>(
+    with: &Surroundings,
+    store: S,
+    stop: CancellationToken,
+) -> Prepared {
+    let decoder = Decoder::new(with.registry.clone());
+    let projector = Projector::<P, S>::new(&with.broker, with.projector.clone(), decoder, store);
+    let reports = Reports { projection: P::NAME, topic: P::Event::TOPIC, standings: projector.standings() };
+    Prepared {
+        metrics: projector.metrics(),
+        reports,
+        work: Box::pin(async move { Ok(projector.run(stop).await?) }),
+    }
+}
+
+/// How a kind of sink shows all it has.
+trait Rows<P: Projection>: Sync {
+    fn rows(&self, views: &Views, sink: &mut Sink<P>) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+/// The comparison of any sink that shows its rows.
+struct Compared<'s, P: Projection, S> {
+    rows: &'s S,
+    sink: Sink<P>,
+    decoder: Decoder<P::Event>,
+}
+
+impl<P: Projection, S: Rows<P>> Comparison for Compared<'_, P, S> {
+    fn topic(&self) -> &'static str {
+        P::Event::TOPIC
+    }
+
+    fn aggregate_type(&self) -> &'static str {
+        P::Event::AGGREGATE_TYPE
+    }
+
+    fn pruned(&mut self, range: &Pruned) {
+        self.sink.pruned(range);
+    }
+
+    fn read<'a>(&'a mut self, views: &'a Views) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(self.rows.rows(views, &mut self.sink))
+    }
+
+    fn event<'a>(&'a mut self, event: &'a StoreRecord<'a>) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let decoded = self.decoder.decode_loading(event.payload).await;
+            self.sink.store(event, |_| decoded);
+        })
+    }
+
+    fn finish(self: Box<Self>, ledger: &mut Ledger) {
+        ledger.sink(self.sink);
+    }
+}
