@@ -6,11 +6,12 @@ use std::time::Duration;
 use agents::each_aggregate;
 use anyhow::Context;
 use clap::Args;
-use command_api::auth::{AuthConfig, Verifier};
 use command_api::openapi::Description;
-use command_api::{Api, ApiConfig, Metrics, Server};
+use command_api::{Api, ApiConfig};
 use event_store::{Codec, Keyring, PgEventStore, Repository, SnapshotConfig, SnapshotMetrics};
 use events::DomainEvent;
+use http_api::auth::{AuthConfig, Verifier};
+use http_api::{Metrics, Server};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
@@ -61,7 +62,8 @@ impl CommandApiArgs {
             snapshots: (&self.snapshots).into(),
         };
         let api = keeping.aggregates(Api::new(store.clone(), verifier, &self.api, metrics)).await?;
-        let server = Server::bind(&self.api).await.context("the command API cannot listen")?;
+        let server = Server::bind(self.api.api_address, &self.api.http).await;
+        let server = server.context("the command API cannot listen")?;
         tracing::info!(address = %server.address()?, "commands are taken");
         let readiness = command_api::readiness(store, ASKED_EVERY, stop.clone());
         self.health.serve_when(Arc::new(readiness), served, &stop).await?;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use command_api::auth::{AuthConfig, Grant, Issuer, Role};
 use events::TenantId;
+use http_api::auth::{AuthConfig, Grant, Issuer, Role};
 
 use crate::exit::Exit;
 use crate::stack_defaults::{settings, tokens_folder};

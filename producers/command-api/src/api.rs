@@ -2,36 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use aggregate::Commands;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
-use axum::middleware::from_fn_with_state;
+use axum::http::{HeaderMap, HeaderValue, Request, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use event_store::{Context, EventStore, Repository, Until};
 use events::{AggregateId, Metadata, Timestamp};
+use http_api::auth::{Caller, Role, Verifier};
+use http_api::headers::{TOKEN, entity_tag};
+use http_api::problem::{Kind, Problem};
+use http_api::{Backend, Gate, Metrics, Token, Trace, dressed};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::auth::{Caller, Role, Verifier};
-use crate::backend::Backend;
 use crate::body::receive;
 use crate::command::aggregate_id;
-use crate::edge::{Trace, surround};
 use crate::face::{Ask, Done, Exposed, Face, new_event_id};
-use crate::headers::{
-    self, CORRELATION_ID, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, SUBJECT, TOKEN, TRACEPARENT, Token,
-};
-use crate::metrics::Metrics;
+use crate::headers::{self, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, SUBJECT};
 use crate::openapi::Description;
-use crate::problem::{self, Kind, Problem};
-use crate::rate::Rate;
 use crate::{ApiConfig, batch};
 
 /// The API of one store, to be filled with aggregates.
@@ -41,8 +34,7 @@ pub struct Api<S> {
     pub(crate) backend: Backend,
     pub(crate) config: ApiConfig,
     description: Description,
-    verifier: Verifier,
-    rate: Rate,
+    pub(crate) gate: Gate,
     metrics: Metrics,
 }
 
@@ -65,10 +57,9 @@ impl<S: EventStore + Clone + 'static> Api<S> {
         Self {
             store,
             faces: BTreeMap::new(),
-            backend: Backend::new(config),
+            backend: Backend::new(&config.http),
             description: Description::default(),
-            verifier,
-            rate: Rate::new(config.api_rate, config.api_burst),
+            gate: Gate::new(verifier, &config.http, metrics.clone()),
             metrics,
             config: config.clone(),
         }
@@ -83,53 +74,16 @@ impl<S: EventStore + Clone + 'static> Api<S> {
 
     /// All routes.
     pub fn routes(self) -> Router {
-        let metrics = self.metrics.clone();
-        let cors = cors(&self.config.api_origins);
+        let (config, metrics) = (self.config.http.clone(), self.metrics.clone());
         let description = self.description.document().to_string();
         let api = Arc::new(self);
-        Router::new()
+        let routes = Router::new()
             .route("/v1/{aggregates}/{id}/commands", post(command::<S>))
             .route("/v1/{aggregates}/{id}", get(state::<S>))
             .route("/v1/batches", post(batch::execute::<S>))
-            .route(
-                "/openapi.json",
-                get(async move || ([(header::CONTENT_TYPE, "application/json")], description)),
-            )
-            .route("/problems", get(problems))
-            .route("/problems/{kind}", get(problems))
-            .fallback(async || Problem::new(Kind::NotFound, "there is nothing at this path"))
-            .method_not_allowed_fallback(async || {
-                Problem::new(Kind::MethodNotAllowed, "the path does not know this method")
-            })
-            .with_state(api)
-            .layer(from_fn_with_state(metrics, surround))
-            .layer(cors)
-    }
-
-    /// Who asks, if they may, and have not asked too much.
-    pub(crate) async fn admit(&self, headers: &HeaderMap, needed: Role) -> Result<Caller, Problem> {
-        let mut given = headers.get_all(header::AUTHORIZATION).iter();
-        let authorization = match (given.next(), given.next()) {
-            (Some(one), None) => one.to_str().ok(),
-            _ => None,
-        };
-        let caller = self.verifier.caller(authorization).await.map_err(|refused| {
-            self.metrics.token_refused(refused);
-            Problem::new(Kind::Unauthenticated, "a valid bearer token is needed")
-        })?;
-        if caller.role < needed {
-            return Err(Problem::new(Kind::Forbidden, "the token's role does not allow this"));
-        }
-        self.charge(&caller, 1)?;
-        Ok(caller)
-    }
-
-    /// Takes `requests` from what the caller's tenant may ask.
-    pub(crate) fn charge(&self, caller: &Caller, requests: usize) -> Result<(), Problem> {
-        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
-        self.rate.take(&caller.tenant, requests, Instant::now()).map_err(|pause| {
-            Problem::new(Kind::TooManyRequests, "the tenant asks too much at once").retry_after(pause)
-        })
+            .with_state(api);
+        let asked = [header::IF_MATCH, IDEMPOTENCY_KEY, SUBJECT];
+        dressed(routes, description, &config, metrics, &asked, &[IDEMPOTENCY_REPLAYED])
     }
 
     pub(crate) fn face(&self, collection: &str) -> Result<&Arc<dyn Face>, Problem> {
@@ -163,10 +117,10 @@ async fn command<S: EventStore + Clone + 'static>(
     path: Target,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let caller = api.admit(request.headers(), Role::Writer).await?;
+    let caller = api.gate.admit(request.headers(), Role::Writer).await?;
     let (collection, id) = target(path)?;
     let face = api.face(&collection)?;
-    let received = receive(request, api.config.api_body_bytes_max, api.config.arrival_max()).await?;
+    let received = receive(request, api.config.api_body_bytes_max, api.config.http.arrival_max()).await?;
     let context = Context {
         expected: headers::expected_version(&received.headers)?,
         idempotency: received.idempotency_key()?,
@@ -177,7 +131,7 @@ async fn command<S: EventStore + Clone + 'static>(
     let Done { version, repeated } = api.backend.write(face.execute(ask)).await?;
     let token = Token { tenant: caller.tenant, aggregate_id: id, version };
     let said = HeaderValue::try_from(token.to_string()).expect("tenants, ids and digits are visible ASCII");
-    let place = [(header::ETAG, headers::entity_tag(version)), (TOKEN, said)];
+    let place = [(header::ETAG, entity_tag(version)), (TOKEN, said)];
     Ok((place, headers::repeated(repeated), Json(Answer { token })).into_response())
 }
 
@@ -196,7 +150,7 @@ impl Moment {
         };
         match (&self.version, &self.at) {
             (None, None) => Ok(Until::Now),
-            (Some(version), None) => match headers::version(version) {
+            (Some(version), None) => match http_api::headers::version(version) {
                 Some(0) | None => refused("version", "a version is a whole number from 1"),
                 Some(version) => Ok(Until::Version(version)),
             },
@@ -224,7 +178,7 @@ async fn state<S: EventStore + Clone + 'static>(
     query: Result<Query<Moment>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let caller = api.admit(&headers, Role::Reader).await?;
+    let caller = api.gate.admit(&headers, Role::Reader).await?;
     let (collection, id) = target(path)?;
     let Query(moment) = query.map_err(|error| {
         Problem::new(Kind::InvalidParameter, error.body_text()).with("parameter", "query")
@@ -235,34 +189,5 @@ async fn state<S: EventStore + Clone + 'static>(
         return Err(Problem::new(Kind::NotFound, "there is no such aggregate"));
     }
     let token = Token { tenant: caller.tenant, aggregate_id: id, version };
-    Ok(([(header::ETAG, headers::entity_tag(version))], Json(Shown { token, state })).into_response())
-}
-
-async fn problems() -> Response {
-    ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], problem::page()).into_response()
-}
-
-/// Pages of these origins may call the API; credentials travel in a header that a page must know.
-fn cors(origins: &[String]) -> CorsLayer {
-    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::IF_MATCH,
-            IDEMPOTENCY_KEY,
-            SUBJECT,
-            CORRELATION_ID,
-            TRACEPARENT,
-        ])
-        .expose_headers([
-            header::ETAG,
-            header::RETRY_AFTER,
-            CORRELATION_ID,
-            TRACEPARENT,
-            IDEMPOTENCY_REPLAYED,
-            TOKEN,
-        ])
+    Ok(([(header::ETAG, entity_tag(version))], Json(Shown { token, state })).into_response())
 }

@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::{Api, metadata};
-use crate::auth::{Caller, Role};
 use crate::body::receive;
 use crate::command::aggregate_id;
-use crate::edge::Trace;
 use crate::face::{Ask, new_event_id, not_appended};
-use crate::headers::{self, Token};
-use crate::problem::{Kind, Problem};
+use crate::headers;
+use http_api::Token;
+use http_api::Trace;
+use http_api::auth::{Caller, Role};
+use http_api::problem::{Kind, Problem};
 
 /// The most commands of one batch: each may lead to several events, and one transaction takes a thousand.
 pub(crate) const COMMANDS_MAX: usize = 100;
@@ -75,11 +76,11 @@ pub(crate) async fn execute<S: EventStore + Clone + 'static>(
     Extension(trace): Extension<Trace>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let caller = api.admit(request.headers(), Role::Writer).await?;
-    let received = receive(request, api.config.api_body_bytes_max, api.config.arrival_max()).await?;
+    let caller = api.gate.admit(request.headers(), Role::Writer).await?;
+    let received = receive(request, api.config.api_body_bytes_max, api.config.http.arrival_max()).await?;
     let (idempotency, subject) = (received.idempotency_key()?, headers::subject(&received.headers)?);
     let batch = read(received.json()?)?;
-    api.charge(&caller, batch.commands.len().saturating_sub(1))?; // the request itself counts as one
+    api.gate.charge(&caller, batch.commands.len().saturating_sub(1))?; // the request itself counts as one
     let shares = shares(batch)?;
     for share in &shares {
         api.face(&share.collection).map_err(|problem| problem.at(place(share, 0, "/aggregate")))?;

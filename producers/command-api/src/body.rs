@@ -11,8 +11,8 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use crate::headers;
-use crate::problem::{Kind, Problem};
 use crate::strict;
+use http_api::problem::{Kind, Problem};
 
 /// What is read and thrown away of a body that is too large, so that its sender gets to the answer.
 const DISCARDED_MAX: u64 = 16 * 1024 * 1024;

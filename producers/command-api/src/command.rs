@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_json::{Map, Value};
 
-use crate::problem::{Kind, Problem};
 use crate::strict::escaped;
+use http_api::problem::{Kind, Problem};
 
 /// When what the command tells of happened; the moment of arrival, when the client does not say.
 pub(crate) const OCCURRED_AT: &str = "occurred_at";

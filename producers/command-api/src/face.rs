@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::backend::unavailable;
 use crate::command::command;
-use crate::problem::{Kind, Problem};
+use http_api::problem::{Kind, Problem};
+use http_api::unavailable;
 
 /// What the API needs of an aggregate: commands that can be read and described, a state and rejections that can be shown.
 pub trait Exposed:

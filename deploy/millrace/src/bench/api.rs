@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use agents::{Execution, ExecutionCommand, StartExecution};
 use anyhow::Context as _;
-use command_api::auth::{AuthConfig, Grant, Role, Verifier};
-use command_api::{Api, ApiConfig, Metrics, Server};
+use command_api::{Api, ApiConfig};
 use event_store::{Codec, Context, PgEventStore, Repository};
 use events::{EventId, ExecutionEvent, ExecutionId, Metadata, Timestamp};
+use http_api::auth::{AuthConfig, Grant, Role, Verifier};
+use http_api::{Metrics, Server};
 use reqwest::Client;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
@@ -99,14 +100,12 @@ impl Http {
             Grant { tenant: side.tenant.clone(), actor: "bench".to_owned(), role: Role::Writer, lifetime };
         let token = crate::token::issue(stack, &grant)?;
         let verifier = Verifier::open(&settings::<AuthConfig>(stack)?).await?;
-        let config = ApiConfig {
-            api_address: ([127, 0, 0, 1], 0).into(),
-            api_rate: 1_000_000,
-            api_burst: 1_000_000,
-            ..settings(stack)?
-        };
+        let mut config = ApiConfig { api_address: ([127, 0, 0, 1], 0).into(), ..settings(stack)? };
+        config.http.api_rate = 1_000_000;
+        config.http.api_burst = 1_000_000;
         let api = Api::new(side.store.clone(), verifier, &config, Metrics::default()).aggregate(executions);
-        let (server, stop) = (Server::bind(&config).await?, CancellationToken::new());
+        let (server, stop) =
+            (Server::bind(config.api_address, &config.http).await?, CancellationToken::new());
         let url = format!("http://{}", server.address()?);
         tokio::spawn(server.serve(api.routes(), stop.clone()));
         Ok(Self { client: Client::new(), url, token, _served: stop.drop_guard() })

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use command_api::auth::{Grant, Role as Granted};
 use events::{DomainEvent, TenantId, WorkflowEvent};
+use http_api::auth::{Grant, Role as Granted};
 use local::Stack;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};

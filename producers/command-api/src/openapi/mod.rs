@@ -11,8 +11,8 @@ use utoipa::OpenApi;
 use crate::api::{Answer, Shown};
 use crate::batch::{Addressed, Batch, BatchAnswer};
 use crate::face::Exposed;
-use crate::headers::Token;
-use crate::problem::{self, Kind};
+use http_api::Token;
+use http_api::problem::{self, Kind};
 
 #[derive(OpenApi)]
 #[openapi(

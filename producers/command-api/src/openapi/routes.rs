@@ -5,9 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::Described;
 use super::command::uuid;
-use crate::headers::{
-    CORRELATION_ID, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, IF_MATCH, SUBJECT, TOKEN, TRACEPARENT,
-};
+use crate::headers::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, IF_MATCH, SUBJECT};
+use http_api::headers::{CORRELATION_ID, TOKEN, TRACEPARENT};
 
 fn reference(kind: &str, name: impl AsRef<str>) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{}", name.as_ref()) })

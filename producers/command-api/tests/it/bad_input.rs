@@ -1,6 +1,6 @@
 //! Every kind of bad input we know of, as one table: each row gives exactly its problem document, and nothing is stored.
 
-use command_api::problem::Kind;
+use http_api::problem::Kind;
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -469,7 +469,7 @@ async fn every_bad_input_gives_its_problem_and_stores_nothing() {
     let (mut wrong, described) = (Vec::new(), crate::description::validator("Problem"));
     for row in rows() {
         let request = world.bare(row.method, &row.path).header("correlation-id", "c-1");
-        let token = world.token("acme", command_api::auth::Role::Writer);
+        let token = world.token("acme", http_api::auth::Role::Writer);
         let request =
             row.headers.iter().fold(request.bearer_auth(token), |it, (name, value)| it.header(*name, value));
         let answer = answer(request.body(row.body)).await;

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use command_api::auth::Role;
+use http_api::auth::Role;
 
 use crate::fixture::{World, answer, start};
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use command_api::auth::Role;
+use http_api::auth::Role;
 
 use crate::fixture::{World, answer, call, start};
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use clap::Parser;
-use command_api::auth::{AuthConfig, Grant, Issuer, Role, Verifier};
-use command_api::{Api, ApiConfig, Metrics, Server};
+use command_api::{Api, ApiConfig};
 use event_store::{Codec, Connections, PgEventStore, Repository, migrate};
+use http_api::auth::{AuthConfig, Grant, Issuer, Role, Verifier};
+use http_api::{Metrics, Server};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -67,7 +68,8 @@ impl World {
         agents::each_aggregate!(A => {
             api = api.aggregate(Repository::<A, _>::new(store.clone(), Codec::with_ids(1).unwrap()));
         });
-        let (server, stop) = (Server::bind(&config).await.unwrap(), CancellationToken::new());
+        let (server, stop) =
+            (Server::bind(config.api_address, &config.http).await.unwrap(), CancellationToken::new());
         let url = format!("http://{}", server.address().unwrap());
         let served = tokio::spawn(server.serve(api.routes(), stop.clone()));
         Self { database, owner, issuer, auth, url, stop, served, folder, client: Client::new() }

@@ -118,7 +118,7 @@ async fn a_key_is_for_one_body_at_one_path_of_one_tenant() {
     }
     assert_eq!(world.digest().await, before);
     let globex = world.bare(Method::POST, &commands(other)).header("content-type", "application/json");
-    let globex = globex.bearer_auth(world.token("globex", command_api::auth::Role::Writer));
+    let globex = globex.bearer_auth(world.token("globex", http_api::auth::Role::Writer));
     let theirs = answer(globex.header("idempotency-key", "k").body(start().to_string())).await;
     assert_eq!((theirs.version(), is_repeated(&theirs)), (1, false));
 }

@@ -7,8 +7,8 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use command_api::auth::{AuthConfig, Issuer, KeysError, Verifier};
 use futures::future::join_all;
+use http_api::auth::{AuthConfig, Issuer, KeysError, Verifier};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 

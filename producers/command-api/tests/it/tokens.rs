@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use command_api::auth::{Issuer, Role};
+use http_api::auth::{Issuer, Role};
 
 use crate::fixture::{Answer, World, answer, start};
 

@@ -17,9 +17,11 @@ use crate::problem::{Kind, Problem};
 
 /// What is known of the request before anybody looked at it.
 #[derive(Debug, Clone)]
-pub(crate) struct Trace {
-    pub(crate) correlation_id: String,
-    pub(crate) traceparent: Option<String>,
+pub struct Trace {
+    /// Names all that follows from it.
+    pub correlation_id: String,
+    /// The trace it belongs to.
+    pub traceparent: Option<String>,
 }
 
 /// A problem travels as an extension of an empty answer; `surround` writes its document, since it knows the request.

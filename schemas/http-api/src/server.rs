@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::ApiConfig;
+use crate::HttpConfig;
 
 /// The longest request line and headers together, and the buffer per connection; a token takes at most half of it.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
@@ -33,13 +33,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the configured address.
+    /// Binds an address.
     ///
     /// # Errors
     /// When the address is taken or not ours.
-    pub async fn bind(config: &ApiConfig) -> std::io::Result<Self> {
+    pub async fn bind(address: SocketAddr, config: &HttpConfig) -> std::io::Result<Self> {
         Ok(Self {
-            listener: TcpListener::bind(config.api_address).await?,
+            listener: TcpListener::bind(address).await?,
             connections: Arc::new(Semaphore::new(config.api_connections_max as usize)),
             arrival_max: config.arrival_max(),
             drain_max: config.drain_max(),

@@ -170,7 +170,7 @@ impl Problem {
 /// The page that documents them all, as Markdown.
 pub fn page() -> String {
     let mut page = String::from(
-        "# Problems\n\nEvery error of the command API is `application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, \
+        "# Problems\n\nEvery error of the HTTP APIs is `application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, \
          `correlation_id`, and `field` (a JSON pointer) where a part of the body is to blame.\n\n\
          | type | status | title | what it means, what to do |\n| --- | --- | --- | --- |\n",
     );

@@ -6,7 +6,7 @@ use std::time::Duration;
 use recloser::{AsyncRecloser, Recloser};
 use tokio::sync::Semaphore;
 
-use crate::ApiConfig;
+use crate::HttpConfig;
 use crate::problem::{Kind, Problem};
 
 /// How long nobody is sent to servers that did not answer.
@@ -21,16 +21,17 @@ const TRIALS: usize = 3;
 /// What a client whose request found no room may wait.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// The way to the store and the registry.
+/// The way to the servers behind.
 #[derive(Debug, Clone)]
-pub(crate) struct Backend {
+pub struct Backend {
     room: Arc<Semaphore>,
     breaker: AsyncRecloser,
     answer_max: Duration,
 }
 
 impl Backend {
-    pub(crate) fn new(config: &ApiConfig) -> Self {
+    /// Nobody was asked yet.
+    pub fn new(config: &HttpConfig) -> Self {
         let breaker =
             Recloser::custom().error_rate(0.5).closed_len(CALLS).half_open_len(TRIALS).open_wait(PAUSE);
         Self {
@@ -41,18 +42,12 @@ impl Backend {
     }
 
     /// A question: when it takes too long, nothing has happened.
-    pub(crate) async fn read<T>(
-        &self,
-        question: impl Future<Output = Result<T, Problem>>,
-    ) -> Result<T, Problem> {
+    pub async fn read<T>(&self, question: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
         self.call(question, || unavailable("the answer took too long")).await
     }
 
     /// A change: when it takes too long, it may have happened.
-    pub(crate) async fn write<T>(
-        &self,
-        change: impl Future<Output = Result<T, Problem>>,
-    ) -> Result<T, Problem> {
+    pub async fn write<T>(&self, change: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
         let late = || Problem::new(Kind::OutcomeUnknown, "the answer took too long").retry_after(PAUSE);
         self.call(change, late).await
     }
@@ -79,7 +74,7 @@ impl Backend {
 }
 
 /// Nothing has happened, and nothing can just now.
-pub(crate) fn unavailable(detail: &str) -> Problem {
+pub fn unavailable(detail: &str) -> Problem {
     Problem::new(Kind::Unavailable, detail).retry_after(PAUSE)
 }
 
@@ -91,7 +86,7 @@ mod tests {
         #[derive(clap::Parser)]
         struct Program {
             #[command(flatten)]
-            config: ApiConfig,
+            config: HttpConfig,
         }
         let program: Program = clap::Parser::parse_from([
             "api",
