@@ -26,6 +26,7 @@ pub use words::{Status, Verdict, model_name};
 pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "execution", include_str!("../migrations/0001_execution.sql")),
     (2, "execution_total", include_str!("../migrations/0002_execution_total.sql")),
+    (3, "total_comments", include_str!("../migrations/0003_total_comments.sql")),
 ];
 
 /// The table of [`ExecutionRow`].
@@ -33,6 +34,9 @@ pub const EXECUTION_TABLE: &str = "execution";
 
 /// The table of the totals over [`ExecutionRow`], kept per partition.
 pub const EXECUTION_TOTAL_TABLE: &str = "execution_total";
+
+/// The totals over [`ExecutionRow`] as readers see them, by repository and model.
+pub const REPOSITORY_MODEL_TOTAL_VIEW: &str = "repository_model_total";
 
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,14 @@ pub enum Error {
         /// Its name.
         table: String,
     },
+    /// What is to tell the rows apart is not there.
+    #[error("{table} has no column {column} to tell its rows apart by")]
+    NoKey {
+        /// Its name.
+        table: String,
+        /// What it lacks.
+        column: String,
+    },
     /// The table lacks a column that every view table has.
     #[error("table {table} lacks the column {column} that every view table has")]
     NoStandardColumn {

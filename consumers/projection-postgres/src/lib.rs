@@ -31,7 +31,8 @@ mod connection;
 mod error;
 mod fields;
 mod migrate;
-mod reader;
+mod readers;
+mod scan;
 mod store;
 mod table;
 mod totals;
@@ -39,5 +40,9 @@ mod totals;
 pub use config::PostgresConfig;
 pub use error::Error;
 pub use migrate::migrate;
-pub use reader::{Share, ViewRow, scan, scan_totals};
+pub use readers::{
+    Comparison, Filter, Found, Freshness, Kind, Order, Readers, ReadersConfig, Relation, RelationColumn,
+    Selection, Test, Versioned,
+};
+pub use scan::{Share, ViewRow, scan, scan_totals};
 pub use store::{PostgresViews, Tables};

@@ -39,11 +39,14 @@ impl Column {
     }
 }
 
+/// Whether a table's name needs no quotes.
+pub(crate) fn is_plain(table: &str) -> bool {
+    !table.is_empty() && table.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
 /// The columns of a table that has a plain name and exists.
 pub(crate) async fn columns(connection: &mut PgConnection, table: &str) -> Result<Vec<Column>, Error> {
-    let plain =
-        !table.is_empty() && table.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if !plain {
+    if !is_plain(table) {
         return Err(Error::Name(table.to_owned()));
     }
     let columns: Vec<Column> = sqlx::query_as(include_str!("../queries/view_columns.sql"))

@@ -22,6 +22,7 @@ mod parked;
 mod print_config;
 mod progress;
 mod projections;
+mod query_api;
 mod reconcile;
 mod restore;
 mod role;

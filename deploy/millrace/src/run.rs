@@ -17,6 +17,7 @@ use crate::connect_guard::GuardArgs;
 use crate::exit::Exit;
 use crate::janitor::JanitorArgs;
 use crate::projections::{PROJECTIONS, Registered, Surroundings, by_name, write_down};
+use crate::query_api::QueryApiArgs;
 
 /// Which role to play until told to stop (SIGTERM or Ctrl-C: drain; twice: at once).
 #[derive(Debug, Subcommand)]
@@ -25,6 +26,8 @@ pub(crate) enum RunCommand {
     Projector(Box<ProjectorArgs>),
     /// Take commands over HTTP
     CommandApi(Box<CommandApiArgs>),
+    /// Answer questions about the views over HTTP
+    QueryApi(Box<QueryApiArgs>),
     /// Copy parked records to the dead-letter topics
     Relay(RelayArgs),
     /// Keep the events' database in order: days of the outbox, expired keys, and what else comes round
@@ -78,6 +81,7 @@ impl RunCommand {
         match self {
             Self::Projector(args) => args.run(stop).await,
             Self::CommandApi(args) => args.run(stop).await,
+            Self::QueryApi(args) => args.run(stop).await,
             Self::Relay(args) => args.run(stop).await,
             Self::Janitor(args) => args.run(stop).await,
             Self::ConnectGuard(args) => args.run(stop).await,

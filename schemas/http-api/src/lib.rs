@@ -21,6 +21,7 @@ pub mod headers;
 mod metrics;
 pub mod problem;
 mod rate;
+pub mod schema;
 mod server;
 mod token;
 

@@ -7,22 +7,43 @@ use futures::future::BoxFuture;
 use ledger::{Exceptions, Sink};
 use projection::Projection;
 use projection_postgres::{PostgresViews, Share, Tables, scan, scan_totals};
+use query_api::View;
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
-use super::{Compared, Comparison, Prepared, Registered, Rows, Surroundings, Views, prepared};
+use super::{Compared, Comparison, Prepared, Reading, Registered, Rows, Surroundings, Views, prepared};
 
 /// A projection with its tables.
 #[derive(Debug)]
 pub(super) struct InPostgres<P> {
     about: &'static str,
     tables: Tables<'static>,
+    shown_as: &'static str,
+    totals: Option<TotalsShown>,
     projection: PhantomData<fn() -> P>,
 }
 
+/// The totals of a projection as readers see them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TotalsShown {
+    /// Under which name.
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// The SQL view that sums the partitions' shares.
+    pub(super) view: &'static str,
+    /// The columns that they are summed by.
+    pub(super) by: &'static [&'static str],
+}
+
 impl<P> InPostgres<P> {
-    pub(super) const fn new(about: &'static str, tables: Tables<'static>) -> Self {
-        Self { about, tables, projection: PhantomData }
+    /// Rows that readers see under a name.
+    pub(super) const fn new(about: &'static str, tables: Tables<'static>, shown_as: &'static str) -> Self {
+        Self { about, tables, shown_as, totals: None, projection: PhantomData }
+    }
+
+    pub(super) const fn with_totals(mut self, totals: TotalsShown) -> Self {
+        self.totals = Some(totals);
+        self
     }
 }
 
@@ -43,6 +64,18 @@ impl<P: Projection> Registered for InPostgres<P> {
         Box::pin(async move {
             let store = PostgresViews::<P>::open(&with.postgres, self.tables).await?;
             Ok(prepared::<P, _>(with, store, stop))
+        })
+    }
+
+    fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>> {
+        Box::pin(async move {
+            let rows = with.readers.relation(self.tables.view, &["aggregate_id"]).await?;
+            let mut views = vec![View::table(self.shown_as, self.about, P::NAME, rows.clone())];
+            if let Some(TotalsShown { name, about, view, by }) = self.totals {
+                let totals = with.readers.relation(view, by).await?;
+                views.push(View::totals(name, about, P::NAME, totals, rows));
+            }
+            Ok(views)
         })
     }
 

@@ -2,25 +2,35 @@
 
 use std::marker::PhantomData;
 
+use anyhow::Context;
+use events::DomainEvent;
 use futures::future::BoxFuture;
 use ledger::{Exceptions, Sink};
 use projection::Projection;
 use projection_redis::{Reader, RedisViews};
+use query_api::{Live, View};
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
-use super::{Compared, Comparison, Prepared, Registered, Rows, Surroundings, Views, prepared};
+use super::{Compared, Comparison, Prepared, Reading, Registered, Rows, Surroundings, Views, prepared};
 
 /// A projection in a namespace of its own.
 #[derive(Debug)]
 pub(super) struct InRedis<P> {
     about: &'static str,
+    shown_as: &'static str,
+    boards: &'static [&'static str],
     projection: PhantomData<fn() -> P>,
 }
 
 impl<P> InRedis<P> {
-    pub(super) const fn new(about: &'static str) -> Self {
-        Self { about, projection: PhantomData }
+    /// Documents that readers see under a name, with their leaderboards.
+    pub(super) const fn new(
+        about: &'static str,
+        shown_as: &'static str,
+        boards: &'static [&'static str],
+    ) -> Self {
+        Self { about, shown_as, boards, projection: PhantomData }
     }
 }
 
@@ -43,6 +53,16 @@ impl<P: Projection> Registered for InRedis<P> {
             let views = with.postgres.options(P::NAME)?;
             let store = RedisViews::<P>::new(&with.redis, views, &owner)?;
             Ok(prepared::<P, _>(with, store, stop))
+        })
+    }
+
+    fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>> {
+        Box::pin(async move {
+            let topic = P::Event::TOPIC;
+            let declared = with.manifest.topic(topic);
+            let declared = declared.with_context(|| format!("the manifest declares no topic {topic}"))?;
+            let documents = Live::<P>::new(with.redis.clone(), i32::try_from(declared.partitions)?);
+            Ok(vec![View::documents(self.shown_as, self.about, P::NAME, Box::new(documents), self.boards)])
         })
     }
 

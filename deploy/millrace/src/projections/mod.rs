@@ -7,7 +7,11 @@ mod status;
 
 use std::fmt;
 
-use agent_views::{EXECUTION_TABLE, EXECUTION_TOTAL_TABLE, ExecutionsPostgres, ExecutionsRedis};
+use agent_views::{
+    COST_BOARD, EXECUTION_TABLE, EXECUTION_TOTAL_TABLE, ExecutionsPostgres, ExecutionsRedis,
+    REPOSITORY_MODEL_TOTAL_VIEW,
+};
+use catalog::Manifest;
 use clap::Subcommand;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use events::DomainEvent;
@@ -15,13 +19,14 @@ use futures::future::BoxFuture;
 use kafka::{BrokerConfig, Metrics, Projector, ProjectorConfig, ViewStore};
 use ledger::{Exceptions, Ledger, Pruned, Sink, StoreRecord};
 use projection::Projection;
-use projection_postgres::{PostgresConfig, Tables};
+use projection_postgres::{PostgresConfig, Readers, Tables};
 use projection_redis::RedisConfig;
+use query_api::View;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
-use self::in_postgres::InPostgres;
+use self::in_postgres::{InPostgres, TotalsShown};
 use self::in_redis::InRedis;
 use self::report::Reports;
 pub(crate) use self::report::write_down;
@@ -43,14 +48,25 @@ impl ProjectionsCommand {
     }
 }
 
-/// Every projection of this program: what it is for, and which tables it has in Postgres. Its name and its topic are the
-/// [`Projection`]'s own.
+/// Every projection of this program: what it is for, where it is kept, and under which names readers find it. Its name and its
+/// topic are the [`Projection`]'s own.
 pub(crate) static PROJECTIONS: [&dyn Registered; 2] = [
     &InPostgres::<ExecutionsPostgres>::new(
         "Rows and totals of executions, in Postgres",
         Tables { view: EXECUTION_TABLE, totals: Some(EXECUTION_TOTAL_TABLE) },
+        "executions",
+    )
+    .with_totals(TotalsShown {
+        name: "repository-model-totals",
+        about: "Totals of executions by repository and model",
+        view: REPOSITORY_MODEL_TOTAL_VIEW,
+        by: &["repository", "model_name"],
+    }),
+    &InRedis::<ExecutionsRedis>::new(
+        "Live state of executions and a leaderboard, in Redis",
+        "live-executions",
+        &[COST_BOARD],
     ),
-    &InRedis::<ExecutionsRedis>::new("Live state of executions and a leaderboard, in Redis"),
 ];
 
 /// A projection of this program, whatever its sink.
@@ -67,6 +83,9 @@ pub(crate) trait Registered: fmt::Debug + Sync {
         with: &'a Surroundings,
         stop: CancellationToken,
     ) -> BoxFuture<'a, anyhow::Result<Prepared>>;
+
+    /// What readers see of it.
+    fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>>;
 
     /// Its sink, to be compared with the store.
     fn comparison(&self, registry: wire::Registry, exceptions: Exceptions) -> Box<dyn Comparison + '_>;
@@ -101,6 +120,14 @@ pub(crate) struct Surroundings {
     pub(crate) registry: wire::Registry,
     pub(crate) postgres: PostgresConfig,
     pub(crate) redis: RedisConfig,
+}
+
+/// Where readers read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) readers: Readers,
+    pub(crate) redis: RedisConfig,
+    pub(crate) manifest: Manifest,
 }
 
 /// Where the views are read, and how many partitions their topic has.

@@ -30,12 +30,7 @@ impl Served {
             ("MILLRACE_API_ADDRESS", "127.0.0.1:0".to_owned()),
         ];
         let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let mut role = Role::start(world, "command-api", &settings);
-        eventually("the role is ready", PATIENCE, async || {
-            role.assert_alive();
-            role.get("/readyz").await.is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
-        })
-        .await;
+        let role = Role::ready(world, "command-api", &settings).await;
         let url = format!("http://{}", role.address("commands are taken").unwrap());
         Self { database, role, client: Client::new(), url, token: token.trim().to_owned() }
     }

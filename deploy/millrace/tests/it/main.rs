@@ -18,6 +18,7 @@ mod harness;
 mod import;
 mod janitor;
 mod poison;
+mod query_api;
 mod restore;
 mod store;
 mod tenancy;

@@ -4,12 +4,9 @@ use aggregate::CommandType;
 use events::EventType;
 use serde_json::{Map, Value, json};
 
-use crate::command::{OCCURRED_AT, TAG};
+use http_api::schema::uuid;
 
-/// An id, spelled as it is read.
-pub(super) fn uuid() -> Value {
-    json!({ "type": "string", "format": "uuid", "pattern": "^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$" })
-}
+use crate::command::{OCCURRED_AT, TAG};
 
 /// The object that `command` is, where `id_field` and the time may be left out.
 pub(super) fn schema(command: &CommandType, id_field: &str, events: &[EventType]) -> Value {

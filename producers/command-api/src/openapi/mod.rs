@@ -12,7 +12,6 @@ use crate::api::{Answer, Shown};
 use crate::batch::{Addressed, Batch, BatchAnswer};
 use crate::face::Exposed;
 use http_api::Token;
-use http_api::problem::{self, Kind};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -44,7 +43,7 @@ impl Default for Description {
     fn default() -> Self {
         let mut document = serde_json::to_value(Fixed::openapi()).expect("a document is JSON");
         let components = &mut document["components"];
-        components["schemas"]["Problem"] = problem_schema();
+        components["schemas"]["Problem"] = http_api::schema::problem();
         components["schemas"]["AnyCommand"] = json!({ "oneOf": [] });
         components["schemas"]["Addressed"]["properties"]["command"] =
             json!({ "$ref": "#/components/schemas/AnyCommand" });
@@ -126,46 +125,4 @@ fn examples(histories: &str) -> Map<String, Value> {
 fn capitalised(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
-}
-
-/// Every problem there can be.
-fn problem_schema() -> Value {
-    let types: Vec<_> = Kind::ALL.iter().map(|kind| format!("/problems/{}", kind.slug())).collect();
-    let titles: Vec<_> = Kind::ALL.iter().map(|kind| kind.title()).collect();
-    let version = json!({ "type": "integer", "format": "int64", "minimum": 0 });
-    let event = json!({
-        "type": "object", "required": ["version", "event_id", "event_type", "occurred_at"], "additionalProperties": false,
-        "properties": {
-            "version": version, "event_id": command::uuid(), "event_type": { "type": "string" },
-            "occurred_at": { "type": "string", "format": "date-time" },
-        },
-    });
-    json!({
-        "type": "object", "required": ["type", "title", "status", "detail", "correlation_id"], "additionalProperties": false,
-        "description": "What went wrong (RFC 9457). The members after the first five are there where they say something.",
-        "properties": {
-            "type": { "type": "string", "enum": types, "description": "What it is; a page of this API explains it." },
-            "title": { "type": "string", "enum": titles },
-            "status": { "type": "integer", "minimum": 400, "maximum": 599 },
-            "detail": { "type": "string", "description": "This occurrence, for people." },
-            "correlation_id": { "type": "string", "description": "The request, as the log knows it." },
-            "field": { "type": "string", "format": "json-pointer", "description": "The part of the body that is to blame." },
-            "parameter": { "type": "string", "description": "The header, path or query parameter that is to blame." },
-            "rejection": {
-                "type": "object", "required": ["type"], "properties": { "type": { "type": "string" } },
-                "description": "The rule that says no, by its name in the domain, with what it has to say.",
-            },
-            "through_version": version,
-            "conflicts": { "type": "array", "items": {
-                "type": "object", "required": ["aggregate_id", "expected", "actual", "events"], "additionalProperties": false,
-                "properties": {
-                    "aggregate_id": command::uuid(),
-                    "expected": { "type": ["integer", "null"], "minimum": 0 },
-                    "actual": version,
-                    "events": { "type": "array", "items": event, "description": "What the sender did not know, at most 100." },
-                },
-            }},
-        },
-        "examples": [problem::Problem::new(Kind::InvalidCommand, "missing field `reason`").at("/reason").document("order-66")],
-    })
 }

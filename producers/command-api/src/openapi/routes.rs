@@ -4,9 +4,9 @@ use axum::http::HeaderName;
 use serde_json::{Map, Value, json};
 
 use super::Described;
-use super::command::uuid;
 use crate::headers::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, IF_MATCH, SUBJECT};
 use http_api::headers::{CORRELATION_ID, TOKEN, TRACEPARENT};
+use http_api::schema::uuid;
 
 fn reference(kind: &str, name: impl AsRef<str>) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{}", name.as_ref()) })

@@ -42,6 +42,17 @@ impl Role {
         projector
     }
 
+    /// Starts it and waits until it says that it is ready.
+    pub(crate) async fn ready(world: &World, name: &str, environment: &[(&str, &str)]) -> Self {
+        let mut role = Self::start(world, name, environment);
+        eventually("the role is ready", PATIENCE, async || {
+            role.assert_alive();
+            role.get("/readyz").await.is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+        })
+        .await;
+        role
+    }
+
     /// Starts it and waits for nothing.
     pub(crate) fn start(world: &World, name: &str, environment: &[(&str, &str)]) -> Self {
         let log = world.logs().join(format!("{}.log", unique(name)));

@@ -1,0 +1,244 @@
+//! The routes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use events::{AggregateId, TenantId};
+use http_api::auth::{Caller, Role, Verifier};
+use http_api::problem::{Kind, Problem};
+use http_api::{Backend, Gate, Metrics, dressed};
+use projection_postgres::{Readers, Versioned};
+use serde_json::{Value, json};
+
+use crate::QueryConfig;
+use crate::answer::{AS_OF, Answer, STALE, digest_tag};
+use crate::asked::{AtLeast, Parameters, refused};
+use crate::cursor::Cursor;
+use crate::freshness::{AsOf, Watch};
+use crate::openapi;
+use crate::view::{Source, View, not_read};
+
+/// Between the first two looks whether a row is as fresh as a token; doubled from look to look.
+const LOOK_AFTER: Duration = Duration::from_millis(10);
+
+/// The longest time between two looks.
+const LOOK_AFTER_MAX: Duration = Duration::from_millis(100);
+
+/// The API, to be filled with views.
+#[derive(Debug)]
+pub struct Api {
+    readers: Readers,
+    fresh: Watch,
+    views: BTreeMap<&'static str, View>,
+    gate: Gate,
+    backend: Backend,
+    config: QueryConfig,
+    metrics: Metrics,
+}
+
+impl Api {
+    /// An API without views yet.
+    pub fn new(
+        readers: Readers,
+        fresh: Watch,
+        verifier: Verifier,
+        config: &QueryConfig,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            readers,
+            fresh,
+            views: BTreeMap::new(),
+            gate: Gate::new(verifier, &config.http, metrics.clone()),
+            backend: Backend::new(&config.http),
+            config: config.clone(),
+            metrics,
+        }
+    }
+
+    /// Serves one more view.
+    #[must_use]
+    pub fn view(mut self, view: View) -> Self {
+        self.views.insert(view.name, view);
+        self
+    }
+
+    /// All routes.
+    pub fn routes(self) -> Router {
+        let (config, metrics) = (self.config.http.clone(), self.metrics.clone());
+        let description = openapi::description(self.views.values()).to_string();
+        let routes = Router::new()
+            .route("/v1/views", get(catalogue))
+            .route("/v1/views/{view}", get(page))
+            .route("/v1/views/{view}/{id}", get(row))
+            .route("/v1/views/{view}/boards/{board}", get(board))
+            .with_state(Arc::new(self));
+        dressed(routes, description, &config, metrics, &[header::IF_NONE_MATCH], &[AS_OF, STALE])
+    }
+
+    fn found(&self, name: &str) -> Result<&View, Problem> {
+        self.views.get(name).ok_or_else(|| Problem::new(Kind::NotFound, "there is no view of this name"))
+    }
+
+    /// What is known of an aggregate's row once it is as fresh as asked, or the wait is over; of when that is, and whether it
+    /// is stale. No place among the requests is held meanwhile.
+    async fn versioned(
+        &self,
+        view: &View,
+        tenant: &TenantId,
+        id: AggregateId,
+        at_least: Option<&AtLeast>,
+    ) -> Result<(AsOf, Option<Versioned>, bool), Problem> {
+        let give_up = Instant::now() + at_least.map_or(Duration::ZERO, |it| it.wait);
+        let wanted = at_least.map_or(0, |it| it.token.version);
+        let mut pause = LOOK_AFTER;
+        loop {
+            let as_of = self.fresh.of(view.projection);
+            let looked = self.backend.read(view.versioned(&self.readers, tenant, id)).await;
+            let left = give_up.saturating_duration_since(Instant::now());
+            match looked {
+                Ok(found) if found.as_ref().map_or(0, |row| row.version) >= wanted => {
+                    return Ok((as_of, found, false));
+                }
+                Ok(found) if left.is_zero() => return Ok((as_of, found, true)),
+                Ok(_) => {}
+                // Who waits anyway can wait for a place too.
+                Err(problem) if problem.kind() == Kind::Overloaded && !left.is_zero() => {}
+                Err(problem) => return Err(problem),
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (2 * pause).min(LOOK_AFTER_MAX);
+        }
+    }
+
+    /// Waits for the token's aggregate; whether that was in vain.
+    async fn is_stale(
+        &self,
+        view: &View,
+        caller: &Caller,
+        at_least: Option<&AtLeast>,
+    ) -> Result<bool, Problem> {
+        let Some(AtLeast { token, .. }) = at_least else { return Ok(false) };
+        Ok(self.versioned(view, &caller.tenant, token.aggregate_id, at_least).await?.2)
+    }
+}
+
+type Given = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
+fn given(query: Given) -> Result<Parameters, Problem> {
+    let Query(given) = query.map_err(|error| {
+        Problem::new(Kind::InvalidParameter, error.body_text()).with("parameter", "query")
+    })?;
+    Parameters::new(given)
+}
+
+fn path<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
+    let Path(path) = path.map_err(|_| refused("path", "cannot be read"))?;
+    Ok(path)
+}
+
+async fn catalogue(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Problem> {
+    api.gate.admit(&headers, Role::Reader).await?;
+    let views: Vec<Value> = api
+        .views
+        .values()
+        .map(|view| {
+            let mut shown = json!(api.fresh.of(view.projection));
+            shown["name"] = view.name.into();
+            shown["about"] = view.about.into();
+            shown["projection"] = view.projection.into();
+            if let Source::Documents { boards, .. } = &view.source {
+                shown["boards"] = json!(boards);
+            }
+            shown
+        })
+        .collect();
+    Ok(axum::Json(json!({ "views": views })).into_response())
+}
+
+async fn page(
+    State(api): State<Arc<Api>>,
+    view: Result<Path<String>, PathRejection>,
+    query: Given,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = api.gate.admit(&headers, Role::Reader).await?;
+    let (view, parameters) = (api.found(&path(view)?)?, given(query)?);
+    let relation = view.relation()?;
+    let config = &api.config;
+    let asked = parameters.page(relation, &caller.tenant, config.query_rows_max, config.wait_max())?;
+    let stale = api.is_stale(view, &caller, asked.at_least.as_ref()).await?;
+    let as_of = api.fresh.of(view.projection);
+    // One more, to see whether there is a next page.
+    let mut selection = asked.selection;
+    let limit = selection.limit as usize;
+    selection.limit += 1;
+    let read = async {
+        api.readers.page(relation, &caller.tenant, &selection).await.map_err(|error| not_read(&error))
+    };
+    let mut found = api.backend.read(read).await?;
+    let is_more = found.len() > limit;
+    found.truncate(limit);
+    let next = found
+        .last()
+        .filter(|_| is_more)
+        .map(|last| Cursor { sort: asked.sort, place: last.place.clone() }.to_text());
+    let rows: Vec<_> = found.into_iter().map(|found| found.row).collect();
+    let rows = format!("[{}]", rows.join(","));
+    let tag = digest_tag(&rows);
+    Ok(Answer { as_of, stale, tag, members: vec![("rows", rows), ("next", json!(next).to_string())] }
+        .respond(&headers))
+}
+
+async fn row(
+    State(api): State<Arc<Api>>,
+    target: Result<Path<(String, String)>, PathRejection>,
+    query: Given,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = api.gate.admit(&headers, Role::Reader).await?;
+    let ((view, id), mut parameters) = (path(target)?, given(query)?);
+    let view = api.found(&view)?;
+    view.has_rows()?;
+    let id: AggregateId =
+        id.parse().map_err(|_| refused("id", "is not a UUID in lower case with hyphens"))?;
+    let at_least = parameters.at_least(&caller.tenant, api.config.wait_max())?;
+    parameters.done()?;
+    if at_least.as_ref().is_some_and(|it| it.token.aggregate_id != id) {
+        return Err(refused("token", "is of another aggregate"));
+    }
+    let (as_of, found, stale) = api.versioned(view, &caller.tenant, id, at_least.as_ref()).await?;
+    match found {
+        Some(Versioned { version, row: Some(row) }) => {
+            let members = vec![("version", version.to_string()), ("row", row)];
+            Ok(Answer { as_of, stale, tag: format!("\"{version}\""), members }.respond(&headers))
+        }
+        _ => Err(Problem::new(Kind::NotFound, "there is no such row").with("stale", stale)),
+    }
+}
+
+async fn board(
+    State(api): State<Arc<Api>>,
+    target: Result<Path<(String, String)>, PathRejection>,
+    query: Given,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = api.gate.admit(&headers, Role::Reader).await?;
+    let ((view, board), mut parameters) = (path(target)?, given(query)?);
+    let view = api.found(&view)?;
+    let limit = parameters.limit(api.config.query_rows_max)?;
+    let at_least = parameters.at_least(&caller.tenant, api.config.wait_max())?;
+    parameters.done()?;
+    let stale = api.is_stale(view, &caller, at_least.as_ref()).await?;
+    let as_of = api.fresh.of(view.projection);
+    let places = api.backend.read(view.board(&caller.tenant, &board, limit)).await?;
+    let places = json!(places).to_string();
+    Ok(Answer { as_of, stale, tag: digest_tag(&places), members: vec![("places", places)] }.respond(&headers))
+}
