@@ -11,7 +11,7 @@
 //! hold 9 billion USD a repository and model. Personal fields of the events (who asked, who cancelled, what a failure
 //! said) stay out of the views.
 //!
-//! This crate knows no database: its migrations are text that a sink applies.
+//! This crate knows no database: the definition of its tables is text that a sink applies.
 
 mod execution_live;
 mod execution_row;
@@ -22,12 +22,10 @@ pub use execution_live::{COST_BOARD, ExecutionLive, ExecutionsRedis};
 pub use execution_row::{ExecutionRow, ExecutionsPostgres};
 pub use words::{Status, Verdict, model_name};
 
-/// The tables of these views as Postgres migrations: number, name, SQL; forward only, in this order.
-pub const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "execution", include_str!("../migrations/0001_execution.sql")),
-    (2, "execution_total", include_str!("../migrations/0002_execution_total.sql")),
-    (3, "total_comments", include_str!("../migrations/0003_total_comments.sql")),
-];
+/// What [`ExecutionsPostgres`] has in Postgres, as SQL: its rows, then its totals. It is written for one edition of the views; a
+/// change of it is another edition.
+pub const EXECUTIONS_DEFINITION: &[&str] =
+    &[include_str!("../definition/execution.sql"), include_str!("../definition/execution_total.sql")];
 
 /// The table of [`ExecutionRow`].
 pub const EXECUTION_TABLE: &str = "execution";

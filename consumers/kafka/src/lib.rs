@@ -18,6 +18,7 @@ mod handover;
 mod lane;
 mod metrics;
 mod parking;
+mod partition;
 mod poll;
 mod projector;
 mod queue;
@@ -37,6 +38,7 @@ pub use parking::{
     Action, Decided, Decision, Hints, Park, ParkKey, ParkedKey, ParkedRecord, Reason, Release, Request,
     Settled, Stopped,
 };
+pub use partition::{murmur2, partition_of};
 pub use projector::{Projector, ProjectorError};
 pub use reading::{ReadError, Shortened, TopicReader, Watermarks};
 pub use record::{Header, Record};

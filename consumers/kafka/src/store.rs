@@ -49,15 +49,14 @@ pub trait ViewStore<P: Projection>: Send + 'static {
         changes: &Changes<P::View>,
     ) -> impl Future<Output = Result<Committed, Self::Error>> + Send;
 
-    /// Whether these partitions still stand where they were left, for sinks that can forget; asked about once a
-    /// second, so that a sink that lost its memory is filled again though nothing new comes.
+    /// Whether these partitions still stand where they were left; asked about once a second, so that a sink that lost its
+    /// memory is filled again, and views that were switched are gone on with, though nothing new comes. Answers the partitions
+    /// that are no longer ours.
     fn inspect(
         &mut self,
-        _topic: &str,
-        _partitions: &[i32],
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
-        std::future::ready(Ok(()))
-    }
+        topic: &str,
+        held: &[Tenure],
+    ) -> impl Future<Output = Result<Vec<i32>, Self::Error>> + Send;
 
     /// What operators asked for on parked keys of these partitions.
     fn requests(

@@ -41,6 +41,24 @@ pub enum Error {
         /// Its name.
         table: String,
     },
+    /// The views are of another edition than the program.
+    #[error(
+        "the views of {projection} are of edition {found}, and this program makes edition {wanted}; `millrace projections rebuild {projection}` makes it beside them"
+    )]
+    Edition {
+        /// Whose.
+        projection: String,
+        /// What is there.
+        found: u32,
+        /// What the program makes.
+        wanted: u32,
+    },
+    /// Somebody else came further with the same rebuild.
+    #[error("somebody else rebuilds {projection} too")]
+    RebuiltElsewhere {
+        /// Whose views.
+        projection: String,
+    },
     /// What is to tell the rows apart is not there.
     #[error("{table} has no column {column} to tell its rows apart by")]
     NoKey {

@@ -32,6 +32,7 @@ mod error;
 mod fields;
 mod migrate;
 mod readers;
+mod rebuild;
 mod scan;
 mod store;
 mod table;
@@ -39,10 +40,11 @@ mod totals;
 
 pub use config::PostgresConfig;
 pub use error::Error;
-pub use migrate::migrate;
+pub use migrate::{Definition, OtherEdition, migrate};
 pub use readers::{
     Comparison, Filter, Found, Freshness, Kind, Order, Readers, ReadersConfig, Relation, RelationColumn,
     Selection, Test, Versioned,
 };
+pub use rebuild::{Behind, NO_OFFSET, Placed, Rebuild, Unreadable, abandon, go_back};
 pub use scan::{Share, ViewRow, scan, scan_totals};
 pub use store::{PostgresViews, Tables};

@@ -1,20 +1,112 @@
 //! Bringing the views' database up to date.
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{PgConnection, SqlSafeStr};
+use projection::Projection;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-/// Creates or upgrades everything that Postgres views need: offsets, parked keys, and the tables of the views, which
-/// their crate gives as (number, name, SQL). As the owner of the views' database; idempotent.
+use crate::Error;
+
+/// The tables of one projection in one edition.
+#[derive(Debug, Clone, Copy)]
+pub struct Definition<'a> {
+    /// Whose.
+    pub projection: &'a str,
+    /// Which edition it is the definition of.
+    pub edition: u32,
+    /// What makes them, in this order. Names are without a schema: the same text makes the next edition beside this one.
+    pub sql: &'a [&'a str],
+}
+
+impl<'a> Definition<'a> {
+    /// The tables of a projection as this program has it.
+    pub const fn of<P: Projection>(sql: &'a [&'a str]) -> Self {
+        Self { projection: P::NAME, edition: P::EDITION, sql }
+    }
+}
+
+/// A projection whose views are of another edition than the program's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherEdition {
+    /// Which projection.
+    pub projection: String,
+    /// The edition that is there.
+    pub found: u32,
+    /// The edition that this program has.
+    pub wanted: u32,
+}
+
+/// Creates or upgrades what all Postgres views need, offsets and parked keys, and makes the tables of projections that have
+/// none yet. Tables of another edition are left alone, and told: they are rebuilt. As the owner of the views' database;
+/// idempotent.
 pub async fn migrate(
     connection: &mut PgConnection,
-    views: &[(i64, &'static str, &'static str)],
-) -> Result<(), MigrateError> {
-    ownership::migrate(&mut *connection).await?;
-    dead_letters::migrate(&mut *connection).await?;
-    let migration = |(number, name, sql): &(i64, &'static str, &'static str)| {
-        Migration::new(*number, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    let mut migrator = Migrator::with_migrations(views.iter().map(migration).collect());
-    migrator.dangerous_set_table_name("_views_migrations");
-    migrator.run(connection).await
+    definitions: &[Definition<'_>],
+) -> Result<Vec<OtherEdition>, Error> {
+    ownership::migrate(&mut *connection).await.map_err(failed("upgrade", "the offsets"))?;
+    dead_letters::migrate(&mut *connection).await.map_err(failed("upgrade", "the parked keys"))?;
+    let mut others = Vec::new();
+    for definition in definitions {
+        match edition(connection, definition.projection).await? {
+            None => make(connection, definition).await?,
+            Some(found) if found == definition.edition => {}
+            Some(found) => others.push(OtherEdition {
+                projection: definition.projection.to_owned(),
+                found,
+                wanted: definition.edition,
+            }),
+        }
+    }
+    Ok(others)
+}
+
+/// The edition of a projection's views, if it has any.
+pub(crate) async fn edition(connection: &mut PgConnection, projection: &str) -> Result<Option<u32>, Error> {
+    let found: Option<i32> = sqlx::query_scalar(include_str!("../queries/edition_find.sql"))
+        .bind(projection)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed("find the edition of", projection))?;
+    Ok(found.map(i32::unsigned_abs))
+}
+
+/// Makes the tables, and writes down that they are there.
+async fn make(connection: &mut PgConnection, definition: &Definition<'_>) -> Result<(), Error> {
+    let failed =
+        |source| Error::Sql { action: "make the tables of", table: definition.projection.to_owned(), source };
+    let mut making = connection.begin().await.map_err(failed)?;
+    let before: Vec<String> = relations(&mut making, "public").await.map_err(failed)?;
+    define(&mut making, definition).await.map_err(failed)?;
+    let mut made = relations(&mut making, "public").await.map_err(failed)?;
+    made.retain(|name| !before.contains(name));
+    sqlx::query(include_str!("../queries/edition_make.sql"))
+        .bind(definition.projection)
+        .bind(definition.edition.cast_signed())
+        .bind(made)
+        .execute(&mut *making)
+        .await
+        .map_err(failed)?;
+    making.commit().await.map_err(failed)
+}
+
+/// Makes the tables where the connection's search path says.
+pub(crate) async fn define(
+    connection: &mut PgConnection,
+    definition: &Definition<'_>,
+) -> Result<(), sqlx::Error> {
+    for sql in definition.sql {
+        connection.execute(AssertSqlSafe(*sql)).await?;
+    }
+    Ok(())
+}
+
+/// The tables and views of a schema.
+pub(crate) async fn relations(
+    connection: &mut PgConnection,
+    schema: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(include_str!("../queries/relation_list.sql")).bind(schema).fetch_all(connection).await
+}
+
+fn failed<S: Into<sqlx::Error>>(action: &'static str, table: &str) -> impl FnOnce(S) -> Error {
+    let table = table.to_owned();
+    move |source| Error::Sql { action, table, source: source.into() }
 }

@@ -34,6 +34,13 @@ pub struct Share {
     pub amounts: Vec<(String, i64)>,
 }
 
+impl<V: DeserializeOwned> ViewRow<V> {
+    pub(crate) fn read(stored: Stored, table: &str) -> Result<Self, Error> {
+        let Loaded { key, row, partition } = stored.loaded(table)?;
+        Ok(Self { key, row, partition })
+    }
+}
+
 /// Every row of a view table, deleted ones included, in the order of their keys; as `views_writer`. Memory stays
 /// bounded however large the table is.
 pub async fn scan<'c, V: DeserializeOwned + Send + 'c>(
@@ -46,8 +53,7 @@ pub async fn scan<'c, V: DeserializeOwned + Send + 'c>(
     let rows = sqlx::query_as::<_, Stored>(AssertSqlSafe(sql)).bind(&STANDARD[..]).fetch(connection);
     let read = move |row: Result<Stored, sqlx::Error>| {
         let row = row.map_err(|source| Error::Sql { action: "scan", table: table.clone(), source })?;
-        let Loaded { key, row, partition } = row.loaded(&table)?;
-        Ok(ViewRow { key, row, partition })
+        ViewRow::read(row, &table)
     };
     Ok(rows.map(read).boxed())
 }

@@ -14,6 +14,7 @@ use sqlx::{Connection, PgConnection};
 use crate::config::PostgresConfig;
 use crate::connection::Held;
 use crate::error::Error;
+use crate::migrate::edition;
 use crate::table::ViewTable;
 use crate::totals::TotalsTable;
 
@@ -47,6 +48,8 @@ impl<P: Projection> PostgresViews<P> {
     pub async fn named(projection: &str, config: &PostgresConfig, tables: Tables<'_>) -> Result<Self, Error> {
         let mut held = Held::new(config.options(projection)?, config.connect_timeout());
         let mut connection = held.take().await?;
+        let edition = Edition { projection, wanted: P::EDITION };
+        edition.check(&mut connection).await?;
         let view = ViewTable::open::<P::View>(&mut connection, tables.view).await?;
         let totals = match tables.totals {
             None => None,
@@ -67,6 +70,7 @@ impl<P: Projection> PostgresViews<P> {
         let parts = Parts {
             projection: &self.projection,
             owner: &self.owner,
+            edition: P::EDITION,
             view: &self.view,
             totals: &self.totals,
         };
@@ -87,10 +91,29 @@ impl<P: Projection> PostgresViews<P> {
     }
 }
 
+/// What a program makes of a projection.
+struct Edition<'a> {
+    projection: &'a str,
+    wanted: u32,
+}
+
+impl Edition<'_> {
+    /// That the views are the program's. Where no edition is written down nobody ever made another one.
+    async fn check(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        match edition(connection, self.projection).await? {
+            Some(found) if found != self.wanted => {
+                Err(Error::Edition { projection: self.projection.to_owned(), found, wanted: self.wanted })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What the work in a transaction needs of the store.
 struct Parts<'s> {
     projection: &'s str,
     owner: &'s str,
+    edition: u32,
     view: &'s ViewTable,
     totals: &'s Option<TotalsTable>,
 }
@@ -115,6 +138,8 @@ impl Parts<'_> {
         topic: &str,
         claimed: Vec<Claimed>,
     ) -> Result<Vec<Claim>, Error> {
+        // Whoever switched editions took the epochs too: so nobody goes on with tables that it does not know.
+        Edition { projection: self.projection, wanted: self.edition }.check(connection).await?;
         let partitions: Vec<i32> = claimed.iter().map(|claim| claim.partition).collect();
         let (keys, decided) = self.dead_letters(topic).claim(connection, &partitions).await?;
         let claim = |Claimed { partition, epoch, next_offset }| Claim {
@@ -192,6 +217,14 @@ impl<P: Projection> ViewStore<P> for PostgresViews<P> {
 
     async fn commit(&mut self, changes: &Changes<P::View>) -> Result<Committed, Error> {
         self.transact(async |connection, parts| parts.apply::<P>(connection, changes).await).await
+    }
+
+    async fn inspect(&mut self, topic: &str, held: &[Tenure]) -> Result<Vec<i32>, Error> {
+        let mut connection = self.held.take().await?;
+        let epochs: Vec<(i32, i64)> = held.iter().map(|tenure| (tenure.partition, tenure.epoch)).collect();
+        let ours = Progress { projection: &self.projection, topic }.hold(&mut connection, &epochs).await?;
+        self.held.give_back(connection);
+        Ok(held.iter().map(|tenure| tenure.partition).filter(|id| !ours.contains(id)).collect())
     }
 
     async fn requests(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Request>, Error> {

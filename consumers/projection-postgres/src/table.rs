@@ -24,6 +24,21 @@ pub(crate) const STANDARD: [&str; 9] = [
     "deleted_at",
 ];
 
+/// What is copied of these; when a row was written says the table.
+const COPIED: [&str; 8] = [
+    "tenant_id",
+    "aggregate_id",
+    "version",
+    "source_partition",
+    "source_offset",
+    "occurred_at",
+    "recorded_at",
+    "deleted_at",
+];
+
+/// How much is copied at a time.
+const COPY_BYTES: usize = 256 * 1024;
+
 /// One column as the catalog has it.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct Column {
@@ -70,6 +85,9 @@ pub(crate) fn listed<'c>(
 pub(crate) struct ViewTable {
     name: String,
     upsert: String,
+    copy: String,
+    /// The view's own columns, in the order in which they are copied, after those that every table has.
+    own: Vec<String>,
     refused: String,
     load: String,
 }
@@ -108,9 +126,13 @@ impl ViewTable {
                 "{set_columns}",
                 &listed(own.iter().copied(), |_, name| format!("{name} = excluded.{name}")),
             );
+        let copied: Vec<_> =
+            COPIED.into_iter().map(str::to_owned).chain(own.iter().map(|c| c.quoted())).collect();
         Ok(Self {
             name: table.to_owned(),
             upsert,
+            copy: format!("copy {table} ({}) from stdin", copied.join(", ")),
+            own: own.iter().map(|column| column.name.clone()).collect(),
             refused: include_str!("../queries/view_refused.sql").replace("{table}", table),
             load: include_str!("../queries/view_load.sql").replace("{table}", table),
         })
@@ -145,6 +167,37 @@ impl ViewTable {
             |(tenant, aggregate, version)| format!("{aggregate} of {tenant} at version {version}"),
         );
         Err(Error::NotWritten { table: self.name.clone(), found })
+    }
+
+    /// Copies rows in that the table does not have, into a table that is not guarded by row.
+    pub(crate) async fn copy<'c, V: Serialize + 'c>(
+        &self,
+        connection: &mut PgConnection,
+        changes: impl Iterator<Item = &'c RowChange<V>>,
+    ) -> Result<(), Error> {
+        let mut changes = changes.peekable();
+        if changes.peek().is_none() {
+            return Ok(());
+        }
+        let failed = |source| self.failed("copy into", source);
+        let mut copying = connection.copy_in_raw(&self.copy).await.map_err(failed)?;
+        let mut lines = String::new();
+        for change in changes {
+            let document = self.document(change)?;
+            for (index, name) in COPIED.into_iter().chain(self.own.iter().map(String::as_str)).enumerate() {
+                if index > 0 {
+                    lines.push('\t');
+                }
+                copied(&mut lines, document.get(name));
+            }
+            lines.push('\n');
+            if lines.len() >= COPY_BYTES {
+                copying.send(lines.as_bytes()).await.map_err(failed)?;
+                lines.clear();
+            }
+        }
+        copying.send(lines.as_bytes()).await.map_err(failed)?;
+        copying.finish().await.map(drop).map_err(failed)
     }
 
     /// The rows of these aggregates, those that exist.
@@ -192,6 +245,27 @@ impl ViewTable {
 
     fn failed(&self, action: &'static str, source: sqlx::Error) -> Error {
         Error::Sql { action, table: self.name.clone(), source }
+    }
+}
+
+/// A value as COPY reads it in its text form.
+fn copied(line: &mut String, value: Option<&Value>) {
+    match value {
+        None | Some(Value::Null) => line.push_str("\\N"),
+        Some(Value::String(text)) => escaped(line, text),
+        Some(other) => escaped(line, &other.to_string()),
+    }
+}
+
+fn escaped(line: &mut String, text: &str) {
+    for letter in text.chars() {
+        match letter {
+            '\\' => line.push_str("\\\\"),
+            '\t' => line.push_str("\\t"),
+            '\n' => line.push_str("\\n"),
+            '\r' => line.push_str("\\r"),
+            _ => line.push(letter),
+        }
     }
 }
 

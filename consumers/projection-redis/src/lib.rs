@@ -7,7 +7,7 @@
 //! second though nothing flows, and filled again from the topic.
 //!
 //! Epochs come from Postgres, because Redis can forget the newest of them; offsets live in Redis, because they must be
-//! forgotten together with the rows. [`Reader`] reads the views, [`partition_of`] tells where.
+//! forgotten together with the rows. [`Reader`] reads the views, [`kafka::partition_of`] tells where.
 //!
 //! It does not know what the views mean. One namespace belongs to one projection of one topic. A record that a producer put on the wrong
 //! partition meets the rows of that partition only, so it shows as a gap, or, from version 1 on, as a second row that
@@ -18,7 +18,6 @@ mod connection;
 mod error;
 mod flush;
 mod keys;
-mod partition;
 mod postgres;
 mod reader;
 mod scripts;
@@ -26,6 +25,5 @@ mod store;
 
 pub use config::RedisConfig;
 pub use error::Error;
-pub use partition::{murmur2, partition_of};
 pub use reader::{Place, Position, Reader, ViewAt};
 pub use store::RedisViews;

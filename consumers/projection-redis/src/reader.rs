@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::marker::PhantomData;
 
 use events::{AggregateId, TenantId};
+use kafka::partition_of;
 use projection::{Projection, Row};
 use redis::FromRedisValue;
 
@@ -12,7 +13,6 @@ use crate::config::RedisConfig;
 use crate::connection::Link;
 use crate::error::Error;
 use crate::keys::Keys;
-use crate::partition::partition_of;
 use crate::store::read_row;
 
 /// Reads what a projection has in Redis.

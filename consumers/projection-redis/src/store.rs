@@ -243,8 +243,10 @@ impl<P: Projection> ViewStore<P> for RedisViews<P> {
         Ok(Committed { fenced })
     }
 
-    async fn inspect(&mut self, _: &str, partitions: &[i32]) -> Result<(), Error> {
-        self.compare(partitions).await
+    async fn inspect(&mut self, _: &str, held: &[Tenure]) -> Result<Vec<i32>, Error> {
+        let partitions: Vec<i32> = held.iter().map(|tenure| tenure.partition).collect();
+        self.compare(&partitions).await?;
+        Ok(Vec::new())
     }
 
     async fn requests(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Request>, Error> {

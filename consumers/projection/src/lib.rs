@@ -24,6 +24,10 @@ pub trait Projection: Debug + Send + Sync + 'static {
     /// The projection's name, and its consumer group's: `<views>-<sink>`, such as `executions-postgres`.
     const NAME: &'static str;
 
+    /// Raised with every change of what it makes of its events. Views of another edition are not gone on with: they are
+    /// rebuilt beside those that are read, and switched in when they are complete.
+    const EDITION: u32 = 1;
+
     /// The events it folds.
     type Event: DomainEvent;
 

@@ -1,10 +1,12 @@
 //! `millrace migrate`: both databases as this program needs them, and the slot that Debezium reads.
 
 use anyhow::Context;
+use projection_postgres::OtherEdition;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::exit::Exit;
+use crate::projections::definitions;
 
 /// The owner of both databases, and the role that replicates.
 #[derive(Debug, Clone, clap::Args)]
@@ -40,9 +42,14 @@ impl MigrateArgs {
 
         let views = owner(&self.views_owner_url).await.context("failed to connect to the views' database")?;
         let mut connection = views.acquire().await?;
-        projection_postgres::migrate(&mut connection, agent_views::MIGRATIONS)
+        let others = projection_postgres::migrate(&mut connection, &definitions())
             .await
             .context("failed to migrate the views")?;
+        for OtherEdition { projection, found, wanted } in others {
+            println!(
+                "the views of {projection} are of edition {found}; `millrace projections rebuild {projection}` makes edition {wanted}"
+            );
+        }
         Ok(Exit::Ok)
     }
 }

@@ -71,6 +71,10 @@ impl<P: Projection, S: ViewStore<P>> ViewStore<P> for Flaky<S> {
         }
     }
 
+    async fn inspect(&mut self, topic: &str, held: &[Tenure]) -> Result<Vec<i32>, Self::Error> {
+        Ok(self.sink.inspect(topic, held).await?)
+    }
+
     async fn requests(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Request>, Self::Error> {
         Ok(self.sink.requests(topic, partitions).await?)
     }

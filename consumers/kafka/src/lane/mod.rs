@@ -31,7 +31,7 @@ use crate::queue::Queue;
 use crate::rhythm::Rhythm;
 use crate::signals::{Command, Control, Pulse, Watermarks};
 use crate::standing::Standing;
-use crate::store::ViewStore;
+use crate::store::{Tenure, ViewStore};
 
 /// How often Kafka is told how far the sink got.
 const HINT: Duration = Duration::from_millis(500);
@@ -176,12 +176,16 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
 
     /// Has the sink see whether it forgot anything.
     async fn inspect(&mut self) -> Result<(), ProjectorError> {
-        let ids: Vec<i32> = self.partitions.values().filter(|p| p.is_settled()).map(|p| p.id).collect();
-        if ids.is_empty() {
+        let settled = self.partitions.values().filter(|p| p.is_settled());
+        let held: Vec<Tenure> = settled.filter_map(Partition::tenure).collect();
+        if held.is_empty() {
             return Ok(());
         }
-        match asked(self.config.sink_timeout(), self.store.inspect(&self.topic, &ids)).await {
-            Ok(()) => Ok(()),
+        match asked(self.config.sink_timeout(), self.store.inspect(&self.topic, &held)).await {
+            Ok(lost) => {
+                lost.into_iter().for_each(|id| self.fenced(id));
+                Ok(())
+            }
             Err(trouble) => self.judge("inspect the sink", trouble),
         }
     }

@@ -35,7 +35,10 @@ async fn a_table_that_is_not_there_is_named() {
 async fn the_tables_of_the_agents_views_fit_their_fields() {
     let database = testkit::views_database().await;
     let mut owner = <sqlx::PgConnection as sqlx::Connection>::connect(&database.url("owner")).await.unwrap();
-    projection_postgres::migrate(&mut owner, agent_views::MIGRATIONS).await.unwrap();
+    let definition = projection_postgres::Definition::of::<agent_views::ExecutionsPostgres>(
+        agent_views::EXECUTIONS_DEFINITION,
+    );
+    projection_postgres::migrate(&mut owner, &[definition]).await.unwrap();
     let mut config = PostgresSink::new().await.config();
     config.views_url = database.url("views_writer").parse().unwrap();
     let tables =

@@ -8,11 +8,11 @@ use futures::TryStreamExt;
 use kafka::conformance::{Parked, Sink, Tally, TallyView, Totals};
 use kafka::{ParkKey, RowKey};
 use projection::Row;
-use projection_postgres::{PostgresConfig, PostgresViews, Tables, scan};
+use projection_postgres::{Definition, PostgresConfig, PostgresViews, Tables, scan};
 use sqlx::{Connection, PgConnection};
 
 pub(crate) const TABLES: Tables<'_> = Tables { view: "tally", totals: Some("tally_total") };
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "tally", include_str!("migrations/0001_tally.sql"))];
+const DEFINITION: Definition<'_> = Definition::of::<Tally>(&[include_str!("definition/tally.sql")]);
 
 pub(crate) struct PostgresSink {
     database: testkit::Database,
@@ -22,8 +22,8 @@ impl PostgresSink {
     pub(crate) async fn new() -> Self {
         let sink = Self { database: testkit::views_database().await };
         let mut owner = sink.connect("owner").await;
-        projection_postgres::migrate(&mut owner, MIGRATIONS).await.unwrap();
-        projection_postgres::migrate(&mut owner, MIGRATIONS).await.unwrap(); // Twice is once.
+        projection_postgres::migrate(&mut owner, &[DEFINITION]).await.unwrap();
+        projection_postgres::migrate(&mut owner, &[DEFINITION]).await.unwrap(); // Twice is once.
         sink
     }
 

@@ -168,6 +168,10 @@ impl ViewStore<Tally> for Slow {
         self.sink.commit(changes).await
     }
 
+    async fn inspect(&mut self, topic: &str, held: &[Tenure]) -> Result<Vec<i32>, Error> {
+        self.sink.inspect(topic, held).await
+    }
+
     async fn requests(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Request>, Error> {
         self.sink.requests(topic, partitions).await
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use events::AggregateId;
 use kafka::{Classify, Committed, Fault, Loaded, Progress, ViewStore};
-use projection_redis::{Error, Place, Position, RedisViews, partition_of};
+use projection_redis::{Error, Place, Position, RedisViews};
 
 use crate::stage::*;
 
@@ -36,7 +36,7 @@ async fn rows_and_offset_are_written_together_and_read_back() {
 async fn one_live_row_is_found_by_its_key_alone() {
     let stage = Stage::new().await;
     let mut store = stage.store("a");
-    let partition = partition_of(aggregate(1).to_string().as_bytes(), PARTITIONS);
+    let partition = kafka::partition_of(aggregate(1).to_string().as_bytes(), PARTITIONS);
     let claimed = claim(&mut store, partition).await.unwrap();
     store.commit(&flush(&claimed, 1, vec![change(partition, 1, 0, 4)])).await.unwrap();
     assert_eq!(stage.reader().row(&tenant(), aggregate(1)).await.unwrap(), row(4));

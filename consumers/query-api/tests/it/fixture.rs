@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use agent_views::{EXECUTION_TABLE, MIGRATIONS, REPOSITORY_MODEL_TOTAL_VIEW};
+use agent_views::{EXECUTION_TABLE, EXECUTIONS_DEFINITION, ExecutionsPostgres, REPOSITORY_MODEL_TOTAL_VIEW};
 use clap::Parser;
 use http_api::auth::{AuthConfig, Grant, Issuer, Role, Verifier};
 use http_api::{Metrics, Server};
-use projection_postgres::{Readers, ReadersConfig, migrate};
+use projection_postgres::{Definition, Readers, ReadersConfig, migrate};
 use query_api::{Api, QueryConfig, View, watch};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
@@ -62,7 +62,8 @@ pub(crate) struct Written {
 impl World {
     pub(crate) async fn new() -> Self {
         let database = testkit::views_database().await;
-        migrate(&mut PgConnection::connect(&database.url("owner")).await.unwrap(), MIGRATIONS).await.unwrap();
+        let mut owner = PgConnection::connect(&database.url("owner")).await.unwrap();
+        migrate(&mut owner, &[Definition::of::<ExecutionsPostgres>(EXECUTIONS_DEFINITION)]).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let issuer = Issuer::open(folder.path()).unwrap();
         let keys = issuer.keys().display().to_string();

@@ -6,18 +6,21 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use ledger::{Exceptions, Sink};
 use projection::Projection;
-use projection_postgres::{PostgresViews, Share, Tables, scan, scan_totals};
+use projection_postgres::{Definition, PostgresViews, Share, Tables, scan, scan_totals};
 use query_api::View;
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
+use super::rebuild::RebuildArgs;
 use super::{Compared, Comparison, Prepared, Reading, Registered, Rows, Surroundings, Views, prepared};
+use crate::exit::Exit;
 
 /// A projection with its tables.
 #[derive(Debug)]
 pub(super) struct InPostgres<P> {
     about: &'static str,
     tables: Tables<'static>,
+    definition: &'static [&'static str],
     shown_as: &'static str,
     totals: Option<TotalsShown>,
     projection: PhantomData<fn() -> P>,
@@ -36,9 +39,14 @@ pub(super) struct TotalsShown {
 }
 
 impl<P> InPostgres<P> {
-    /// Rows that readers see under a name.
-    pub(super) const fn new(about: &'static str, tables: Tables<'static>, shown_as: &'static str) -> Self {
-        Self { about, tables, shown_as, totals: None, projection: PhantomData }
+    /// Tables with the SQL that makes them, whose rows readers see under a name.
+    pub(super) const fn new(
+        about: &'static str,
+        tables: Tables<'static>,
+        definition: &'static [&'static str],
+        shown_as: &'static str,
+    ) -> Self {
+        Self { about, tables, definition, shown_as, totals: None, projection: PhantomData }
     }
 
     pub(super) const fn with_totals(mut self, totals: TotalsShown) -> Self {
@@ -65,6 +73,14 @@ impl<P: Projection> Registered for InPostgres<P> {
             let store = PostgresViews::<P>::open(&with.postgres, self.tables).await?;
             Ok(prepared::<P, _>(with, store, stop))
         })
+    }
+
+    fn definition(&self) -> Option<Definition<'static>> {
+        Some(Definition::of::<P>(self.definition))
+    }
+
+    fn rebuild<'a>(&'a self, with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Exit>> {
+        Box::pin(with.of::<P>(Definition::of::<P>(self.definition), self.tables))
     }
 
     fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>> {

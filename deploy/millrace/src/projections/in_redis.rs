@@ -7,12 +7,15 @@ use events::DomainEvent;
 use futures::future::BoxFuture;
 use ledger::{Exceptions, Sink};
 use projection::Projection;
+use projection_postgres::Definition;
 use projection_redis::{Reader, RedisViews};
 use query_api::{Live, View};
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
+use super::rebuild::RebuildArgs;
 use super::{Compared, Comparison, Prepared, Reading, Registered, Rows, Surroundings, Views, prepared};
+use crate::exit::Exit;
 
 /// A projection in a namespace of its own.
 #[derive(Debug)]
@@ -54,6 +57,15 @@ impl<P: Projection> Registered for InRedis<P> {
             let store = RedisViews::<P>::new(&with.redis, views, &owner)?;
             Ok(prepared::<P, _>(with, store, stop))
         })
+    }
+
+    fn definition(&self) -> Option<Definition<'static>> {
+        None
+    }
+
+    fn rebuild<'a>(&'a self, _with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Exit>> {
+        let refused = "views in Redis are not rebuilt beside those that are read yet; one that is emptied fills itself from the topic";
+        Box::pin(std::future::ready(Err(anyhow::anyhow!("{}: {refused}", P::NAME))))
     }
 
     fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>> {

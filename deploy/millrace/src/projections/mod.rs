@@ -2,14 +2,15 @@
 
 mod in_postgres;
 mod in_redis;
+mod rebuild;
 mod report;
 mod status;
 
 use std::fmt;
 
 use agent_views::{
-    COST_BOARD, EXECUTION_TABLE, EXECUTION_TOTAL_TABLE, ExecutionsPostgres, ExecutionsRedis,
-    REPOSITORY_MODEL_TOTAL_VIEW,
+    COST_BOARD, EXECUTION_TABLE, EXECUTION_TOTAL_TABLE, EXECUTIONS_DEFINITION, ExecutionsPostgres,
+    ExecutionsRedis, REPOSITORY_MODEL_TOTAL_VIEW,
 };
 use catalog::Manifest;
 use clap::Subcommand;
@@ -19,7 +20,7 @@ use futures::future::BoxFuture;
 use kafka::{BrokerConfig, Metrics, Projector, ProjectorConfig, ViewStore};
 use ledger::{Exceptions, Ledger, Pruned, Sink, StoreRecord};
 use projection::Projection;
-use projection_postgres::{PostgresConfig, Readers, Tables};
+use projection_postgres::{Definition, PostgresConfig, Readers, Tables};
 use projection_redis::RedisConfig;
 use query_api::View;
 use sqlx::PgPool;
@@ -28,6 +29,7 @@ use wire::Decoder;
 
 use self::in_postgres::{InPostgres, TotalsShown};
 use self::in_redis::InRedis;
+use self::rebuild::{EditionArgs, RebuildArgs};
 use self::report::Reports;
 pub(crate) use self::report::write_down;
 use self::status::StatusArgs;
@@ -38,12 +40,21 @@ use crate::exit::Exit;
 pub(crate) enum ProjectionsCommand {
     /// How fresh the views are, as their projectors say about once a second
     Status(StatusArgs),
+    /// Make the views once more from the events of the store, beside those that are read, and have them read once they agree
+    Rebuild(Box<RebuildArgs>),
+    /// Have the edition read again that was read before the last rebuild
+    GoBack(EditionArgs),
+    /// Give up what a rebuild has made so far
+    Abandon(EditionArgs),
 }
 
 impl ProjectionsCommand {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Status(args) => args.run().await,
+            Self::Rebuild(args) => args.run().await,
+            Self::GoBack(args) => args.go_back().await,
+            Self::Abandon(args) => args.abandon().await,
         }
     }
 }
@@ -54,6 +65,7 @@ pub(crate) static PROJECTIONS: [&dyn Registered; 2] = [
     &InPostgres::<ExecutionsPostgres>::new(
         "Rows and totals of executions, in Postgres",
         Tables { view: EXECUTION_TABLE, totals: Some(EXECUTION_TOTAL_TABLE) },
+        EXECUTIONS_DEFINITION,
         "executions",
     )
     .with_totals(TotalsShown {
@@ -69,6 +81,11 @@ pub(crate) static PROJECTIONS: [&dyn Registered; 2] = [
     ),
 ];
 
+/// The tables of all projections.
+pub(crate) fn definitions() -> Vec<Definition<'static>> {
+    PROJECTIONS.iter().filter_map(|projection| projection.definition()).collect()
+}
+
 /// A projection of this program, whatever its sink.
 pub(crate) trait Registered: fmt::Debug + Sync {
     /// Its name, which is its consumer group's and the first part of its dead-letter topic's.
@@ -83,6 +100,12 @@ pub(crate) trait Registered: fmt::Debug + Sync {
         with: &'a Surroundings,
         stop: CancellationToken,
     ) -> BoxFuture<'a, anyhow::Result<Prepared>>;
+
+    /// Its tables, if it has any.
+    fn definition(&self) -> Option<Definition<'static>>;
+
+    /// Makes its views once more, beside those that are read.
+    fn rebuild<'a>(&'a self, with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Exit>>;
 
     /// What readers see of it.
     fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>>;

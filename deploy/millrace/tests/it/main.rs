@@ -19,6 +19,7 @@ mod import;
 mod janitor;
 mod poison;
 mod query_api;
+mod rebuild;
 mod restore;
 mod store;
 mod tenancy;

@@ -25,7 +25,10 @@ async fn every_tenants_table_of_the_events_is_guarded_and_no_function_is_everybo
 async fn every_tenants_table_of_the_views_is_guarded_and_no_function_is_everybodys() {
     let database = testkit::views_database().await;
     let mut owner = PgConnection::connect(&database.url("owner")).await.unwrap();
-    projection_postgres::migrate(&mut owner, agent_views::MIGRATIONS).await.unwrap();
+    let definition = projection_postgres::Definition::of::<agent_views::ExecutionsPostgres>(
+        agent_views::EXECUTIONS_DEFINITION,
+    );
+    projection_postgres::migrate(&mut owner, &[definition]).await.unwrap();
     assert_eq!(gaps(&mut owner).await, [] as [&str; 0]);
 }
 

@@ -1,0 +1,607 @@
+//! A second edition of a projection's views, made beside the one that is read, and switched in at once.
+//!
+//! It is made from the events of the store, in the order of their positions, by the same [`step`] as live events: in a schema of
+//! its own, `<projection>_next`, under the same names. How far it is lies in the transaction of its rows, so whoever is cut
+//! short goes on. Nobody is told anything meanwhile, and nothing is parked: what it cannot apply stays behind, and so does
+//! the aggregate.
+//!
+//! Switching in is one transaction of the owner of the tables. It first takes the offsets, so that no projector writes on; then
+//! whoever rebuilds reads what the store has by now; then no row may be behind the edition that is read. So readers never go
+//! back, and the projector goes on where it stood: what is in the new edition already is a duplicate to it. The edition that was
+//! read is kept, with where it stood, until the next one is.
+
+use std::collections::{HashMap, HashSet};
+use std::str::FromStr;
+
+use events::{AggregateId, Recorded, Timestamp};
+use futures::StreamExt;
+use kafka::{Loaded, RowChange, RowKey, Source, partition_of};
+use projection::{Projection, Row, Step, step};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use uuid::Uuid;
+
+use crate::migrate::{define, relations};
+use crate::scan::ViewRow;
+use crate::table::{STANDARD, Stored, ViewTable};
+use crate::totals::TotalsTable;
+use crate::{Definition, Error, PostgresConfig, Tables};
+
+/// Rows that changed before they are written, and as many that are kept in memory after.
+const ROWS_MAX: usize = 50_000;
+
+/// Events that are taken in before they are written: as many are taken in again after a crash.
+const EVENTS_MAX: u64 = 50_000;
+
+/// A row that came from the store has no offset.
+pub const NO_OFFSET: i64 = -1;
+
+/// Most rows that are named when a new edition is behind.
+const BEHIND_MAX: i64 = 20;
+
+/// Longest wait for whoever reads or writes the tables that are switched, so that nobody waits for long behind it.
+const SWITCH_WAIT: &str = "2s";
+
+/// An edition that is being made.
+#[derive(Debug)]
+pub struct Rebuild<P: Projection> {
+    definition: Definition<'static>,
+    tables: Tables<'static>,
+    topic_partitions: i32,
+    owner: PgConnection,
+    writer: PgConnection,
+    view: ViewTable,
+    totals: Option<TotalsTable>,
+    rows: HashMap<RowKey, Building<P::View>>,
+    decided: HashSet<(AggregateId, u64)>,
+    position: u64,
+    /// Positions up to here are in the tables, the rest in memory.
+    written: u64,
+    events: u64,
+    events_unwritten: u64,
+    unwritten: usize,
+    is_guarded: bool,
+}
+
+/// A row in memory.
+#[derive(Debug)]
+struct Building<V> {
+    old: Row<V>,
+    new: Row<V>,
+    last: Source,
+    changed: bool,
+}
+
+/// An event as the store has it, at its position.
+#[derive(Debug)]
+pub struct Placed<E> {
+    /// Where in the store.
+    pub position: u64,
+    /// The event, or why it cannot be read.
+    pub event: Result<Recorded<E>, Unreadable>,
+}
+
+/// An event that cannot be decoded.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Whose it is.
+    pub key: RowKey,
+    /// Its version.
+    pub version: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// A row that the edition which is read has at a later version than the new one.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Behind {
+    /// Whose.
+    pub tenant_id: String,
+    /// Which.
+    pub aggregate_id: Uuid,
+    /// At which version it is read.
+    pub version: i64,
+    /// At which version it was made.
+    pub found: i64,
+}
+
+impl<P: Projection> Rebuild<P> {
+    /// Begins, or goes on where it was cut short. `topic_partitions`: how many the topic has. `owner_url`: the views' database as
+    /// the owner of its tables.
+    pub async fn open(
+        owner_url: &str,
+        config: &PostgresConfig,
+        definition: Definition<'static>,
+        tables: Tables<'static>,
+        topic_partitions: i32,
+    ) -> Result<Self, Error> {
+        let next = schema(definition.projection, "next");
+        let mut owner =
+            PgConnection::connect_with(&PgConnectOptions::from_str(owner_url).map_err(Error::Url)?)
+                .await
+                .map_err(Error::Connect)?;
+        let (position, events) = begin(&mut owner, &definition, &next).await?;
+        // A minute for what takes long in bulk: millions of rows.
+        let options = config
+            .options("rebuild")?
+            .options([("statement_timeout", "600s"), ("search_path", &format!("{next},public"))]);
+        let mut writer = PgConnection::connect_with(&options).await.map_err(Error::Connect)?;
+        let view = ViewTable::open::<P::View>(&mut writer, tables.view).await?;
+        let totals = match tables.totals {
+            None => None,
+            Some(table) => Some(TotalsTable::open(&mut writer, table).await?),
+        };
+        let decided: Vec<(Uuid, i64)> = sqlx::query_as(include_str!("../queries/decision_versions.sql"))
+            .bind(P::NAME)
+            .fetch_all(&mut writer)
+            .await
+            .map_err(failed("read the decisions of", P::NAME))?;
+        let decided =
+            decided.into_iter().map(|(id, version)| (AggregateId(id), version.unsigned_abs())).collect();
+        let mut rebuild = Self {
+            definition,
+            tables,
+            topic_partitions,
+            owner,
+            writer,
+            view,
+            totals,
+            rows: HashMap::new(),
+            decided,
+            position,
+            written: position,
+            events,
+            events_unwritten: 0,
+            unwritten: 0,
+            is_guarded: false,
+        };
+        rebuild.is_guarded = rebuild.guarded().await?;
+        Ok(rebuild)
+    }
+
+    /// Events up to this position of the store were taken in.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// How many events that were.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// An aggregate whose versions up to this one left the store when it was taken back: it has no view, and its version stays.
+    pub async fn withdrawn(&mut self, key: RowKey, through: u64) -> Result<(), Error> {
+        self.load([key.clone()].into_iter()).await?;
+        let row = self.rows.entry(key).or_insert_with(Building::new);
+        if row.new.version < through {
+            row.new = Row { version: through, view: None };
+            row.changed = true;
+            self.unwritten += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes in the next events, in the order of their positions, up to `through`.
+    pub async fn take(&mut self, events: Vec<Placed<P::Event>>, through: u64) -> Result<(), Error> {
+        let keys = events.iter().map(|placed| match &placed.event {
+            Ok(event) => {
+                (RowKey { tenant: event.tenant.clone(), aggregate_id: event.aggregate_id }, event.version)
+            }
+            Err(unreadable) => (unreadable.key.clone(), unreadable.version),
+        });
+        // Where the first version comes there is no row yet.
+        let begun: HashSet<RowKey> =
+            keys.clone().filter(|(_, version)| *version == 1).map(|(key, _)| key).collect();
+        let keys: HashSet<RowKey> = keys.map(|(key, _)| key).filter(|key| !begun.contains(key)).collect();
+        self.load(keys.into_iter()).await?;
+        for Placed { position, event } in events {
+            self.position = position;
+            self.events_unwritten += 1;
+            self.one(event);
+        }
+        self.position = through.max(self.position);
+        if self.unwritten >= ROWS_MAX || self.events_unwritten >= EVENTS_MAX {
+            self.write().await?;
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, event: Result<Recorded<P::Event>, Unreadable>) {
+        let (key, version) = match &event {
+            Ok(event) => {
+                (RowKey { tenant: event.tenant.clone(), aggregate_id: event.aggregate_id }, event.version)
+            }
+            Err(unreadable) => (unreadable.key.clone(), unreadable.version),
+        };
+        let row = self.rows.entry(key.clone()).or_insert_with(Building::new);
+        if self.decided.contains(&(key.aggregate_id, version)) && version == row.new.version + 1 {
+            row.new.version = version;
+        } else {
+            let Ok(event) = &event else { return };
+            match step::<P>(row.new.clone(), event) {
+                Step::Applied(new) => row.new = new,
+                Step::Stale | Step::Gap { .. } | Step::Refused(_) => return,
+            }
+        }
+        if let Ok(event) = &event {
+            row.last = Source {
+                offset: NO_OFFSET,
+                occurred_at: events::DomainEvent::occurred_at(&event.payload),
+                recorded_at: event.recorded_at,
+            };
+        }
+        if !row.changed {
+            row.changed = true;
+            self.unwritten += 1;
+        }
+    }
+
+    /// Reads the rows that are not in memory.
+    async fn load(&mut self, keys: impl Iterator<Item = RowKey>) -> Result<(), Error> {
+        let absent: Vec<(i32, RowKey)> =
+            keys.filter(|key| !self.rows.contains_key(key)).map(|key| (0, key)).collect();
+        if absent.is_empty() {
+            return Ok(());
+        }
+        for Loaded { key, row, .. } in self.view.load::<P::View>(&mut self.writer, &absent).await? {
+            let building = Building { old: row.clone(), new: row, ..Building::new() };
+            self.rows.insert(key, building);
+        }
+        Ok(())
+    }
+
+    /// Writes everything that was taken in, and how far that is, in one transaction.
+    pub async fn write(&mut self) -> Result<(), Error> {
+        let failed = |action| failed(action, P::NAME);
+        let partitions = self.topic_partitions;
+        let mut changes: Vec<RowChange<P::View>> = self
+            .rows
+            .iter()
+            .filter(|(_, row)| row.changed)
+            .map(|(key, row)| RowChange {
+                key: key.clone(),
+                partition: partition_of(key.aggregate_id.to_string().as_bytes(), partitions),
+                old: row.old.clone(),
+                new: row.new.clone(),
+                last: row.last,
+            })
+            .collect();
+        changes.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        let mut writing = self.writer.begin().await.map_err(failed("write the next edition of"))?;
+        // Rows that never were can be copied in, as long as the tables are not guarded yet.
+        let is_new = |change: &&RowChange<P::View>| !self.is_guarded && change.old.version == 0;
+        self.view.copy(&mut writing, changes.iter().filter(is_new)).await?;
+        self.view.write(&mut writing, changes.iter().filter(|change| !is_new(change))).await?;
+        if let Some(totals) = &self.totals {
+            totals.add::<P>(&mut writing, changes.iter()).await?;
+        }
+        let advanced = sqlx::query(include_str!("../queries/rebuild_advance.sql"))
+            .bind(P::NAME)
+            .bind(self.written.cast_signed())
+            .bind(self.position.cast_signed())
+            .bind(self.events_unwritten.cast_signed())
+            .execute(&mut *writing)
+            .await
+            .map_err(failed("note the progress of"))?;
+        if advanced.rows_affected() != 1 {
+            return Err(Error::RebuiltElsewhere { projection: P::NAME.to_owned() });
+        }
+        writing.commit().await.map_err(failed("write the next edition of"))?;
+        self.events += std::mem::take(&mut self.events_unwritten);
+        (self.written, self.unwritten) = (self.position, 0);
+        if self.rows.len() > ROWS_MAX {
+            self.rows.clear();
+        }
+        for row in self.rows.values_mut().filter(|row| row.changed) {
+            row.old = row.new.clone();
+            row.changed = false;
+        }
+        Ok(())
+    }
+
+    /// Rows picked at random, to be compared with a fold of their own.
+    pub async fn sample(&mut self, rows: u32) -> Result<Vec<ViewRow<P::View>>, Error> {
+        let sql = include_str!("../queries/rebuild_sample.sql").replace("{table}", self.tables.view);
+        let found: Vec<Stored> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(&STANDARD[..])
+            .bind(i64::from(rows))
+            .fetch_all(&mut self.writer)
+            .await
+            .map_err(failed("sample", self.tables.view))?;
+        found.into_iter().map(|row| ViewRow::read(row, self.tables.view)).collect()
+    }
+
+    /// The row that these events of one aggregate make, from the first one on.
+    pub fn fold(&self, events: impl Iterator<Item = Recorded<P::Event>>) -> Row<P::View> {
+        let mut row = Row::default();
+        for event in events {
+            if self.decided.contains(&(event.aggregate_id, event.version)) && event.version == row.version + 1
+            {
+                row.version = event.version;
+            } else if let Step::Applied(new) = step::<P>(row.clone(), &event) {
+                row = new;
+            }
+        }
+        row
+    }
+
+    /// Shows every aggregate that the next edition has a row of, with its version, in the order of their ids.
+    pub async fn versions(&mut self, mut show: impl FnMut(AggregateId, u64)) -> Result<(), Error> {
+        let table = self.tables.view;
+        let sql = format!("select aggregate_id, version from {table} order by aggregate_id");
+        let mut rows = sqlx::query_as::<_, (Uuid, i64)>(AssertSqlSafe(sql)).fetch(&mut self.writer);
+        while let Some((id, version)) = rows.next().await.transpose().map_err(failed("read", table))? {
+            show(AggregateId(id), version.unsigned_abs());
+        }
+        Ok(())
+    }
+
+    /// How many rows the next edition has, deleted ones included.
+    pub async fn rows(&mut self) -> Result<u64, Error> {
+        let sql = format!("select count(*) from {}", self.tables.view);
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut self.writer)
+            .await
+            .map_err(failed("count", self.tables.view))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Guards the tables, as those that are read are guarded; from here on nothing is copied in.
+    pub async fn guard(&mut self) -> Result<(), Error> {
+        self.write().await?;
+        let failed = |source| failed("guard the next edition of", P::NAME)(source);
+        for table in self.own_tables() {
+            let next = self.next();
+            let sql = format!(
+                "alter table {next}.{table} enable row level security; alter table {next}.{table} force row level security; analyze {next}.{table}"
+            );
+            self.owner.execute(sqlx::raw_sql(AssertSqlSafe(sql.as_str()))).await.map_err(failed)?;
+        }
+        self.is_guarded = true;
+        Ok(())
+    }
+
+    /// Whether they are.
+    async fn guarded(&mut self) -> Result<bool, Error> {
+        let sql = "select relrowsecurity from pg_class where oid = to_regclass($1)";
+        sqlx::query_scalar(sql)
+            .bind(format!("{}.{}", self.next(), self.tables.view))
+            .fetch_one(&mut self.owner)
+            .await
+            .map_err(failed("look at the next edition of", P::NAME))
+    }
+
+    /// The first rows that are behind those that are read; none may be when it is switched in.
+    pub async fn behind(&mut self) -> Result<Vec<Behind>, Error> {
+        let sql = include_str!("../queries/rebuild_behind.sql")
+            .replace("{table}", self.tables.view)
+            .replace("{next}", &self.next());
+        sqlx::query_as(AssertSqlSafe(sql))
+            .bind(BEHIND_MAX)
+            .fetch_all(&mut self.writer)
+            .await
+            .map_err(failed("compare the editions of", P::NAME))
+    }
+
+    /// From now on no projector writes the views that are read, until [`switch`](Self::switch) or
+    /// [`let_go`](Self::let_go). What the store has by now is everything that they can have.
+    pub async fn hold(&mut self) -> Result<(), Error> {
+        let failed = |source| failed("hold the offsets of", P::NAME)(source);
+        let sql = format!("begin; set local lock_timeout = '{SWITCH_WAIT}'");
+        self.owner.execute(sqlx::raw_sql(AssertSqlSafe(sql.as_str()))).await.map_err(failed)?;
+        sqlx::query(
+            "select 1 from projection_offset where projection = $1 order by topic, partition for update",
+        )
+        .bind(P::NAME)
+        .execute(&mut self.owner)
+        .await
+        .map(drop)
+        .map_err(failed)
+    }
+
+    /// Lets projectors go on as before.
+    pub async fn let_go(&mut self) -> Result<(), Error> {
+        self.owner.execute("rollback").await.map(drop).map_err(failed("let go of", P::NAME))
+    }
+
+    /// Switches the next edition in, and lets projectors go on with it. `begin_at`: where each partition of the topic begins, for
+    /// those that nobody has read yet. Call [`hold`](Self::hold), take in what the store has, [`write`](Self::write), and see
+    /// that nothing is [`behind`](Self::behind) first.
+    pub async fn switch(mut self, topic: &str, begin_at: &[(i32, i64)]) -> Result<(), Error> {
+        let failed = |source| failed("switch the editions of", P::NAME)(source);
+        let (next, kept) = (self.next(), schema(P::NAME, "kept"));
+        let made = relations(&mut self.owner, &next).await.map_err(failed)?;
+        let read: Option<Vec<String>> =
+            sqlx::query_scalar("select relations from projection_edition where projection = $1")
+                .bind(P::NAME)
+                .fetch_optional(&mut self.owner)
+                .await
+                .map_err(failed)?;
+        let sql = format!("drop schema if exists {kept} cascade; create schema {kept}");
+        self.owner.execute(sqlx::raw_sql(AssertSqlSafe(sql.as_str()))).await.map_err(failed)?;
+        sqlx::query(include_str!("../queries/rebuild_keep.sql"))
+            .bind(P::NAME)
+            .execute(&mut self.owner)
+            .await
+            .map_err(failed)?;
+        move_all(&mut self.owner, read.as_deref().unwrap_or_default(), "public", &kept)
+            .await
+            .map_err(failed)?;
+        move_all(&mut self.owner, &made, &next, "public").await.map_err(failed)?;
+        let (partitions, offsets): (Vec<i32>, Vec<i64>) = begin_at.iter().copied().unzip();
+        sqlx::query(include_str!("../queries/rebuild_offsets.sql"))
+            .bind(P::NAME)
+            .bind(topic)
+            .bind(partitions)
+            .bind(offsets)
+            .execute(&mut self.owner)
+            .await
+            .map_err(failed)?;
+        sqlx::query(include_str!("../queries/edition_make.sql"))
+            .bind(P::NAME)
+            .bind(self.definition.edition.cast_signed())
+            .bind(made)
+            .execute(&mut self.owner)
+            .await
+            .map_err(failed)?;
+        forget(&mut self.owner, P::NAME).await.map_err(failed)?;
+        self.owner.execute("commit").await.map(drop).map_err(failed)
+    }
+
+    fn next(&self) -> String {
+        schema(P::NAME, "next")
+    }
+
+    fn own_tables(&self) -> impl Iterator<Item = &'static str> + use<P> {
+        [Some(self.tables.view), self.tables.totals].into_iter().flatten()
+    }
+}
+
+impl<V> Building<V> {
+    fn new() -> Self {
+        let never = Timestamp::from_micros(0);
+        let last = Source { offset: NO_OFFSET, occurred_at: never, recorded_at: never };
+        Self { old: Row::default(), new: Row::default(), last, changed: false }
+    }
+}
+
+/// Gives an edition that is being made up; what is read is not touched. Answers whether there was one.
+pub async fn abandon(owner: &mut PgConnection, projection: &str) -> Result<bool, Error> {
+    let failed = |source| failed("abandon the next edition of", projection)(source);
+    let mut abandoning = owner.begin().await.map_err(failed)?;
+    let was_there = forget(&mut abandoning, projection).await.map_err(failed)?;
+    abandoning.commit().await.map_err(failed)?;
+    Ok(was_there)
+}
+
+/// Goes back to the edition that was read before: it is read again at once, and the projector catches up from where it stood.
+/// What was read until now is kept in its place. Answers whether there was one.
+pub async fn go_back(owner: &mut PgConnection, projection: &str) -> Result<bool, Error> {
+    let failed = |source| failed("go back with", projection)(source);
+    let mut going = owner.begin().await.map_err(failed)?;
+    let sql = format!("set local lock_timeout = '{SWITCH_WAIT}'");
+    going.execute(AssertSqlSafe(sql)).await.map_err(failed)?;
+    sqlx::query("select 1 from projection_offset where projection = $1 order by topic, partition for update")
+        .bind(projection)
+        .execute(&mut *going)
+        .await
+        .map_err(failed)?;
+    let found: Option<(i32, Vec<String>, serde_json::Value, Vec<String>)> = sqlx::query_as(
+        "select k.edition, k.relations, k.offsets, e.relations from projection_kept k join projection_edition e using (projection) where projection = $1",
+    )
+    .bind(projection)
+    .fetch_optional(&mut *going)
+    .await
+    .map_err(failed)?;
+    let Some((edition, before, offsets, now)) = found else { return Ok(false) };
+    let (kept, swap) = (schema(projection, "kept"), schema(projection, "swap"));
+    sqlx::query(include_str!("../queries/rebuild_keep.sql"))
+        .bind(projection)
+        .execute(&mut *going)
+        .await
+        .map_err(failed)?;
+    going.execute(AssertSqlSafe(format!("create schema {swap}"))).await.map_err(failed)?;
+    move_all(&mut going, &now, "public", &swap).await.map_err(failed)?;
+    move_all(&mut going, &before, &kept, "public").await.map_err(failed)?;
+    move_all(&mut going, &now, &swap, &kept).await.map_err(failed)?;
+    going.execute(AssertSqlSafe(format!("drop schema {swap}"))).await.map_err(failed)?;
+    sqlx::query(include_str!("../queries/edition_make.sql"))
+        .bind(projection)
+        .bind(edition)
+        .bind(before)
+        .execute(&mut *going)
+        .await
+        .map_err(failed)?;
+    sqlx::query(include_str!("../queries/rebuild_go_back.sql"))
+        .bind(projection)
+        .bind(offsets)
+        .execute(&mut *going)
+        .await
+        .map_err(failed)?;
+    going.commit().await.map_err(failed)?;
+    Ok(true)
+}
+
+/// The schema of an edition that is not read.
+fn schema(projection: &str, which: &str) -> String {
+    format!("\"{}_{which}\"", projection.replace('"', "\"\""))
+}
+
+/// Where it is, having made its tables if there is none yet.
+async fn begin(
+    owner: &mut PgConnection,
+    definition: &Definition<'_>,
+    next: &str,
+) -> Result<(u64, u64), Error> {
+    let projection = definition.projection;
+    let failed = |source| failed("begin the next edition of", projection)(source);
+    let mut beginning = owner.begin().await.map_err(failed)?;
+    let (found, position, events): (i32, i64, i64) =
+        sqlx::query_as(include_str!("../queries/rebuild_begin.sql"))
+            .bind(projection)
+            .bind(definition.edition.cast_signed())
+            .fetch_one(&mut *beginning)
+            .await
+            .map_err(failed)?;
+    if found.unsigned_abs() != definition.edition {
+        let (found, wanted) = (found.unsigned_abs(), definition.edition);
+        return Err(Error::Edition { projection: projection.to_owned(), found, wanted });
+    }
+    let is_there: bool = sqlx::query_scalar("select to_regnamespace($1) is not null")
+        .bind(next)
+        .fetch_one(&mut *beginning)
+        .await
+        .map_err(failed)?;
+    if !is_there {
+        let sql = format!(
+            "create schema {next}; grant usage on schema {next} to views_writer; set local search_path = {next}, public"
+        );
+        beginning.execute(sqlx::raw_sql(AssertSqlSafe(sql.as_str()))).await.map_err(failed)?;
+        define(&mut beginning, definition).await.map_err(failed)?;
+        // Nothing is copied into a table that is guarded; it is again before anybody reads it.
+        let tables: Vec<String> = sqlx::query_scalar(
+            "select quote_ident(relname) from pg_class where relnamespace = $1::regnamespace and relrowsecurity",
+        )
+        .bind(next)
+        .fetch_all(&mut *beginning)
+        .await
+        .map_err(failed)?;
+        for table in tables {
+            let sql = format!("alter table {next}.{table} disable row level security");
+            beginning.execute(AssertSqlSafe(sql)).await.map_err(failed)?;
+        }
+    }
+    beginning.commit().await.map_err(failed)?;
+    Ok((position.unsigned_abs(), events.unsigned_abs()))
+}
+
+/// Drops an edition that is being made, and what is known of it.
+async fn forget(connection: &mut PgConnection, projection: &str) -> Result<bool, sqlx::Error> {
+    let sql = format!("drop schema if exists {} cascade", schema(projection, "next"));
+    connection.execute(AssertSqlSafe(sql)).await?;
+    let gone = sqlx::query("delete from projection_rebuild where projection = $1")
+        .bind(projection)
+        .execute(connection)
+        .await?;
+    Ok(gone.rows_affected() > 0)
+}
+
+/// Moves tables and views, with all that belongs to them.
+async fn move_all(
+    connection: &mut PgConnection,
+    names: &[String],
+    from: &str,
+    to: &str,
+) -> Result<(), sqlx::Error> {
+    for name in names {
+        let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+        let sql = format!("alter table {from}.{quoted} set schema {to}");
+        connection.execute(AssertSqlSafe(sql)).await?;
+    }
+    Ok(())
+}
+
+fn failed(action: &'static str, table: &str) -> impl FnOnce(sqlx::Error) -> Error {
+    let table = table.to_owned();
+    move |source| Error::Sql { action, table, source }
+}

@@ -1,0 +1,410 @@
+//! `millrace projections rebuild`: the views once more, from the events of the store, beside those that are read.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use archive::ArchivedEvents;
+use clap::Args;
+use event_store::{EventLog, EventStore, Filter, PgEventLog, PgEventStore, PrunedRange, StoredEvent, Until};
+use events::{AggregateId, DomainEvent};
+use futures::StreamExt;
+use indicatif::ProgressBar;
+use kafka::RowKey;
+use ledger::Reason;
+use projection::Projection;
+use projection_postgres::{
+    Behind, Definition, Placed, PostgresConfig, Rebuild, Tables, Unreadable, abandon, go_back,
+};
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::sync::mpsc;
+use wire::Decoder;
+
+use super::{Registered, by_name};
+use crate::chain::{TopicsReadArgs, watermarks};
+use crate::exit::Exit;
+use crate::progress::bar;
+
+/// Events that are read at a time.
+const PAGE: u32 = 5_000;
+
+/// Pages that are read ahead.
+const PAGES_AHEAD: usize = 4;
+
+/// The new edition is switched in when a round of catching up took less than this: what is read with the projectors held takes
+/// no longer.
+const NEAR: Duration = Duration::from_secs(1);
+
+/// How often it is tried to switch while others read or write the tables.
+const SWITCHES_MAX: u32 = 10;
+
+/// Which views to make once more, from what, and when they are good enough.
+#[derive(Debug, Args)]
+pub(crate) struct RebuildArgs {
+    /// The projection
+    #[arg(value_parser = by_name())]
+    projection: &'static dyn Registered,
+
+    /// Make it ready and compare it, and leave what is read as it is; run again to go on and switch it in
+    #[arg(long)]
+    no_switch: bool,
+
+    /// Rows, picked at random, that are compared with a fold of their own before anything is switched
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    sample: u32,
+
+    /// Where archives are, if streams were archived
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
+
+    #[command(flatten)]
+    store: event_store::Config,
+    #[command(flatten)]
+    audit: event_store::AuditConfig,
+    #[command(flatten)]
+    registry: wire::RegistryConfig,
+    #[command(flatten)]
+    topics: TopicsReadArgs,
+    #[command(flatten)]
+    postgres: PostgresConfig,
+    #[command(flatten)]
+    owner: OwnerArgs,
+}
+
+/// Whose tables they are.
+#[derive(Debug, Args)]
+pub(crate) struct OwnerArgs {
+    /// The views' database as the role `owner`
+    #[arg(long, env = "MILLRACE_VIEWS_OWNER_URL", hide_env_values = true, value_name = "URL")]
+    views_owner_url: String,
+}
+
+/// A projection, and the owner of its tables.
+#[derive(Debug, Args)]
+pub(crate) struct EditionArgs {
+    /// The projection
+    #[arg(value_parser = by_name())]
+    projection: &'static dyn Registered,
+    #[command(flatten)]
+    owner: OwnerArgs,
+}
+
+impl OwnerArgs {
+    async fn connect(&self) -> anyhow::Result<PgConnection> {
+        PgConnection::connect(&self.views_owner_url).await.context("failed to connect as owner of the views")
+    }
+}
+
+impl EditionArgs {
+    /// Gives up what a rebuild made so far.
+    pub(crate) async fn abandon(self) -> anyhow::Result<Exit> {
+        let name = self.projection.name();
+        Ok(if abandon(&mut self.owner.connect().await?, name).await? {
+            println!("the rebuild of {name} is given up; what is read was not touched");
+            Exit::Ok
+        } else {
+            println!("nothing of {name} is being rebuilt");
+            Exit::NotFound
+        })
+    }
+
+    /// Reads the edition before again.
+    pub(crate) async fn go_back(self) -> anyhow::Result<Exit> {
+        let name = self.projection.name();
+        Ok(if go_back(&mut self.owner.connect().await?, name).await? {
+            println!("the views of {name} that were read before are read again; the projector catches up");
+            Exit::Ok
+        } else {
+            println!("no edition of {name} is kept");
+            Exit::NotFound
+        })
+    }
+}
+
+impl RebuildArgs {
+    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        self.projection.rebuild(&self).await
+    }
+
+    /// Rebuilds the views of one projection.
+    pub(super) async fn of<P: Projection>(
+        &self,
+        definition: Definition<'static>,
+        tables: Tables<'static>,
+    ) -> anyhow::Result<Exit> {
+        // Kafka first: whatever is in the topic by now is in the store, which is read later.
+        let reader = Arc::new(self.topics.reader()?);
+        let begins = watermarks(&reader, P::Event::TOPIC).await?;
+        let auditor = self.audit.connect().await?;
+        let owner = &self.owner.views_owner_url;
+        let partitions = i32::try_from(begins.len())?;
+        let rebuild = Rebuild::<P>::open(owner, &self.postgres, definition, tables, partitions).await?;
+        let source = Source {
+            log: PgEventLog::new(auditor.clone()),
+            auditor,
+            store: PgEventStore::new(self.store.connect().await?),
+            archived: self.archive.as_deref().map(ArchivedEvents::open).transpose()?,
+            decoder: Arc::new(Decoder::new(wire::Registry::new(&self.registry)?)),
+        };
+        let begin_at = begins.iter().map(|it| (it.partition, it.low)).collect();
+        Work { rebuild, source, begin_at }.run(self.no_switch, self.sample).await
+    }
+}
+
+/// Where the events are.
+struct Source<E: DomainEvent> {
+    log: PgEventLog,
+    auditor: PgPool,
+    store: PgEventStore,
+    archived: Option<ArchivedEvents>,
+    decoder: Arc<Decoder<E>>,
+}
+
+/// A rebuild under way.
+struct Work<P: Projection> {
+    rebuild: Rebuild<P>,
+    source: Source<P::Event>,
+    begin_at: Vec<(i32, i64)>,
+}
+
+impl<P: Projection> Work<P> {
+    async fn run(mut self, no_switch: bool, sample: u32) -> anyhow::Result<Exit> {
+        let begun = Instant::now();
+        let pruned = self.pruned().await?;
+        if self.rebuild.position() == 0 {
+            self.take_pruned(&pruned).await?;
+        }
+        let events_before = self.rebuild.events();
+        self.catch_up().await?;
+        self.rebuild.guard().await?;
+        let (events, rows) = (self.rebuild.events(), self.rebuild.rows().await?);
+        let took = begun.elapsed().as_secs_f64();
+        let rate = (events - events_before) as f64 / took.max(1e-9);
+        println!("made        {rows} rows from {events} events, {took:.1} s, {rate:.0} events/s");
+        self.compare(&pruned, sample).await?;
+        if no_switch {
+            println!("ready       run again without --no-switch to have it read");
+            return Ok(Exit::Ok);
+        }
+        self.switch().await?;
+        println!("switched    what was read before is kept: `millrace projections go-back {}`", P::NAME);
+        Ok(Exit::Ok)
+    }
+
+    /// What left the store, of the aggregates of this projection.
+    async fn pruned(&self) -> anyhow::Result<Vec<PrunedRange>> {
+        let mut pruned = self.source.log.pruned().await.context("failed to list what left the store")?;
+        pruned.retain(|range| range.aggregate_type == P::Event::AGGREGATE_TYPE);
+        Ok(pruned)
+    }
+
+    /// Takes in what is not in the store any more.
+    async fn take_pruned(&mut self, pruned: &[PrunedRange]) -> anyhow::Result<()> {
+        for range in pruned {
+            let key = RowKey { tenant: range.tenant.clone(), aggregate_id: range.aggregate_id };
+            match range.reason.parse()? {
+                Reason::Withdrawn | Reason::TenantRemoved => {
+                    self.rebuild.withdrawn(key, range.to_version).await?
+                }
+                Reason::Archived => {
+                    let Some(archived) = &self.source.archived else {
+                        bail!(
+                            "events {} to {} of {} are archived: say where with --archive",
+                            range.from_version,
+                            range.to_version,
+                            range.aggregate_id
+                        );
+                    };
+                    let all = archived
+                        .load_until(&self.source.store, &range.tenant, range.aggregate_id, 0, Until::Now)
+                        .await?;
+                    let left = all.into_iter().filter(|event| event.version <= range.to_version).collect();
+                    let placed = placed(&self.source.decoder, left).await?;
+                    let placed = placed.into_iter().map(|it| Placed { position: 0, ..it }).collect();
+                    self.rebuild.take(placed, 0).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what the store has, until there is no more.
+    async fn catch_up(&mut self) -> anyhow::Result<()> {
+        let log = &self.source.log;
+        let settled = log.settled_position().await.context("failed to ask the store")?;
+        let progress = bar(settled, "positions");
+        progress.set_position(self.rebuild.position());
+        let (to_take, mut pages) = mpsc::channel(PAGES_AHEAD);
+        let (reading, after) = (self.source.reading(), self.rebuild.position());
+        let reader = tokio::spawn(reading.read::<P>(after, to_take, progress.clone()));
+        while let Some((events, through)) = pages.recv().await {
+            self.rebuild.take(events, through).await?;
+            progress.set_position(through);
+        }
+        reader.await.context("whoever reads the store is gone")??;
+        progress.finish_and_clear();
+        Ok(self.rebuild.write().await?)
+    }
+
+    /// Compares the new edition with the store, aggregate by aggregate, and some of its rows with a fold of their own.
+    async fn compare(&mut self, pruned: &[PrunedRange], sample: u32) -> anyhow::Result<()> {
+        let mut stored: HashMap<AggregateId, u64> = HashMap::new();
+        for range in pruned {
+            let version = stored.entry(range.aggregate_id).or_default();
+            *version = range.to_version.max(*version);
+        }
+        let mut versions =
+            sqlx::query_as::<_, (uuid::Uuid, i64)>(include_str!("../../queries/aggregate_version_list.sql"))
+                .bind(P::Event::AGGREGATE_TYPE)
+                .bind(self.rebuild.position().cast_signed())
+                .fetch(&self.source.auditor);
+        while let Some((id, version)) =
+            versions.next().await.transpose().context("failed to read the store")?
+        {
+            stored.insert(AggregateId(id), version.unsigned_abs());
+        }
+        drop(versions);
+        let (mut foreign, mut behind) = (vec![], vec![]);
+        self.rebuild
+            .versions(|id, version| match stored.remove(&id) {
+                Some(stored) if stored == version => {}
+                Some(stored) if stored > version => behind.push((id, version, stored)),
+                _ => foreign.push((id, version)),
+            })
+            .await?;
+        behind.extend(stored.into_iter().map(|(id, stored)| (id, 0, stored)));
+        if let Some((id, version)) = foreign.first() {
+            bail!(
+                "{} rows are further than the store; the first is {id} at version {version}",
+                foreign.len()
+            );
+        }
+        for (id, version, stored) in behind.iter().take(5) {
+            println!(
+                "left        {id} at version {version} of {stored}: this edition does not take version {}",
+                version + 1
+            );
+        }
+        if behind.len() > 5 {
+            println!("left        and {} more", behind.len() - 5);
+        }
+        let mut compared = 0;
+        for row in self.rebuild.sample(sample).await? {
+            let RowKey { tenant, aggregate_id } = &row.key;
+            if pruned.iter().any(|range| range.aggregate_id == *aggregate_id) {
+                continue;
+            }
+            let mut events = self.source.store.load(tenant, *aggregate_id, 0).await?;
+            events.retain(|event| event.version <= row.row.version);
+            let events = placed(&self.source.decoder, events).await?;
+            let folded = self.rebuild.fold(events.into_iter().filter_map(|placed| placed.event.ok()));
+            if folded != row.row {
+                bail!(
+                    "the row of {aggregate_id} of {tenant} at version {} is not the fold of its events",
+                    row.row.version
+                );
+            }
+            compared += 1;
+        }
+        println!(
+            "compared    every aggregate's version with the store, {compared} rows with a fold of their own"
+        );
+        Ok(())
+    }
+
+    /// Switches the new edition in, as soon as it is near and nobody holds the tables.
+    async fn switch(mut self) -> anyhow::Result<()> {
+        for _ in 0..SWITCHES_MAX {
+            let round = Instant::now();
+            self.catch_up().await?;
+            if round.elapsed() > NEAR {
+                continue;
+            }
+            if let Err(error) = self.rebuild.hold().await {
+                tracing::info!(%error, "the offsets cannot be held just now");
+                self.rebuild.let_go().await?;
+                continue;
+            }
+            self.catch_up().await?;
+            let behind = self.rebuild.behind().await?;
+            if !behind.is_empty() {
+                self.rebuild.let_go().await?;
+                let named = behind.iter().map(|Behind { tenant_id, aggregate_id, version, found }| {
+                    format!(
+                        "\n  {aggregate_id} of {tenant_id}: read at version {version}, made up to {found}"
+                    )
+                });
+                bail!("the new edition does not take what is read already:{}", named.collect::<String>());
+            }
+            return match self.rebuild.switch(P::Event::TOPIC, &self.begin_at).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(error).context("nothing was switched; run it again"),
+            };
+        }
+        bail!(
+            "the tables were in use whenever they were to be switched, or the store grows faster than it is read; run it again"
+        )
+    }
+}
+
+impl<E: DomainEvent> Source<E> {
+    /// What a task of its own needs to read on.
+    fn reading(&self) -> Reading<E> {
+        Reading { log: PgEventLog::new(self.auditor.clone()), decoder: Arc::clone(&self.decoder) }
+    }
+}
+
+/// Reads the store ahead of whoever takes the events in.
+struct Reading<E: DomainEvent> {
+    log: PgEventLog,
+    decoder: Arc<Decoder<E>>,
+}
+
+type Page<E> = (Vec<Placed<E>>, u64);
+
+impl<E: DomainEvent> Reading<E> {
+    async fn read<P>(
+        self,
+        mut position: u64,
+        to_take: mpsc::Sender<Page<E>>,
+        progress: ProgressBar,
+    ) -> anyhow::Result<()> {
+        let filter = Filter { aggregate_types: vec![E::AGGREGATE_TYPE.to_owned()], ..Filter::all() };
+        loop {
+            let slice = self.log.read(&filter, position, PAGE).await.context("failed to read the store")?;
+            progress.set_length(slice.settled);
+            let is_last = slice.through >= slice.settled && slice.events.is_empty();
+            position = slice.through;
+            let page = (placed(&self.decoder, slice.events).await?, slice.through);
+            if to_take.send(page).await.is_err() || is_last {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Events as the views take them. One that cannot be read is said to be so; a registry that does not answer is an error.
+async fn placed<E: DomainEvent>(
+    decoder: &Decoder<E>,
+    events: Vec<StoredEvent>,
+) -> anyhow::Result<Vec<Placed<E>>> {
+    let mut placed = Vec::with_capacity(events.len());
+    for event in events {
+        let position = event.position;
+        let event = match decoder.decode_loading(&event.payload).await {
+            Ok(payload) => Ok(event.into_recorded(payload)),
+            Err(error) if error.fault() == wire::Fault::Transient => {
+                return Err(error).context("the registry does not answer; run it again to go on");
+            }
+            Err(error) => Err(Unreadable {
+                key: RowKey { tenant: event.tenant, aggregate_id: event.aggregate_id },
+                version: event.version,
+                reason: error.to_string(),
+            }),
+        };
+        placed.push(Placed { position, event });
+    }
+    Ok(placed)
+}

@@ -1,0 +1,121 @@
+//! Views are made once more beside those that are read, under load, and switched at once; and back.
+
+use sqlx::{Connection, PgConnection};
+
+use events::{AggregateId, ExecutionEvent};
+
+use crate::harness::{
+    Load, PATIENCE, Role, Runs, World, append_withdrawal, eventually, new_event_id, tenant,
+};
+
+const NAME: &str = "executions-postgres";
+
+/// Changes a row and a total behind everybody's back, as a bug that is mended by now may have.
+async fn spoil(world: &World, tenant: &str) {
+    let mut views = world.postgres("MILLRACE_VIEWS_WRITER_URL").await;
+    for sql in [
+        "update execution set steps = steps + 1 where aggregate_id = (select min(aggregate_id::text)::uuid from execution where tenant_id = $1)",
+        "update execution_total set runs = runs + 7 where tenant_id = $1",
+    ] {
+        assert!(
+            sqlx::query(sql).bind(tenant).execute(&mut views).await.unwrap().rows_affected() > 0,
+            "{sql}"
+        );
+    }
+}
+
+/// How many runs a dashboard of a tenant sees in all.
+async fn runs(world: &World, tenant: &str) -> i64 {
+    let mut dashboard = world.postgres("MILLRACE_VIEWS_DASHBOARD_URL").await;
+    let mut reading = dashboard.begin().await.unwrap();
+    let name = "select set_config('millrace.tenant', $1, true)";
+    sqlx::query(name).bind(tenant).execute(&mut *reading).await.unwrap();
+    let sql = "select coalesce(sum(runs), 0)::bigint from repository_model_total";
+    sqlx::query_scalar(sql).fetch_one(&mut *reading).await.unwrap()
+}
+
+async fn is_there(owner: &mut PgConnection, schema: &str) -> bool {
+    let sql = "select to_regnamespace($1) is not null";
+    sqlx::query_scalar(sql).bind(format!("\"{NAME}_{schema}\"")).fetch_one(owner).await.unwrap()
+}
+
+#[tokio::test]
+async fn views_are_rebuilt_under_load_switched_at_once_and_switched_back() {
+    let (world, tenant) = (World::shared(), tenant("rebuild"));
+    let projector = Role::projector(&world).await;
+    world.import(&Runs::sample(30), &tenant).await;
+    world.drained(&tenant).await;
+    world.assert_proved().await;
+    let right = runs(&world, tenant.as_str()).await;
+    spoil(&world, tenant.as_str()).await;
+    assert_eq!(world.verify().await.0.code, 1, "what was spoilt is found");
+    let wrong = runs(&world, tenant.as_str()).await;
+    assert_ne!(wrong, right);
+
+    // While it is made nobody notices, and events go on to come.
+    let load = Load::on(&world, &tenant).await;
+    let said = world.program.done(&["projections", "rebuild", NAME, "--no-switch"]).await;
+    assert!(said.contains("compared") && said.contains("ready"), "{said}");
+    assert_eq!(runs(&world, tenant.as_str()).await, wrong);
+    let said = world.program.done(&["projections", "rebuild", NAME]).await;
+    assert!(said.contains("switched"), "{said}");
+    assert_eq!(runs(&world, tenant.as_str()).await, right);
+    assert!(!load.ended().await.is_empty());
+    world.drained(&tenant).await;
+    world.assert_proved().await;
+
+    // What was read before is read again, mistakes and all, with what came since.
+    world.program.done(&["projections", "go-back", NAME]).await;
+    assert_eq!(runs(&world, tenant.as_str()).await, wrong);
+    world.drained(&tenant).await;
+    assert_eq!(world.verify().await.0.code, 1, "what was spoilt is read again");
+    world.program.done(&["projections", "go-back", NAME]).await;
+    assert_eq!(runs(&world, tenant.as_str()).await, right);
+    world.drained(&tenant).await;
+    world.assert_proved().await;
+    projector.stop().await;
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_killed_goes_on_and_one_that_is_given_up_leaves_nothing() {
+    let (world, tenant) = (World::shared(), tenant("killed"));
+    let projector = Role::projector(&world).await;
+    let id = AggregateId(uuid::Uuid::now_v7());
+    append_withdrawal::<ExecutionEvent>(&world, &tenant, id, new_event_id()).await;
+    world.append_at_once(120, &tenant).await;
+    world.drained(&tenant).await;
+    let mut owner = world.postgres("MILLRACE_VIEWS_OWNER_URL").await;
+    for _ in 0..3 {
+        let mut rebuild =
+            world.program.command(&["projections", "rebuild", NAME, "--no-switch"]).spawn().unwrap();
+        let before = progress(&mut owner).await;
+        eventually("it comes further", PATIENCE, async || {
+            progress(&mut owner).await > before || rebuild.try_wait().unwrap().is_some()
+        })
+        .await;
+        rebuild.kill().await.unwrap();
+    }
+    assert!(progress(&mut owner).await > Some(0), "it was killed before it had written anything");
+    world.program.done(&["projections", "rebuild", NAME]).await;
+    assert!(!is_there(&mut owner, "next").await && is_there(&mut owner, "kept").await);
+    world.drained(&tenant).await;
+    world.assert_proved().await;
+
+    world.program.done(&["projections", "rebuild", NAME, "--no-switch"]).await;
+    assert!(is_there(&mut owner, "next").await);
+    world.program.done(&["projections", "abandon", NAME]).await;
+    assert!(!is_there(&mut owner, "next").await);
+    assert_eq!(
+        world.program.run(&["projections", "abandon", NAME]).await.code,
+        4,
+        "there is nothing to give up"
+    );
+    world.assert_proved().await;
+    projector.stop().await;
+}
+
+/// Up to which position of the store the next edition has the events.
+async fn progress(owner: &mut PgConnection) -> Option<i64> {
+    let sql = "select after_position from projection_rebuild where projection = $1";
+    sqlx::query_scalar(sql).bind(NAME).fetch_optional(owner).await.unwrap()
+}
