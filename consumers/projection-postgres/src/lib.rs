@@ -39,5 +39,5 @@ mod totals;
 pub use config::PostgresConfig;
 pub use error::Error;
 pub use migrate::migrate;
-pub use reader::{Share, ViewRow, scan, scan_totals};
+pub use reader::{Share, ViewRow, load, scan, scan_totals};
 pub use store::{PostgresViews, Tables};

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::Error;
-use crate::table::{STANDARD, Stored, columns};
+use crate::table::{STANDARD, Stored, columns, read_rows};
 use crate::totals::OWNER;
 
 /// One row of a view table.
@@ -32,6 +32,17 @@ pub struct Share {
     pub group: Vec<(String, String)>,
     /// The sums, by column.
     pub amounts: Vec<(String, i64)>,
+}
+
+/// The rows of these aggregates, those that exist, deleted ones included; as `views_writer`.
+pub async fn load<V: DeserializeOwned>(
+    connection: &mut PgConnection,
+    table: &str,
+    keys: &[RowKey],
+) -> Result<Vec<Loaded<V>>, Error> {
+    columns(connection, table).await?;
+    let sql = include_str!("../queries/view_load.sql").replace("{table}", table);
+    read_rows(connection, table, &sql, keys.iter()).await
 }
 
 /// Every row of a view table, deleted ones included, in the order of their keys; as `views_writer`. Memory stays

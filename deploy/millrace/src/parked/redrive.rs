@@ -1,0 +1,144 @@
+//! `millrace parked redrive`: one key or many, no faster than wanted, and whether it helped.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use comfy_table::Table;
+use dead_letters::{Operator, Planned, Redrive, RequestKeyShown, RequestShown};
+use kafka::ParkKey;
+
+use super::{FilterArgs, ViewsArgs, key};
+use crate::exit::Exit;
+
+/// How often a redrive that is waited for is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+/// Most keys that are named.
+const NAMED_MAX: i64 = 100;
+
+#[derive(Debug, Args)]
+pub(crate) struct RedriveArgs {
+    /// The projection, such as executions-postgres
+    projection: String,
+    /// The key as `list` shows it; every key that fits, where none is named
+    #[arg(value_parser = key::read, conflicts_with_all = ["tenant", "reason", "event_type", "since", "limit"])]
+    key: Option<ParkKey>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// At most so many keys: those of which the fewest redrives failed, then the longest parked
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+    limit: Option<i64>,
+    /// At most so many keys a second
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Leave keys alone of which so many redrives failed
+    #[arg(long, value_name = "N", default_value_t = dead_letters::ATTEMPTS_MAX, value_parser = clap::value_parser!(i32).range(1..))]
+    attempts_max: i32,
+    /// Leave no key alone
+    #[arg(long, conflicts_with = "attempts_max")]
+    force: bool,
+    /// Wait until each key is gone or has failed again; status 10 when any is left
+    #[arg(long)]
+    wait: bool,
+    /// Longest wait, in seconds
+    #[arg(long, value_name = "S", default_value_t = 300)]
+    wait_s_max: u64,
+    /// Who asks
+    #[arg(long, env = "USER", default_value = "operator")]
+    actor: String,
+    /// Print JSON, one object at the end
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    views: ViewsArgs,
+}
+
+impl RedriveArgs {
+    pub(super) async fn run(self) -> anyhow::Result<Exit> {
+        let mut filter = self.filter.of(Some(self.projection));
+        filter.key = self.key;
+        let attempts_max = (!self.force).then_some(self.attempts_max);
+        let redrive = Redrive { filter, keys_max: self.limit, attempts_max };
+        let mut connection = self.views.connect().await?;
+        let mut operator = Operator::new(&mut connection);
+        let planned = operator.plan(&redrive, &self.actor).await?;
+        let told = operator.request(planned.request).await?;
+        if !self.json {
+            announce(&planned, &told, self.attempts_max);
+        }
+        ask(&mut operator, planned.request, self.rate).await?;
+        let mut reached = operator.request(planned.request).await?;
+        if self.wait {
+            let until = Instant::now() + Duration::from_secs(self.wait_s_max);
+            while !reached.is_over() && Instant::now() < until {
+                tokio::time::sleep(LOOK).await;
+                reached = operator.request(planned.request).await?;
+            }
+        }
+        let left = operator.request_keys_left(planned.request, NAMED_MAX).await?;
+        if self.json {
+            let exhausted = planned.exhausted;
+            let told = serde_json::json!({
+                "request": reached, "goes_on": planned.goes_on, "left_alone": exhausted, "left": left,
+            });
+            println!("{told}");
+        } else if self.wait {
+            proof(&reached, &left);
+        } else {
+            let RequestShown { keys, passed_over, projection, .. } = &reached;
+            println!("redrive of {} keys of {projection} is asked for", keys - passed_over);
+        }
+        let is_drained = reached.is_over() && reached.failed == 0 && planned.exhausted == 0;
+        Ok(if self.wait && !is_drained { Exit::Difference } else { Exit::Ok })
+    }
+}
+
+/// Asks for key after key, evenly.
+async fn ask(operator: &mut Operator<'_>, request: i64, rate: Option<u32>) -> anyhow::Result<()> {
+    let mut pace = rate.map(|rate| tokio::time::interval(Duration::from_secs(1) / rate));
+    loop {
+        if let Some(pace) = &mut pace {
+            pace.tick().await;
+        }
+        if operator.ask_next(request).await?.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn announce(planned: &Planned, told: &RequestShown, attempts_max: i32) {
+    let RequestShown { id, keys, to_ask, requested_at, actor, .. } = told;
+    if planned.goes_on {
+        let at = requested_at.to_rfc3339();
+        println!(
+            "goes on with request {id} of {actor} at {at}: {to_ask} of {keys} keys are still to be asked for"
+        );
+    } else {
+        println!("request {id}: {keys} keys");
+    }
+    if planned.exhausted > 0 {
+        println!(
+            "{} keys are left alone: {attempts_max} redrives of each failed; --force redrives them too",
+            planned.exhausted
+        );
+    }
+}
+
+/// What became of the keys.
+fn proof(reached: &RequestShown, left: &[RequestKeyShown]) {
+    let RequestShown { done, failed, to_ask, open, passed_over, .. } = reached;
+    println!("drained {done}, left {failed}, not answered yet {}, passed over {passed_over}", to_ask + open);
+    if left.is_empty() {
+        return;
+    }
+    let mut table = Table::new();
+    table.set_header(["partition", "key", "reason", "message"]);
+    for key in left {
+        table.add_row([
+            key.partition.to_string(),
+            key.key().to_string(),
+            key.reason.clone().unwrap_or_else(|| "not answered yet".to_owned()),
+            key.message.clone().unwrap_or_default(),
+        ]);
+    }
+    println!("{table}");
+}
