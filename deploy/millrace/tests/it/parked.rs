@@ -1,0 +1,155 @@
+//! Many parked keys at once, as an operator meets them: by cause, foreseen, redriven with proof; and nobody's room is everybody's.
+
+use events::{DomainEvent, ExecutionEvent};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use serde_json::{Value, json};
+
+use crate::harness::{Agent, PATIENCE, Role, World, eventually, new_event_id, tenant, unique};
+
+const PROJECTIONS: [&str; 2] = ["executions-postgres", "executions-redis"];
+
+#[tokio::test]
+async fn parked_keys_are_seen_by_cause_foreseen_and_redriven_until_they_are_drained() {
+    let (world, tenant, bad) = (World::shared(), tenant("causes"), [new_event_id(), new_event_id()]);
+    let told = format!("{},{}", bad[0], bad[1]);
+    let refusing = Role::projector_with(&world, &[("MILLRACE_REFUSE_EVENTS", &told)]).await;
+    let (mut one, mut other) = (Agent::started(&world, &tenant).await, Agent::started(&world, &tenant).await);
+    one.call(bad[0]).await;
+    one.tool(new_event_id()).await;
+    other.call(bad[1]).await;
+    world.drained_but(3, &tenant).await;
+
+    for projection in PROJECTIONS {
+        let of_tenant = [projection, "--tenant", tenant.as_str(), "--json"];
+        let causes = world.program.run(&[&["parked", "causes"][..], &of_tenant].concat()).await.lines();
+        let [cause] = causes.as_slice() else { panic!("{causes:?}") };
+        assert_eq!((&cause["reason"], &cause["keys"]), (&"told_to_refuse".into(), &2.into()), "{cause}");
+        assert_eq!(
+            (&cause["records"], &cause["some_tenants"]),
+            (&3.into(), &json!([tenant.as_str()])),
+            "{cause}"
+        );
+        assert_eq!(
+            (&cause["cause"], &cause["event_type"]),
+            (&"told to refuse event <id>".into(), &"ModelCalled".into())
+        );
+
+        let key = one.id.to_string();
+        let shown = world.program.run(&["parked", "show", projection, &key, "--json"]).await.json();
+        assert_eq!(shown["records"][0]["payload"]["prompt_tokens"], 1_000, "{shown:#}");
+        assert!(shown["records"][0]["payload_hex"].as_str().unwrap().starts_with("00"), "{shown:#}");
+        let row = &shown["redrive"][0]["rows"][0];
+        assert_eq!((&row["now"]["version"], &row["then"]["version"]), (&1.into(), &3.into()), "{shown:#}");
+        assert_eq!(row["aggregate_id"], key);
+        let foreseen = world.program.run(&["parked", "preview", projection, &key, "--json"]).await;
+        assert_eq!(foreseen.code, 0, "{foreseen:?}");
+        let fates: Vec<Value> =
+            foreseen.json()["records"].as_array().unwrap().iter().map(|it| it["outcome"].clone()).collect();
+        assert_eq!(fates, ["applied", "applied"]);
+        let row = foreseen.json()["rows"][0]["then"].take();
+
+        let redrive = ["--reason", "told_to_refuse", "--wait", "--actor", "a test"];
+        let redrive = [&["parked", "redrive"][..], &of_tenant, &redrive].concat();
+        let failed = world.program.run(&redrive).await;
+        assert_eq!(failed.code, 10, "the switch is still on: {failed:?}");
+        assert_eq!(
+            (&failed.json()["request"]["failed"], &failed.json()["request"]["done"]),
+            (&2.into(), &0.into())
+        );
+        assert_eq!(failed.json()["left"][0]["reason"], "told_to_refuse");
+        assert_eq!(row["version"], 3);
+    }
+    refusing.stop().await;
+
+    let projector = Role::projector(&world).await;
+    for projection in PROJECTIONS {
+        let many = ["--tenant", tenant.as_str(), "--type", "ModelCalled", "--rate", "10", "--wait", "--json"];
+        let drained = world.program.run(&[&["parked", "redrive", projection][..], &many].concat()).await;
+        assert_eq!(drained.code, 0, "{drained:?}");
+        assert_eq!((&drained.json()["request"]["done"], &drained.json()["left"]), (&2.into(), &json!([])));
+        let again = world.program.run(&[&["parked", "redrive", projection][..], &many].concat()).await;
+        assert_eq!(
+            (again.code, &again.json()["request"]["keys"]),
+            (0, &0.into()),
+            "nothing is left to ask for"
+        );
+
+        let requests =
+            world.program.run(&["parked", "audit", projection, "--limit", "3", "--json"]).await.lines();
+        let told: Vec<_> = requests.iter().map(|it| (it["done"].as_i64(), it["failed"].as_i64())).collect();
+        assert_eq!(told, [(Some(0), Some(0)), (Some(2), Some(0)), (Some(0), Some(2))], "{requests:?}");
+        assert_eq!((&requests[2]["actor"], &requests[2]["action"]), (&"a test".into(), &"redrive".into()));
+        assert_eq!(requests[2]["filter"]["tenant"], tenant.as_str());
+        let id = requests[2]["id"].to_string();
+        let keys = world.program.run(&["parked", "audit", "--request", &id, "--json"]).await.lines();
+        assert_eq!((keys.len(), &keys[1]["outcome"]), (3, &"failed".into()), "{keys:?}");
+    }
+    world.drained(&tenant).await;
+    projector.stop().await;
+    world.assert_proved().await;
+}
+
+#[tokio::test]
+async fn a_tenant_that_has_used_up_its_room_stops_the_partition_which_names_tenant_bound_and_value() {
+    let (world, tenant) = (World::shared(), tenant("greedy"));
+    let bound = [("MILLRACE_TENANT_PARKED_KEYS_MAX", "1"), ("MILLRACE_STOPPED_RETRY_MS", "200")];
+    let projector = Role::projector_with(&world, &bound).await;
+    let keys = [unique("greedy"), unique("greedy")];
+    for key in &keys {
+        send(&world, key, tenant.as_str()).await;
+    }
+    let told =
+        format!("1 keys of tenant {tenant} are parked, the most allowed of one (tenant-parked-keys-max)");
+    eventually("the partition says why it stops", PATIENCE, async || {
+        projector.log().lines().any(|line| line.contains("STOPPED") && line.contains(&told))
+    })
+    .await;
+    for projection in PROJECTIONS {
+        let foreseen = world.program.run(&["parked", "preview", projection, &keys[0], "--json"]).await;
+        assert_eq!(foreseen.code, 10, "{foreseen:?}");
+        assert_eq!(foreseen.json()["records"][0]["reason"], "undecodable");
+        let parked = ["parked", "list", projection, "--tenant", tenant.as_str(), "--json"];
+        for key in &keys {
+            eventually("this one alone is parked", PATIENCE, async || {
+                let parked = world.program.run(&parked).await.lines();
+                parked.iter().map(|it| it["key"].as_str().unwrap()).eq([key.as_str()])
+            })
+            .await;
+            let reason = ["--foreign", "--reason", "sent by a test", "--json"];
+            world.program.done(&[&["parked", "discard", projection, key][..], &reason].concat()).await;
+        }
+        eventually("none is parked", PATIENCE, async || world.program.run(&parked).await.lines().is_empty())
+            .await;
+    }
+    projector.stop().await;
+    world.assert_proved().await;
+}
+
+#[tokio::test]
+async fn a_filter_that_makes_no_sense_is_named() {
+    let world = World::shared();
+    for (arguments, named) in [
+        (&["list", "--reason", "bad-luck"][..], "bad-luck"),
+        (&["causes", "--since", "yesterday"], "yesterday"),
+        (&["redrive", PROJECTIONS[0], "--rate", "0"], "--rate"),
+        (&["redrive", PROJECTIONS[0], "a-key", "--tenant", "acme"], "--tenant"),
+        (&["redrive", PROJECTIONS[0], "--force", "--attempts-max", "3"], "--force"),
+        (&["audit", PROJECTIONS[0], "--request", "1"], "--request"),
+    ] {
+        let ran = world.program.run(&[&["parked"][..], arguments].concat()).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}: {ran:?}");
+        assert!(ran.stderr.contains(named), "{arguments:?} does not name {named}: {ran:?}");
+    }
+    let unknown = world.program.run(&["parked", "audit", "--request", "9223372036854775807"]).await;
+    assert_eq!(unknown.code, 4, "{unknown:?}");
+}
+
+/// Sends bytes that are no event, of a tenant as their header says, all to one partition.
+async fn send(world: &World, key: &str, tenant: &str) {
+    let producer: FutureProducer = world.env().kafka_client("admin").create().unwrap();
+    let headers = OwnedHeaders::new().insert(Header { key: "tenant", value: Some(tenant) });
+    let record =
+        FutureRecord::to(ExecutionEvent::TOPIC).key(key).payload("no event").headers(headers).partition(3);
+    producer.send(record, PATIENCE).await.unwrap();
+}
