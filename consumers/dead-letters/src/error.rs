@@ -56,8 +56,8 @@ pub enum Error {
     /// Whoever asks has a name.
     #[error("to ask for a parked key takes a name that is not empty")]
     Nobody,
-    /// A discard needs both.
-    #[error("to discard a record takes a reason and a name, neither of them empty")]
+    /// A discard and a repair need both.
+    #[error("to discard or to repair takes a reason and a name, neither of them empty")]
     Unreasoned,
 }
 

@@ -1,7 +1,7 @@
 //! Asking for many keys: written down first, asked one by one, so that it can be cut short, slowed down and gone on with.
 
 use kafka::ParkKey;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{Connection, FromRow};
 
 use crate::filter::Filtered;
@@ -94,21 +94,52 @@ impl Operator<'_> {
         }
         let mut operator = Operator::new(&mut transaction);
         let request = operator.write_down(projection, "redrive", &redrive.said(), None, actor).await?;
-        let meant = sqlx::query(include_str!("../queries/parked_request_plan.sql"))
-            .filtered(&redrive.filter)
-            .bind(redrive.attempts_max)
-            .bind(redrive.keys_max)
-            .bind(request)
-            .execute(&mut *operator.connection)
-            .await
-            .map_err(cannot())?;
+        let meant = operator.meant(redrive, request).await?;
         if let Some(key) = &redrive.filter.key
-            && meant.rows_affected() == 0
+            && meant == 0
         {
             return Err(operator.why_not(projection, key).await);
         }
         transaction.commit().await.map_err(cannot())?;
         Ok(Planned { request, goes_on: false, exhausted })
+    }
+
+    /// Writes down that versions which a key waits for are published again. The key's turn to be redriven comes with
+    /// [`ask_next`](Self::ask_next), once they have arrived.
+    pub async fn plan_repair(
+        &mut self,
+        projection: &str,
+        key: &ParkKey,
+        versions: &[u64],
+        reason: &str,
+        actor: &str,
+    ) -> Result<i64, Error> {
+        if reason.trim().is_empty() || actor.trim().is_empty() {
+            return Err(Error::Unreasoned);
+        }
+        let cannot = || failed("plan a repair", projection);
+        let mut transaction = self.connection.begin().await.map_err(cannot())?;
+        let mut operator = Operator::new(&mut transaction);
+        operator.parked_in(projection, key).await?;
+        let said = json!({ "key": key.to_string(), "versions": versions });
+        let request = operator.write_down(projection, "repair", &said, Some(reason), actor).await?;
+        let one = Redrive { filter: Filter::key(projection, key), keys_max: None, attempts_max: None };
+        operator.meant(&one, request).await?;
+        transaction.commit().await.map_err(cannot())?;
+        Ok(request)
+    }
+
+    /// Writes down which keys a redrive means; answers how many.
+    async fn meant(&mut self, redrive: &Redrive, request: i64) -> Result<u64, Error> {
+        let meant = sqlx::query(include_str!("../queries/parked_request_plan.sql"))
+            .filtered(&redrive.filter)
+            .bind(redrive.attempts_max)
+            .bind(redrive.keys_max)
+            .bind(request)
+            .execute(&mut *self.connection)
+            .await;
+        let projection = redrive.filter.projection.as_deref().unwrap_or_default();
+        Ok(meant.map_err(failed("write down the keys of a request", projection))?.rows_affected())
     }
 
     /// Asks for the next key of a redrive; `None` when every key had its turn.

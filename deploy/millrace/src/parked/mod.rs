@@ -5,6 +5,7 @@ mod key;
 mod list;
 mod preview;
 mod redrive;
+mod repair;
 mod show;
 
 use anyhow::Context;
@@ -20,6 +21,7 @@ use self::audit::AuditArgs;
 use self::list::{CausesArgs, ListArgs};
 use self::preview::PreviewArgs;
 use self::redrive::RedriveArgs;
+use self::repair::RepairArgs;
 use self::show::ShowArgs;
 use crate::exit::Exit;
 
@@ -39,6 +41,8 @@ pub(crate) enum ParkedCommand {
     Redrive(RedriveArgs),
     /// Do without records of a key, for a reason; durable, and carried out again by every rebuild
     Discard(DiscardArgs),
+    /// Publish versions again that a key waits for and the store has, then redrive the key; status 10 when a dry run finds any
+    Repair(Box<RepairArgs>),
     /// Who asked for what, and what came of it
     Audit(AuditArgs),
 }
@@ -110,6 +114,7 @@ impl ParkedCommand {
             Self::Preview(args) => args.run().await,
             Self::Redrive(args) => args.run().await,
             Self::Discard(args) => args.run().await,
+            Self::Repair(args) => args.run().await,
             Self::Audit(args) => args.run().await,
         };
         match ran {

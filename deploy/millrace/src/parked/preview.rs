@@ -62,7 +62,7 @@ impl PreviewArgs {
                 preview.print();
             }
         }
-        let drains = previews.iter().all(|preview| preview.previewed.drains());
+        let drains = previews.iter().all(|preview| preview.previewed.stops().is_none());
         Ok(if drains { Exit::Ok } else { Exit::Difference })
     }
 }
@@ -99,6 +99,11 @@ impl LookArgs {
 }
 
 impl InPartition {
+    /// Whether a record lies there.
+    pub(super) fn has(&self, record: &EventShown) -> bool {
+        (&self.topic, self.partition) == (&record.topic, record.partition)
+    }
+
     pub(super) fn print(&self) {
         let Self { topic, partition, previewed: Previewed { records, rows } } = self;
         println!("a redrive of what is parked in {topic}/{partition} would come to this:");

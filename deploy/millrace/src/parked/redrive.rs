@@ -11,7 +11,7 @@ use super::{FilterArgs, ViewsArgs, key};
 use crate::exit::Exit;
 
 /// How often a redrive that is waited for is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// Most keys that are named.
 const NAMED_MAX: i64 = 100;
 
@@ -66,14 +66,10 @@ impl RedriveArgs {
             announce(&planned, &told, self.attempts_max);
         }
         ask(&mut operator, planned.request, self.rate).await?;
-        let mut reached = operator.request(planned.request).await?;
-        if self.wait {
-            let until = Instant::now() + Duration::from_secs(self.wait_s_max);
-            while !reached.is_over() && Instant::now() < until {
-                tokio::time::sleep(LOOK).await;
-                reached = operator.request(planned.request).await?;
-            }
-        }
+        let reached = match self.wait {
+            true => answered(&mut operator, planned.request, self.wait_s_max).await?,
+            false => operator.request(planned.request).await?,
+        };
         let left = operator.request_keys_left(planned.request, NAMED_MAX).await?;
         if self.json {
             let exhausted = planned.exhausted;
@@ -81,11 +77,8 @@ impl RedriveArgs {
                 "request": reached, "goes_on": planned.goes_on, "left_alone": exhausted, "left": left,
             });
             println!("{told}");
-        } else if self.wait {
-            proof(&reached, &left);
         } else {
-            let RequestShown { keys, passed_over, projection, .. } = &reached;
-            println!("redrive of {} keys of {projection} is asked for", keys - passed_over);
+            report(&reached, &left, self.wait);
         }
         let is_drained = reached.is_over() && reached.failed == 0 && planned.exhausted == 0;
         Ok(if self.wait && !is_drained { Exit::Difference } else { Exit::Ok })
@@ -102,6 +95,22 @@ async fn ask(operator: &mut Operator<'_>, request: i64, rate: Option<u32>) -> an
         if operator.ask_next(request).await?.is_none() {
             return Ok(());
         }
+    }
+}
+
+/// Waits until the owners have answered, or for so many seconds; answers how far it got.
+pub(super) async fn answered(
+    operator: &mut Operator<'_>,
+    request: i64,
+    wait_s_max: u64,
+) -> anyhow::Result<RequestShown> {
+    let until = Instant::now() + Duration::from_secs(wait_s_max);
+    loop {
+        let reached = operator.request(request).await?;
+        if reached.is_over() || Instant::now() >= until {
+            return Ok(reached);
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -123,9 +132,12 @@ fn announce(planned: &Planned, told: &RequestShown, attempts_max: i32) {
     }
 }
 
-/// What became of the keys.
-fn proof(reached: &RequestShown, left: &[RequestKeyShown]) {
-    let RequestShown { done, failed, to_ask, open, passed_over, .. } = reached;
+/// What became of the keys, or that their owners are asked.
+pub(super) fn report(reached: &RequestShown, left: &[RequestKeyShown], was_waited_for: bool) {
+    let RequestShown { projection, keys, done, failed, to_ask, open, passed_over, .. } = reached;
+    if !was_waited_for {
+        return println!("redrive of {} keys of {projection} is asked for", keys - passed_over);
+    }
     println!("drained {done}, left {failed}, not answered yet {}, passed over {passed_over}", to_ask + open);
     if left.is_empty() {
         return;

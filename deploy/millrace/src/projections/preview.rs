@@ -58,9 +58,9 @@ pub(crate) struct Seen {
 }
 
 impl Previewed {
-    /// Whether it would come to the end of what is parked.
-    pub(crate) fn drains(&self) -> bool {
-        self.records.iter().all(|fate| fate.reason.is_none())
+    /// The record at which it would stop.
+    pub(crate) fn stops(&self) -> Option<&Fate> {
+        self.records.iter().find(|fate| fate.reason.is_some())
     }
 }
 

@@ -4,8 +4,9 @@ use events::{DomainEvent, ExecutionEvent};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use serde_json::{Value, json};
+use sqlx::Executor;
 
-use crate::harness::{Agent, PATIENCE, Role, World, eventually, new_event_id, tenant, unique};
+use crate::harness::{Agent, OwnStack, PATIENCE, Role, World, eventually, new_event_id, tenant, unique};
 
 const PROJECTIONS: [&str; 2] = ["executions-postgres", "executions-redis"];
 
@@ -95,6 +96,8 @@ async fn a_tenant_that_has_used_up_its_room_stops_the_partition_which_names_tena
     let (world, tenant) = (World::shared(), tenant("greedy"));
     let bound = [("MILLRACE_TENANT_PARKED_KEYS_MAX", "1"), ("MILLRACE_STOPPED_RETRY_MS", "200")];
     let projector = Role::projector_with(&world, &bound).await;
+    Agent::started(&world, &tenant).await;
+    world.drained(&tenant).await;
     let keys = [unique("greedy"), unique("greedy")];
     for key in &keys {
         send(&world, key, tenant.as_str()).await;
@@ -124,6 +127,80 @@ async fn a_tenant_that_has_used_up_its_room_stops_the_partition_which_names_tena
     }
     projector.stop().await;
     world.assert_proved().await;
+}
+
+/// On a stack of its own: a version that comes late is out of order on the topic, and `millrace verify` says so ever after.
+#[tokio::test]
+async fn a_version_that_the_topic_lost_is_published_again_and_the_key_behind_it_drains() {
+    let own = OwnStack::raise("gap").await;
+    let (world, tenant) = (&own.world, tenant("gap"));
+    let projector = Role::projector(world).await;
+    let mut agent = Agent::started(world, &tenant).await;
+    let mut owner = world.postgres("MILLRACE_EVENTS_OWNER_URL").await;
+    owner.execute("alter table event_store disable trigger event_store_fills_outbox").await.unwrap();
+    let lost = new_event_id();
+    agent.call(lost).await;
+    owner.execute("alter table event_store enable always trigger event_store_fills_outbox").await.unwrap();
+    agent.tool(new_event_id()).await;
+    world.drained_but(2, &tenant).await;
+    let key = agent.id.to_string();
+    for projection in PROJECTIONS {
+        let parked = ["parked", "list", projection, "--tenant", tenant.as_str(), "--json"];
+        eventually("the key waits for its version", PATIENCE, async || {
+            world.program.run(&parked).await.lines().iter().any(|it| it["reason"] == "gap")
+        })
+        .await;
+        let repair = [
+            "parked",
+            "repair",
+            projection,
+            &key,
+            "--actor",
+            "a test",
+            "--reason",
+            "lost by a test",
+            "--json",
+        ];
+        if projection == PROJECTIONS[0] {
+            let dry = world.program.run(&[&repair[..], &["--dry-run"]].concat()).await;
+            assert_eq!(
+                (dry.code, &dry.json()["events"][0]["event_id"]),
+                (10, &lost.to_string().into()),
+                "{dry:?}"
+            );
+            let repaired = world.program.run(&[&repair[..], &["--wait"]].concat()).await;
+            assert_eq!(repaired.code, 0, "{repaired:?}");
+            assert_eq!(
+                (&repaired.json()["request"]["done"], &repaired.json()["left"]),
+                (&1.into(), &json!([]))
+            );
+            let told =
+                world.program.run(&["parked", "audit", projection, "--limit", "1", "--json"]).await.json();
+            assert_eq!(
+                (&told["action"], &told["reason"]),
+                (&"repair".into(), &"lost by a test".into()),
+                "{told}"
+            );
+            assert_eq!(told["filter"]["versions"], json!([2]));
+            continue;
+        }
+        // The other sink reads the same topic, so the version is there already.
+        let arrived = async || world.program.run(&["parked", "preview", projection, &key]).await.code == 0;
+        eventually("the version is there", PATIENCE, arrived).await;
+        let nothing = world.program.run(&repair).await;
+        assert_eq!(nothing.code, 1, "{nothing:?}");
+        assert!(nothing.stderr.contains("no version is missing: redrive the key"), "{nothing:?}");
+        world.program.done(&["parked", "redrive", projection, &key, "--wait"]).await;
+    }
+    world.drained(&tenant).await;
+    projector.stop().await;
+    let (_, report) = world.verify().await;
+    let [late] = report["findings"].as_array().unwrap().as_slice() else { panic!("{report:#}") };
+    assert_eq!(
+        (&late["kind"], &late["event_id"]),
+        (&"reordered".into(), &lost.to_string().into()),
+        "{report:#}"
+    );
 }
 
 #[tokio::test]
