@@ -29,7 +29,7 @@ pub(crate) struct LookArgs {
 pub(crate) struct PreviewArgs {
     #[command(flatten)]
     key: KeyArgs,
-    /// At most so many records
+    /// At most so many records; the view as it would be is the one after these
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(i64).range(1..))]
     limit: i64,
     /// Print JSON, one object for each partition that has records of the key

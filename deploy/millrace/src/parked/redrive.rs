@@ -27,9 +27,9 @@ pub(crate) struct RedriveArgs {
     /// At most so many keys: those of which the fewest redrives failed, then the longest parked
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
     limit: Option<i64>,
-    /// At most so many keys a second
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    rate: Option<u32>,
+    /// At most so many keys a second, such as 20/s or 0.1/s
+    #[arg(long, value_name = "N/s", value_parser = pace)]
+    rate: Option<Duration>,
     /// Leave keys alone of which so many redrives failed
     #[arg(long, value_name = "N", default_value_t = dead_letters::ATTEMPTS_MAX, value_parser = clap::value_parser!(i32).range(1..))]
     attempts_max: i32,
@@ -85,9 +85,19 @@ impl RedriveArgs {
     }
 }
 
+/// Reads a rate as the time from one key to the next.
+fn pace(rate: &str) -> Result<Duration, String> {
+    let per_second: f64 =
+        rate.strip_suffix("/s").unwrap_or(rate).parse().map_err(|_| "no number of keys a second")?;
+    match Duration::try_from_secs_f64(per_second.recip()) {
+        Ok(pace) if !pace.is_zero() => Ok(pace),
+        _ => Err("a rate is more than none, and not endless".to_owned()),
+    }
+}
+
 /// Asks for key after key, evenly.
-async fn ask(operator: &mut Operator<'_>, request: i64, rate: Option<u32>) -> anyhow::Result<()> {
-    let mut pace = rate.map(|rate| tokio::time::interval(Duration::from_secs(1) / rate));
+async fn ask(operator: &mut Operator<'_>, request: i64, pace: Option<Duration>) -> anyhow::Result<()> {
+    let mut pace = pace.map(tokio::time::interval);
     loop {
         if let Some(pace) = &mut pace {
             pace.tick().await;
@@ -153,4 +163,18 @@ pub(super) fn report(reached: &RequestShown, left: &[RequestKeyShown], was_waite
         ]);
     }
     println!("{table}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_the_time_from_one_key_to_the_next() {
+        assert_eq!(pace("20/s"), Ok(Duration::from_millis(50)));
+        assert_eq!(pace("0.1"), Ok(Duration::from_secs(10)));
+        for rate in ["0", "-1", "inf", "NaN", "1e-300", "1e300", "many", "/s", ""] {
+            assert!(pace(rate).is_err(), "{rate:?} is no rate");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     key: KeyArgs,
-    /// At most so many records
+    /// At most so many records; the view as it would be is the one after these
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..))]
     limit: i64,
     /// Print JSON, one object in all

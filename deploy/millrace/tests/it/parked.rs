@@ -52,8 +52,18 @@ async fn parked_keys_are_seen_by_cause_foreseen_and_redriven_until_they_are_drai
 
         let redrive = ["--reason", "told_to_refuse", "--wait", "--actor", "a test"];
         let redrive = [&["parked", "redrive"][..], &of_tenant, &redrive].concat();
+        // Cut short after the first key, and given again.
+        let mut slow = world.program.start(&[&redrive[..], &["--rate", "0.02/s"]].concat());
+        let newest = ["parked", "audit", projection, "--limit", "1", "--json"];
+        eventually("the first key of two is asked for", PATIENCE, async || {
+            let requests = world.program.run(&newest).await.lines();
+            requests.first().is_some_and(|it| it["keys"] == 2 && it["to_ask"] == 1)
+        })
+        .await;
+        slow.kill().await.unwrap();
         let failed = world.program.run(&redrive).await;
         assert_eq!(failed.code, 10, "the switch is still on: {failed:?}");
+        assert_eq!(failed.json()["goes_on"], true, "{failed:?}");
         assert_eq!(
             (&failed.json()["request"]["failed"], &failed.json()["request"]["done"]),
             (&2.into(), &0.into())
