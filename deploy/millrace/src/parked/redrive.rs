@@ -17,11 +17,16 @@ const NAMED_MAX: i64 = 100;
 
 #[derive(Debug, Args)]
 pub(crate) struct RedriveArgs {
-    /// The projection, such as executions-postgres
-    projection: String,
-    /// The key as `list` shows it; every key that fits, where none is named
+    /// The projection of one key, such as executions-postgres
+    #[arg(value_name = "PROJECTION", requires = "key", required_unless_present = "projection")]
+    of: Option<String>,
+    /// The key as `list` shows it
     #[arg(value_parser = key::read, conflicts_with_all = ["tenant", "reason", "event_type", "since", "limit"])]
     key: Option<ParkKey>,
+    // Not by leaving the key out: a variable that is empty by mistake would mean every key.
+    /// Every key of this projection that fits
+    #[arg(long, value_name = "PROJECTION", conflicts_with_all = ["of", "key"])]
+    projection: Option<String>,
     #[command(flatten)]
     filter: FilterArgs,
     /// At most so many keys: those of which the fewest redrives failed, then the longest parked
@@ -54,7 +59,7 @@ pub(crate) struct RedriveArgs {
 
 impl RedriveArgs {
     pub(super) async fn run(self) -> anyhow::Result<Exit> {
-        let mut filter = self.filter.of(Some(self.projection));
+        let mut filter = self.filter.of(self.projection.or(self.of));
         filter.key = self.key;
         let attempts_max = (!self.force).then_some(self.attempts_max);
         let redrive = Redrive { filter, keys_max: self.limit, attempts_max };

@@ -51,7 +51,7 @@ async fn parked_keys_are_seen_by_cause_foreseen_and_redriven_until_they_are_drai
         let row = foreseen.json()["rows"][0]["then"].take();
 
         let redrive = ["--reason", "told_to_refuse", "--wait", "--actor", "a test"];
-        let redrive = [&["parked", "redrive"][..], &of_tenant, &redrive].concat();
+        let redrive = [&["parked", "redrive", "--projection"][..], &of_tenant, &redrive].concat();
         // Cut short after the first key, and given again.
         let mut slow = world.program.start(&[&redrive[..], &["--rate", "0.02/s"]].concat());
         let newest = ["parked", "audit", projection, "--limit", "1", "--json"];
@@ -76,10 +76,16 @@ async fn parked_keys_are_seen_by_cause_foreseen_and_redriven_until_they_are_drai
     let projector = Role::projector(&world).await;
     for projection in PROJECTIONS {
         let many = ["--tenant", tenant.as_str(), "--type", "ModelCalled", "--rate", "10", "--wait", "--json"];
-        let drained = world.program.run(&[&["parked", "redrive", projection][..], &many].concat()).await;
+        let drained = world
+            .program
+            .run(&[&["parked", "redrive", "--projection", projection][..], &many].concat())
+            .await;
         assert_eq!(drained.code, 0, "{drained:?}");
         assert_eq!((&drained.json()["request"]["done"], &drained.json()["left"]), (&2.into(), &json!([])));
-        let again = world.program.run(&[&["parked", "redrive", projection][..], &many].concat()).await;
+        let again = world
+            .program
+            .run(&[&["parked", "redrive", "--projection", projection][..], &many].concat())
+            .await;
         assert_eq!(
             (again.code, &again.json()["request"]["keys"]),
             (0, &0.into()),
@@ -219,9 +225,12 @@ async fn a_filter_that_makes_no_sense_is_named() {
     for (arguments, named) in [
         (&["list", "--reason", "bad-luck"][..], "bad-luck"),
         (&["causes", "--since", "yesterday"], "yesterday"),
-        (&["redrive", PROJECTIONS[0], "--rate", "0"], "--rate"),
+        (&["redrive", "--projection", PROJECTIONS[0], "--rate", "0"], "--rate"),
+        (&["redrive", PROJECTIONS[0]], "KEY"),
+        (&["redrive"], "PROJECTION"),
+        (&["redrive", PROJECTIONS[0], "a-key", "--projection", PROJECTIONS[0]], "--projection"),
         (&["redrive", PROJECTIONS[0], "a-key", "--tenant", "acme"], "--tenant"),
-        (&["redrive", PROJECTIONS[0], "--force", "--attempts-max", "3"], "--force"),
+        (&["redrive", "--projection", PROJECTIONS[0], "--force", "--attempts-max", "3"], "--force"),
         (&["audit", PROJECTIONS[0], "--request", "1"], "--request"),
     ] {
         let ran = world.program.run(&[&["parked"][..], arguments].concat()).await;
