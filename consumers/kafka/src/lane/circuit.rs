@@ -43,6 +43,12 @@ impl Circuit {
         Ok(())
     }
 
+    /// What stopped the partition is dealt with: the share of failures before that says nothing of those to come.
+    /// Those in a row still are, unless a record passed.
+    pub(super) fn begin_anew(&mut self) {
+        (self.outcomes, self.seen) = (0, 0);
+    }
+
     fn push(&mut self, outcome: u128) {
         self.outcomes = self.outcomes << 1 | outcome;
         self.seen = self.seen.saturating_add(1);
@@ -113,6 +119,31 @@ mod tests {
         }
         circuit.passed();
         assert!(circuit.failed(&config).is_ok());
+    }
+
+    #[test]
+    fn counting_begins_anew_with_failures_in_a_row_still_in_a_row() {
+        let config = config(&[
+            "--failures-in-a-row-max",
+            "3",
+            "--failures-window",
+            "4",
+            "--failures-percent-max",
+            "50",
+        ]);
+        let mut circuit = Circuit::default();
+        for _ in 0..3 {
+            circuit.failed(&config).unwrap();
+        }
+        circuit.begin_anew();
+        assert!(circuit.failed(&config).is_err(), "the fourth in a row");
+        circuit.passed();
+        circuit.failed(&config).unwrap();
+        circuit.failed(&config).unwrap();
+        assert!(circuit.failed(&config).is_err(), "three of the last four");
+        circuit.begin_anew();
+        circuit.passed();
+        circuit.failed(&config).unwrap();
     }
 
     #[test]

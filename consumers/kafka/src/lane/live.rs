@@ -254,8 +254,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
                     partition.circuit = *circuit;
                 }
                 if std::mem::take(&mut partition.stopped) {
-                    // What stopped it passes now; failures before that say nothing of those to come.
-                    partition.circuit = Circuit::default();
+                    partition.circuit.begin_anew();
                     info!(topic = &*self.topic, partition = partition.id, "goes on");
                     self.metrics.stopped.with_label_values(&[&partition.id.to_string()]).set(0);
                 }
