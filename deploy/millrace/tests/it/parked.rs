@@ -70,6 +70,7 @@ async fn parked_keys_are_seen_by_cause_foreseen_and_redriven_until_they_are_drai
         );
         assert_eq!(failed.json()["left"][0]["reason"], "told_to_refuse");
         assert_eq!(row["version"], 3);
+        people_read_it_too(&world, projection, tenant.as_str(), &key).await;
     }
     refusing.stop().await;
 
@@ -93,12 +94,13 @@ async fn parked_keys_are_seen_by_cause_foreseen_and_redriven_until_they_are_drai
         );
 
         let requests =
-            world.program.run(&["parked", "audit", projection, "--limit", "3", "--json"]).await.lines();
+            world.program.run(&["parked", "audit", projection, "--limit", "4", "--json"]).await.lines();
         let told: Vec<_> = requests.iter().map(|it| (it["done"].as_i64(), it["failed"].as_i64())).collect();
-        assert_eq!(told, [(Some(0), Some(0)), (Some(2), Some(0)), (Some(0), Some(2))], "{requests:?}");
-        assert_eq!((&requests[2]["actor"], &requests[2]["action"]), (&"a test".into(), &"redrive".into()));
-        assert_eq!(requests[2]["filter"]["tenant"], tenant.as_str());
-        let id = requests[2]["id"].to_string();
+        let counts = [(0, 0), (2, 0), (0, 1), (0, 2)].map(|(done, failed)| (Some(done), Some(failed)));
+        assert_eq!(told, counts, "{requests:?}");
+        assert_eq!((&requests[3]["actor"], &requests[3]["action"]), (&"a test".into(), &"redrive".into()));
+        assert_eq!(requests[3]["filter"]["tenant"], tenant.as_str());
+        let id = requests[3]["id"].to_string();
         let keys = world.program.run(&["parked", "audit", "--request", &id, "--json"]).await.lines();
         assert_eq!((keys.len(), &keys[1]["outcome"]), (3, &"failed".into()), "{keys:?}");
     }
@@ -239,6 +241,44 @@ async fn a_filter_that_makes_no_sense_is_named() {
     }
     let unknown = world.program.run(&["parked", "audit", "--request", "9223372036854775807"]).await;
     assert_eq!(unknown.code, 4, "{unknown:?}");
+}
+
+/// What JSON tells, tables tell.
+async fn people_read_it_too(world: &World, projection: &str, tenant: &str, key: &str) {
+    let left = [
+        "redrive",
+        "--projection",
+        projection,
+        "--tenant",
+        tenant,
+        "--limit",
+        "1",
+        "--actor",
+        "ana",
+        "--wait",
+    ];
+    for (arguments, code, told) in [
+        (
+            &["causes", projection, "--tenant", tenant][..],
+            0,
+            &["told to refuse event <id>", "ModelCalled", tenant][..],
+        ),
+        (&["list", projection, "--tenant", tenant], 0, &[key, "told_to_refuse", "parked"]),
+        (
+            &["show", projection, key],
+            0,
+            &["\"prompt_tokens\":1000", "payload   00", "after a redrive", "version"],
+        ),
+        (&["preview", projection, key], 0, &["applied", "after a redrive", "a-repository"]),
+        (&left, 10, &["1 keys", "drained 0, left 1, not answered yet 0", "told_to_refuse"]),
+        (&["audit", projection, "--limit", "1"], 0, &["redrive", "ana", tenant]),
+    ] {
+        let ran = world.program.run(&[&["parked"][..], arguments].concat()).await;
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+        for text in told {
+            assert!(ran.stdout.contains(text), "{arguments:?} does not say {text:?}: {}", ran.stdout);
+        }
+    }
 }
 
 /// Sends bytes that are no event, of a tenant as their header says, all to one partition.
