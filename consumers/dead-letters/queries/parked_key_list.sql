@@ -1,11 +1,12 @@
--- Every parked key of a projection, the longest parked first.
-select k.projection, k.topic, k.partition, k.key, k.tenant_id, k.state, k.reason, k.message, k.first_offset, k.attempts,
-       k.parked_at, count(e.record_offset) as events
-from parked_key k
-left join parked_event e
-    on e.projection = k.projection and e.topic = k.topic and e.partition = k.partition and e.key = k.key
-   and e.released_at is null
-where $1::text is null or k.projection = $1
-group by k.projection, k.topic, k.partition, k.key
-order by k.parked_at, k.projection, k.partition, k.key
-limit $2
+-- The parked keys that a filter means, the longest parked first.
+select projection, topic, partition, key, tenant_id, state, reason, message, first_offset, attempts, parked_at, events,
+       event_type
+from parked_key_seen
+where ($1::text is null or projection = $1)
+  and ($2::text is null or tenant_id = $2)
+  and ($3::text is null or reason = $3)
+  and ($4::text is null or event_type = $4)
+  and ($5::timestamptz is null or parked_at >= $5)
+  and ($6::bytea is null or key = $6)
+order by parked_at, projection, partition, key
+limit $7

@@ -34,8 +34,30 @@ pub enum Error {
         /// What was asked before.
         state: String,
     },
-    /// A discard needs both.
-    #[error("to discard a record takes a reason and a name, neither of them empty")]
+    /// Too many redrives of it failed already.
+    #[error("{attempts} redrives of key {key:?} of {projection} failed; it is left alone unless forced")]
+    Exhausted {
+        /// Whose.
+        projection: String,
+        /// The key.
+        key: String,
+        /// How many.
+        attempts: i32,
+    },
+    /// A redrive is of one projection.
+    #[error("a redrive has to name its projection")]
+    NoProjection,
+    /// A request that nobody made.
+    #[error("nobody made a request {id}")]
+    NoRequest {
+        /// Its number.
+        id: i64,
+    },
+    /// Whoever asks has a name.
+    #[error("to ask for a parked key takes a name that is not empty")]
+    Nobody,
+    /// A discard and a repair need both.
+    #[error("to discard or to repair takes a reason and a name, neither of them empty")]
     Unreasoned,
 }
 

@@ -1,126 +1,19 @@
 //! What operators see of parked keys, and what they can ask for.
 
-use chrono::{DateTime, Utc};
-use kafka::{Header, ParkKey};
-use sqlx::{FromRow, PgConnection};
-use uuid::Uuid;
+use kafka::ParkKey;
+use serde_json::{Value, json};
+use sqlx::{Connection, FromRow, PgConnection};
 
-use crate::{Error, headers};
+use crate::filter::Filtered;
+use crate::shown::{CauseShown, DecisionShown, EventShown, KeyShown};
+use crate::{Error, Filter};
 
 /// The operators' side of parked keys. It never touches a record: it asks the partition's owner, who works on the
-/// key between two batches, and answers in `parked_key`.
+/// key between two batches, and answers in `parked_key` and `parked_request_key`. What was asked for, by whom and what
+/// came of it stays.
 #[derive(Debug)]
 pub struct Operator<'c> {
-    connection: &'c mut PgConnection,
-}
-
-/// A parked key at a glance.
-#[derive(Debug, Clone, FromRow)]
-pub struct KeyShown {
-    /// Whose it is.
-    pub projection: String,
-    /// Where its records lay.
-    pub topic: String,
-    /// And in which partition.
-    pub partition: i32,
-    /// The key's bytes; show them with [`ParkKey`]'s `Display`.
-    pub key: Vec<u8>,
-    /// Whose data, if that could be told.
-    pub tenant_id: Option<String>,
-    /// `parked`, or what is asked for: `redrive`, `discard`.
-    pub state: String,
-    /// Why, in one word.
-    pub reason: String,
-    /// Why.
-    pub message: String,
-    /// Its first record.
-    pub first_offset: i64,
-    /// Redrives that failed.
-    pub attempts: i32,
-    /// Since when.
-    pub parked_at: DateTime<Utc>,
-    /// How many records wait.
-    pub events: i64,
-}
-
-impl KeyShown {
-    /// The key, ready to be shown.
-    pub fn key(&self) -> ParkKey {
-        ParkKey::from_stored(self.key.clone())
-    }
-}
-
-/// A parked record in full.
-#[derive(Debug, Clone, FromRow)]
-pub struct EventShown {
-    /// Where it lay.
-    pub topic: String,
-    /// In which partition.
-    pub partition: i32,
-    /// At which offset.
-    pub record_offset: i64,
-    /// Its key as it came.
-    pub record_key: Option<Vec<u8>>,
-    /// Its value, untouched.
-    pub payload: Option<Vec<u8>>,
-    header_names: Vec<Vec<u8>>,
-    header_values: Vec<Option<Vec<u8>>>,
-    /// Its time, in milliseconds since the Unix epoch.
-    pub timestamp_ms: Option<i64>,
-    /// The schema that it says it was written with.
-    pub schema_id: Option<i64>,
-    /// Whose data, if that could be told.
-    pub tenant_id: Option<String>,
-    /// Whose event, if that could be told.
-    pub aggregate_id: Option<Uuid>,
-    /// Which version, if that could be told.
-    pub version: Option<i64>,
-    /// Which event, if that could be told.
-    pub event_id: Option<Uuid>,
-    /// What kind, if that could be told.
-    pub event_type: Option<String>,
-    /// Why, in one word.
-    pub reason: String,
-    /// Why.
-    pub message: String,
-    /// Redrives that stopped here.
-    pub attempts: i32,
-    /// Since when.
-    pub parked_at: DateTime<Utc>,
-    /// When the dead-letter topic had its copy.
-    pub copied_at: Option<DateTime<Utc>>,
-}
-
-impl EventShown {
-    /// Its headers, in order.
-    pub fn headers(&self) -> Vec<Header> {
-        headers::join(self.header_names.clone(), self.header_values.clone())
-    }
-}
-
-/// A decision as it is written down.
-#[derive(Debug, Clone, FromRow)]
-pub struct DecisionShown {
-    /// Where the record lay, or should have.
-    pub topic: String,
-    /// In which partition.
-    pub partition: i32,
-    /// At which offset; `None` for a version that never came.
-    pub record_offset: Option<i64>,
-    /// Whose data, unless the record is foreign.
-    pub tenant_id: Option<String>,
-    /// Whose event, unless the record is foreign.
-    pub aggregate_id: Option<Uuid>,
-    /// Which version has no effect, unless the record is foreign.
-    pub version: Option<i64>,
-    /// Which event, if there was one.
-    pub event_id: Option<Uuid>,
-    /// Why.
-    pub reason: String,
-    /// Who decided.
-    pub actor: String,
-    /// When.
-    pub decided_at: DateTime<Utc>,
+    pub(crate) connection: &'c mut PgConnection,
 }
 
 /// Which records of a key a discard means.
@@ -132,20 +25,39 @@ pub enum Scope {
     All,
 }
 
+/// Where a key is parked, and what is asked for.
+#[derive(Debug, FromRow)]
+pub(crate) struct State {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) state: String,
+    pub(crate) attempts: i32,
+}
+
 impl<'c> Operator<'c> {
     /// As `views_writer`.
     pub fn new(connection: &'c mut PgConnection) -> Self {
         Self { connection }
     }
 
-    /// At most `limit` parked keys of a projection, or of all, the longest parked first.
-    pub async fn list(&mut self, projection: Option<&str>, limit: i64) -> Result<Vec<KeyShown>, Error> {
+    /// At most `limit` parked keys that a filter means, the longest parked first.
+    pub async fn list(&mut self, filter: &Filter, limit: i64) -> Result<Vec<KeyShown>, Error> {
         sqlx::query_as(include_str!("../queries/parked_key_list.sql"))
-            .bind(projection)
+            .filtered(filter)
             .bind(limit)
             .fetch_all(&mut *self.connection)
             .await
-            .map_err(failed("list the parked keys", projection.unwrap_or("any projection")))
+            .map_err(failed("list the parked keys", of(filter)))
+    }
+
+    /// The same keys by cause, at most `limit` causes, the one of most keys first.
+    pub async fn causes(&mut self, filter: &Filter, limit: i64) -> Result<Vec<CauseShown>, Error> {
+        sqlx::query_as(include_str!("../queries/parked_key_causes.sql"))
+            .filtered(filter)
+            .bind(limit)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(failed("group the parked keys", of(filter)))
     }
 
     /// The first `limit` records of a key, in the order in which they would be applied.
@@ -174,14 +86,6 @@ impl<'c> Operator<'c> {
             .map_err(failed("list the decisions", projection))
     }
 
-    /// Asks the owner to apply the key's records in order, up to the first that fails.
-    pub async fn redrive(&mut self, projection: &str, key: &ParkKey, actor: &str) -> Result<(), Error> {
-        for (topic, partition) in self.parked_in(projection, key).await? {
-            self.request(projection, &topic, partition, key, "redrive", actor, None, None, None).await?;
-        }
-        Ok(())
-    }
-
     /// Asks the owner to do without records of the key, and to apply what is left. `foreign`: the records are no
     /// events of the aggregate, so its version does not move. Answers the offsets that are meant.
     pub async fn discard(
@@ -196,16 +100,35 @@ impl<'c> Operator<'c> {
         if reason.trim().is_empty() || actor.trim().is_empty() {
             return Err(Error::Unreasoned);
         }
+        let cannot = || failed("ask to discard records", projection);
+        let mut transaction = self.connection.begin().await.map_err(cannot())?;
+        let mut operator = Operator::new(&mut transaction);
+        let states = operator.parked_in(projection, key).await?;
+        let said = json!({ "key": key.to_string(), "all": scope == Scope::All, "foreign": foreign });
+        let request = operator.write_down(projection, "discard", &said, Some(reason), actor).await?;
         let mut meant = Vec::new();
-        for (topic, partition) in self.parked_in(projection, key).await? {
-            let offsets = self.offsets(projection, &topic, partition, key, scope).await?;
-            let request = (Some(reason), Some(&offsets[..]), Some(foreign));
-            self.request(
-                projection, &topic, partition, key, "discard", actor, request.0, request.1, request.2,
-            )
-            .await?;
+        for State { topic, partition, .. } in states {
+            let offsets = operator.offsets(projection, &topic, partition, key, scope).await?;
+            let asked = sqlx::query(include_str!("../queries/parked_key_discard.sql"))
+                .bind(projection)
+                .bind(topic)
+                .bind(partition)
+                .bind(key.as_bytes())
+                .bind(request)
+                .bind(actor)
+                .bind(reason)
+                .bind(&offsets)
+                .bind(foreign)
+                .execute(&mut *operator.connection)
+                .await
+                .map_err(cannot())?;
+            if asked.rows_affected() != 1 {
+                let (projection, key) = (projection.into(), key.to_string());
+                return Err(Error::Busy { projection, key, state: "worked on".to_owned() });
+            }
             meant.extend(offsets);
         }
+        transaction.commit().await.map_err(cannot())?;
         Ok(meant)
     }
 
@@ -229,63 +152,56 @@ impl<'c> Operator<'c> {
             .map_err(failed("find the records of a parked key", projection))
     }
 
-    async fn parked_in(&mut self, projection: &str, key: &ParkKey) -> Result<Vec<(String, i32)>, Error> {
-        let found: Vec<(String, i32, String)> =
-            sqlx::query_as(include_str!("../queries/parked_key_find.sql"))
-                .bind(projection)
-                .bind(key.as_bytes())
-                .fetch_all(&mut *self.connection)
-                .await
-                .map_err(failed("find a parked key", projection))?;
+    /// Where the key is parked, everywhere of which nothing is asked.
+    pub(crate) async fn parked_in(&mut self, projection: &str, key: &ParkKey) -> Result<Vec<State>, Error> {
+        let found: Vec<State> = sqlx::query_as(include_str!("../queries/parked_key_states.sql"))
+            .bind(projection)
+            .bind(key.as_bytes())
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(failed("find a parked key", projection))?;
         if found.is_empty() {
             return Err(not_parked(projection, key));
         }
-        if let Some((_, _, state)) = found.iter().find(|(_, _, state)| state != "parked") {
+        if let Some(State { state, .. }) = found.iter().find(|it| it.state != "parked") {
             let (projection, key, state) = (projection.into(), key.to_string(), state.clone());
             return Err(Error::Busy { projection, key, state });
         }
-        Ok(found.into_iter().map(|(topic, partition, _)| (topic, partition)).collect())
+        Ok(found)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one statement's columns, called from two places above")]
-    async fn request(
+    /// Writes a request down; answers its number.
+    pub(crate) async fn write_down(
         &mut self,
         projection: &str,
-        topic: &str,
-        partition: i32,
-        key: &ParkKey,
-        state: &str,
-        actor: &str,
+        action: &str,
+        said: &Value,
         reason: Option<&str>,
-        offsets: Option<&[i64]>,
-        foreign: Option<bool>,
-    ) -> Result<(), Error> {
-        let done = sqlx::query(include_str!("../queries/parked_key_request.sql"))
-            .bind(projection)
-            .bind(topic)
-            .bind(partition)
-            .bind(key.as_bytes())
-            .bind(state)
-            .bind(actor)
-            .bind(reason)
-            .bind(offsets)
-            .bind(foreign)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(failed("ask for a parked key", projection))?;
-        match done.rows_affected() {
-            1 => Ok(()),
-            _ => {
-                Err(Error::Busy { projection: projection.into(), key: key.to_string(), state: state.into() })
-            }
+        actor: &str,
+    ) -> Result<i64, Error> {
+        if actor.trim().is_empty() {
+            return Err(Error::Nobody);
         }
+        sqlx::query_scalar(include_str!("../queries/parked_request_insert.sql"))
+            .bind(projection)
+            .bind(action)
+            .bind(said)
+            .bind(reason)
+            .bind(actor)
+            .fetch_one(&mut *self.connection)
+            .await
+            .map_err(failed("write a request down", projection))
     }
 }
 
-fn not_parked(projection: &str, key: &ParkKey) -> Error {
+fn of(filter: &Filter) -> &str {
+    filter.projection.as_deref().unwrap_or("any projection")
+}
+
+pub(crate) fn not_parked(projection: &str, key: &ParkKey) -> Error {
     Error::NotParked { projection: projection.into(), key: key.to_string() }
 }
 
-fn failed(action: &'static str, projection: &str) -> impl FnOnce(sqlx::Error) -> Error {
+pub(crate) fn failed(action: &'static str, projection: &str) -> impl FnOnce(sqlx::Error) -> Error {
     move |source| Error::Sql { action, projection: projection.to_owned(), source }
 }

@@ -42,6 +42,16 @@ impl DeadLetters {
             .fetch_all(&mut *connection)
             .await
             .map_err(|source| self.failed("read the parked keys", source))?;
+        let decided = self.decided(connection, partitions).await?;
+        Ok((keys.into_iter().map(KeyRow::parked).collect(), decided))
+    }
+
+    /// What was decided about the events of these partitions.
+    pub async fn decided(
+        &self,
+        connection: &mut PgConnection,
+        partitions: &[i32],
+    ) -> Result<Vec<Decided>, Error> {
         let decided: Vec<DecidedRow> = sqlx::query_as(include_str!("../queries/decision_claim.sql"))
             .bind(&self.projection)
             .bind(&*self.topic)
@@ -49,10 +59,7 @@ impl DeadLetters {
             .fetch_all(connection)
             .await
             .map_err(|source| self.failed("read the decisions", source))?;
-        Ok((
-            keys.into_iter().map(KeyRow::parked).collect(),
-            decided.into_iter().map(DecidedRow::decided).collect(),
-        ))
+        Ok(decided.into_iter().map(DecidedRow::decided).collect())
     }
 
     /// Queues up the records, each under its key. Those that are queued up already stay as they are.
@@ -239,17 +246,20 @@ fn signed(version: u64) -> i64 {
 struct KeyRow {
     partition: i32,
     key: Vec<u8>,
+    tenant_id: Option<String>,
     first_offset: i64,
     events: i64,
 }
 
 impl KeyRow {
     fn parked(self) -> (i32, ParkedKey) {
-        let key = ParkKey::from_stored(self.key);
-        (
-            self.partition,
-            ParkedKey { key, first_offset: self.first_offset, events: self.events.unsigned_abs() },
-        )
+        let parked = ParkedKey {
+            key: ParkKey::from_stored(self.key),
+            tenant: self.tenant_id.and_then(|tenant| tenant.parse().ok()),
+            first_offset: self.first_offset,
+            events: self.events.unsigned_abs(),
+        };
+        (self.partition, parked)
     }
 }
 

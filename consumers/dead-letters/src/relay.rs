@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use futures::future::join_all;
 use kafka::{BrokerConfig, Password};
@@ -95,6 +96,7 @@ struct Parked {
     reason: String,
     message: String,
     attempts: i32,
+    parked_at: DateTime<Utc>,
 }
 
 impl Relay {
@@ -237,9 +239,12 @@ impl Relay {
             ("deadletter.offset", Some(offset.to_string())),
             ("deadletter.timestamp", parked.timestamp_ms.map(|ms| ms.to_string())),
             ("deadletter.schemaid", parked.schema_id.map(|id| id.to_string())),
+            // What is parked is poison: trouble of a server waits, and a wrong program stops.
+            ("deadletter.fault", Some("poison".to_owned())),
             ("deadletter.reason", Some(parked.reason.clone())),
             ("deadletter.message", Some(parked.message.clone())),
             ("deadletter.attempts", Some(parked.attempts.to_string())),
+            ("deadletter.parkedtime", Some(parked.parked_at.to_rfc3339_opts(SecondsFormat::Micros, true))),
         ];
         let all = OwnedHeaders::new_with_capacity(kept.len() + ours.len());
         let all =

@@ -60,9 +60,25 @@ pub struct ProjectorConfig {
     #[arg(long, env = "MILLRACE_PARKED_EVENTS_MAX", default_value_t = 100_000)]
     pub parked_events_max: u64,
 
+    /// Most parked keys of one tenant in one partition; the next one stops the partition, while others still have room
+    #[arg(long, env = "MILLRACE_TENANT_PARKED_KEYS_MAX", default_value_t = 500)]
+    pub tenant_parked_keys_max: usize,
+
+    /// Most parked records of one tenant in one partition; the next one stops the partition
+    #[arg(long, env = "MILLRACE_TENANT_PARKED_EVENTS_MAX", default_value_t = 50_000)]
+    pub tenant_parked_events_max: u64,
+
     /// Records that fail one after another before the partition stops: that is a bad deploy, not a bad record
     #[arg(long, env = "MILLRACE_FAILURES_IN_A_ROW_MAX", default_value_t = 50)]
     pub failures_in_a_row_max: u32,
+
+    /// How many of a partition's last records failures are counted over; at most 128
+    #[arg(long, env = "MILLRACE_FAILURES_WINDOW", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=128))]
+    pub failures_window: u32,
+
+    /// Failures among the last records, in percent, beyond which the partition stops: a bad deploy may spare some events
+    #[arg(long, env = "MILLRACE_FAILURES_PERCENT_MAX", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub failures_percent_max: u32,
 
     /// How long a stopped partition waits before it looks again, in milliseconds
     #[arg(long, env = "MILLRACE_STOPPED_RETRY_MS", default_value_t = 10_000)]

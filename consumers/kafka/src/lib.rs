@@ -33,6 +33,7 @@ pub use broker::{BrokerConfig, Password};
 pub use changes::{Changes, Progress, RowChange, Source};
 pub use config::{GroupProtocol, ProjectorConfig};
 pub use fault::{Classify, Fault};
+pub use lane::preview::{Foreseen, Preview, RowForeseen, preview};
 pub use metrics::Metrics;
 pub use parking::{
     Action, Decided, Decision, Hints, Park, ParkKey, ParkedKey, ParkedRecord, Reason, Release, Request,

@@ -6,6 +6,7 @@ use events::{AggregateId, EventId, TenantId};
 use uuid::Uuid;
 
 use crate::record::Record;
+use crate::store::RowKey;
 
 /// The longest key that is its own name; a B-tree would refuse much longer ones.
 const KEY_BYTES_MAX: usize = 256;
@@ -69,6 +70,16 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Those for which a key parks.
+    pub const CAUSES: [Self; 6] = [
+        Self::Undecodable,
+        Self::Gap,
+        Self::Refused,
+        Self::ToldToRefuse,
+        Self::Unstorable,
+        Self::ForeignPartition,
+    ];
+
     /// The word in tables, metrics and headers.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -124,6 +135,8 @@ pub struct Park {
 pub struct ParkedKey {
     /// The key.
     pub key: ParkKey,
+    /// Whose data, as the first of its records says; `None` where none says so.
+    pub tenant: Option<TenantId>,
     /// The first of its records that parked; records before it are applied as ever when they come by again.
     pub first_offset: i64,
     /// How many of its records are parked.
@@ -137,6 +150,13 @@ pub struct ParkedRecord {
     pub record: Record,
     /// What was known of it when it parked.
     pub hints: Hints,
+}
+
+impl ParkedRecord {
+    /// The row that it is about, as far as its headers say.
+    pub fn row(&self) -> Option<RowKey> {
+        Some(RowKey { tenant: self.hints.tenant.clone()?, aggregate_id: self.hints.aggregate_id? })
+    }
 }
 
 /// A parked record that is done with.

@@ -31,7 +31,7 @@ use crate::{Definition, Error, PostgresConfig, Tables};
 const ROWS_MAX: usize = 50_000;
 
 /// Events that are taken in before they are written: as many are taken in again after a crash.
-const EVENTS_MAX: u64 = 50_000;
+const EVENTS_MAX: u64 = 20_000;
 
 /// A row that came from the store has no offset.
 pub const NO_OFFSET: i64 = -1;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::Error;
-use crate::table::{STANDARD, Stored, columns};
+use crate::table::{STANDARD, Stored, columns, read_rows};
 use crate::totals::OWNER;
 
 /// One row of a view table.
@@ -39,6 +39,17 @@ impl<V: DeserializeOwned> ViewRow<V> {
         let Loaded { key, row, partition } = stored.loaded(table)?;
         Ok(Self { key, row, partition })
     }
+}
+
+/// The rows of these aggregates, those that exist, deleted ones included; as `views_writer`.
+pub async fn load<V: DeserializeOwned>(
+    connection: &mut PgConnection,
+    table: &str,
+    keys: &[RowKey],
+) -> Result<Vec<Loaded<V>>, Error> {
+    columns(connection, table).await?;
+    let sql = include_str!("../queries/view_load.sql").replace("{table}", table);
+    read_rows(connection, table, &sql, keys.iter()).await
 }
 
 /// Every row of a view table, deleted ones included, in the order of their keys; as `views_writer`. Memory stays

@@ -206,14 +206,7 @@ impl ViewTable {
         connection: &mut PgConnection,
         keys: &[(i32, RowKey)],
     ) -> Result<Vec<Loaded<V>>, Error> {
-        let rows: Vec<Stored> = sqlx::query_as(AssertSqlSafe(self.load.as_str()))
-            .bind(keys.iter().map(|(_, key)| key.tenant.as_str()).collect::<Vec<_>>())
-            .bind(keys.iter().map(|(_, key)| key.aggregate_id.0).collect::<Vec<_>>())
-            .bind(&STANDARD[..])
-            .fetch_all(connection)
-            .await
-            .map_err(|source| self.failed("read", source))?;
-        rows.into_iter().map(|row| row.loaded(&self.name)).collect()
+        read_rows(connection, &self.name, &self.load, keys.iter().map(|(_, key)| key)).await
     }
 
     fn document<V: Serialize>(&self, change: &RowChange<V>) -> Result<Map<String, Value>, Error> {
@@ -267,6 +260,23 @@ fn escaped(line: &mut String, text: &str) {
             _ => line.push(letter),
         }
     }
+}
+
+/// Reads the rows of these aggregates, those that exist.
+pub(crate) async fn read_rows<'k, V: DeserializeOwned>(
+    connection: &mut PgConnection,
+    table: &str,
+    sql: &str,
+    keys: impl Iterator<Item = &'k RowKey> + Clone,
+) -> Result<Vec<Loaded<V>>, Error> {
+    let rows: Vec<Stored> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(keys.clone().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
+        .bind(keys.map(|key| key.aggregate_id.0).collect::<Vec<_>>())
+        .bind(&STANDARD[..])
+        .fetch_all(connection)
+        .await
+        .map_err(|source| Error::Sql { action: "read", table: table.to_owned(), source })?;
+    rows.into_iter().map(|row| row.loaded(table)).collect()
 }
 
 /// A row as the statements above answer it.

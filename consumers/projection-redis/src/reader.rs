@@ -75,6 +75,16 @@ impl<P: Projection> Reader<P> {
     /// One aggregate's row; version 0 where there is none.
     pub async fn row(&mut self, tenant: &TenantId, aggregate_id: AggregateId) -> Result<Row<P::View>, Error> {
         let partition = partition_of(aggregate_id.to_string().as_bytes(), self.partitions);
+        self.row_in(partition, tenant, aggregate_id).await
+    }
+
+    /// The same where the partition is known.
+    pub async fn row_in(
+        &mut self,
+        partition: i32,
+        tenant: &TenantId,
+        aggregate_id: AggregateId,
+    ) -> Result<Row<P::View>, Error> {
         let key = self.keys.row(partition, tenant, aggregate_id);
         let mut command = redis::cmd("HMGET");
         command.arg(&key).arg("v").arg("d");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use dead_letters::Operator;
+use dead_letters::{Filter, Operator};
 use event_store::{EventLog, PgEventLog, PrunedRange, StoredEvent};
 use events::{AggregateId, DomainEvent, EventId, TenantId, Timestamp};
 use kafka::{ReadError, Record, Shortened, TopicReader};
@@ -210,7 +210,7 @@ async fn exceptions(views: &PgPool, projection: &str) -> anyhow::Result<Exceptio
     let mut connection = views.acquire().await?;
     let mut operator = Operator::new(&mut connection);
     let mut exceptions = Exceptions::default();
-    for key in operator.list(Some(projection), i64::MAX).await? {
+    for key in operator.list(&Filter::of(projection), i64::MAX).await? {
         for event in operator.show(projection, &key.key(), i64::MAX).await? {
             let reason = format!("{}: {}", event.reason, event.message);
             let (partition, offset) = (event.partition, event.record_offset);

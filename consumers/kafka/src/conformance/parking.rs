@@ -49,7 +49,7 @@ pub async fn a_gap_parks_its_key_and_others_flow(sink: &impl Sink) {
     let mut expected = history.rows();
     expected.insert(History::row(0), before);
     holds(sink, &expected).await;
-    assert_eq!(rig.metrics().gaps.get(), 1);
+    until("1 are counted as gaps, no more", async || rig.metrics().gaps.get() == 1).await;
 }
 
 /// The missing version is delivered after all; redrive goes by version, not by where records lay.
@@ -112,7 +112,7 @@ pub async fn a_redrive_keeps_order_while_live_events_arrive(sink: &impl Sink) {
     topic.append(0, [history.called(0, 4)]);
     rig.caught_up(sink, &[0]).await;
     holds(sink, &history.rows()).await;
-    assert_eq!(rig.metrics().applied.get(), 1003, "each event took effect once");
+    until("1003 are counted as applied, no more", async || rig.metrics().applied.get() == 1003).await;
 }
 
 /// The owner dies while it works parked events off; the next one finds the request and finishes.
@@ -256,4 +256,74 @@ pub async fn failures_in_a_row_stop_the_partition(sink: &impl Sink) {
     }
     nothing_is_parked(sink).await;
     holds(sink, &history.rows()).await;
+}
+
+/// One tenant's bad data take up its own room alone: others park on, and its next key stops the partition.
+pub async fn the_bound_of_one_tenants_parked_keys_stops_the_partition(sink: &impl Sink) {
+    let (topic, mut history) = (Topic::default(), History::default());
+    let mut bad = |n| [history.started(n, "r"), history.called(n, -1)];
+    topic.append(0, [bad(0), bad(1), bad(2), bad(3)].concat());
+    let mut config = settings();
+    config.tenant_parked_keys_max = 2;
+    let rig = Rig::with(sink.open().await, &topic, history.decoder(), config.clone());
+    rig.assign(&[0]).await;
+    rig.caught_up(sink, &[0]).await;
+    assert_eq!(parked(sink).await.len(), 4, "two of each tenant");
+    drop(rig);
+
+    let mut bad = |n| [history.started(n, "r"), history.called(n, -1)];
+    topic.append(0, bad(4));
+    let rig = Rig::with(sink.open().await, &topic, history.decoder(), config);
+    rig.assign(&[0]).await;
+    until("the partition stops", async || rig.metrics().stopped.with_label_values(&["0"]).get() == 1).await;
+    assert_eq!(parked(sink).await.len(), 4);
+    assert_eq!(sink.next_offset(topic.name(), 0).await, 9, "it stands before the record that has no room");
+
+    sink.discard_first(&History::key(1), false).await;
+    until("another tenant's key goes", async || parked(sink).await.len() == 3).await;
+    assert_eq!(sink.next_offset(topic.name(), 0).await, 9, "that makes no room for this one");
+    sink.discard_first(&History::key(0), false).await;
+    rig.caught_up(sink, &[0]).await;
+    assert_eq!(rig.metrics().stopped.with_label_values(&["0"]).get(), 0);
+    assert_eq!(parked(sink).await.len(), 3);
+}
+
+/// Records count, too: a key that parked long ago fills its tenant's room with what comes behind.
+pub async fn the_bound_of_one_tenants_parked_records_stops_the_partition(sink: &impl Sink) {
+    let (topic, mut history) = (Topic::default(), History::default());
+    topic.append(0, [history.started(0, "r"), history.called(0, -1), history.called(0, 1)]);
+    topic.append(0, [history.started(1, "r"), history.called(1, -1), history.called(1, 1)]);
+    topic.append(0, [history.called(0, 2)]);
+    let mut config = settings();
+    config.tenant_parked_events_max = 2;
+    let rig = Rig::with(sink.open().await, &topic, history.decoder(), config);
+    rig.assign(&[0]).await;
+    until("the partition stops", async || rig.metrics().stopped.with_label_values(&["0"]).get() == 1).await;
+    assert_eq!(sink.next_offset(topic.name(), 0).await, 6, "both tenants have two");
+    sink.discard_first(&History::key(0), false).await;
+    rig.caught_up(sink, &[0]).await;
+    assert_eq!(parked(sink).await, [("refused".to_owned(), vec![4, 5])]);
+}
+
+/// A bad deploy that spares some events: too large a share of the last records fails, never many in a row.
+pub async fn a_large_share_of_failures_stops_the_partition(sink: &impl Sink) {
+    let (topic, mut history) = (Topic::default(), History::default());
+    for n in (0..30).step_by(3) {
+        topic.append(0, [history.started(n, "r"), history.called(n, 1), history.called(n, -1)]);
+    }
+    let mut config = settings();
+    (config.failures_window, config.failures_percent_max) = (12, 42);
+    let rig = Rig::with(sink.open().await, &topic, history.decoder(), config.clone());
+    rig.assign(&[0]).await;
+    rig.caught_up(sink, &[0]).await;
+    assert_eq!(parked(sink).await.len(), 10, "one in three is no more than allowed");
+
+    for n in (100..130).step_by(2) {
+        topic.append(0, [history.started(n, "r"), history.called(n, -1)]);
+    }
+    until("the partition stops", async || rig.metrics().stopped.with_label_values(&["0"]).get() == 1).await;
+    let parked_keys = parked(sink).await.len();
+    assert!((11..20).contains(&parked_keys), "{parked_keys} keys are parked: one in two is too many");
+    let stands_at = sink.next_offset(topic.name(), 0).await;
+    assert!(stands_at < topic.end(0), "it stands before the record that was one too many");
 }

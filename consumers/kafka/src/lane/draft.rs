@@ -1,8 +1,8 @@
 //! What a flush will change, while it is being worked out.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use events::{EventId, Recorded};
+use events::{EventId, Recorded, TenantId};
 use projection::{Projection, Row, Step, step};
 
 use super::partition::Partition;
@@ -17,8 +17,10 @@ use crate::store::{Loaded, RowKey};
 pub(super) struct Draft<V> {
     rows: BTreeMap<RowKey, Work<V>>,
     pub(super) parks: Vec<Park>,
-    /// Keys that this draft parks and that were not parked before.
-    parked: HashSet<(i32, ParkKey)>,
+    /// Keys that this draft parks and that were not parked before, and whose they are.
+    parked: HashMap<(i32, ParkKey), Option<TenantId>>,
+    /// Whose each of [`parks`](Self::parks) is: its key's.
+    tenants: Vec<Option<TenantId>>,
     pub(super) tally: Tally,
 }
 
@@ -54,7 +56,13 @@ impl Refused {
 
 impl<V: Clone + PartialEq> Draft<V> {
     pub(super) fn new() -> Self {
-        Self { rows: BTreeMap::new(), parks: Vec::new(), parked: HashSet::new(), tally: Tally::default() }
+        Self {
+            rows: BTreeMap::new(),
+            parks: Vec::new(),
+            parked: HashMap::new(),
+            tenants: Vec::new(),
+            tally: Tally::default(),
+        }
     }
 
     /// Takes the rows it can get from the cache; answers the others.
@@ -166,22 +174,47 @@ impl<V: Clone + PartialEq> Draft<V> {
 
     /// Queues a record up under its key, which is parked already or is parked now.
     pub(super) fn park(&mut self, partition: &Partition, park: Park) {
-        if !partition.parked.contains_key(&park.key) {
-            self.parked.insert((park.record.partition, park.key.clone()));
-        }
+        let tenant = match partition.parked.get(&park.key) {
+            Some(parked) => parked.tenant.clone(),
+            None => {
+                let new = self.parked.entry((park.record.partition, park.key.clone()));
+                new.or_insert_with(|| park.hints.tenant.clone()).clone()
+            }
+        };
+        self.tenants.push(tenant);
         self.parks.push(park);
     }
 
     /// Whether this draft itself parks the key.
     pub(super) fn parks(&self, partition: i32, key: &ParkKey) -> bool {
-        !self.parked.is_empty() && self.parked.contains(&(partition, key.clone()))
+        self.tenant_of(partition, key).is_some()
+    }
+
+    /// Whose a key is that this draft itself parks.
+    pub(super) fn tenant_of(&self, partition: i32, key: &ParkKey) -> Option<&Option<TenantId>> {
+        if self.parked.is_empty() { None } else { self.parked.get(&(partition, key.clone())) }
     }
 
     /// How many keys of the partition this draft parks anew, and how many records.
-    pub(super) fn counts(&self, partition: i32) -> (usize, u64) {
-        let keys = self.parked.iter().filter(|(p, _)| *p == partition).count();
-        let records = self.parks.iter().filter(|park| park.record.partition == partition).count();
-        (keys, records as u64)
+    pub(super) fn room_taken(&self, partition: i32) -> (usize, u64) {
+        self.room(partition, |_| true)
+    }
+
+    /// The same of one tenant's keys, or of those of which none says whose they are.
+    pub(super) fn room_taken_by(&self, partition: i32, tenant: Option<&TenantId>) -> (usize, u64) {
+        self.room(partition, |of| of.as_ref() == tenant)
+    }
+
+    fn room(&self, partition: i32, counts: impl Fn(&Option<TenantId>) -> bool) -> (usize, u64) {
+        let keys = self.parked.iter().filter(|((p, _), tenant)| *p == partition && counts(tenant)).count();
+        let of_partition =
+            self.parks.iter().zip(&self.tenants).filter(|(park, _)| park.record.partition == partition);
+        (keys, of_partition.filter(|(_, tenant)| counts(tenant)).count() as u64)
+    }
+
+    /// Every row before and after.
+    pub(super) fn into_rows(self) -> impl Iterator<Item = (RowKey, Row<V>, Row<V>)> {
+        self.rows.into_iter().map(|(key, work)| (key, work.old, work.new))
     }
 
     /// The rows that changed, sorted by key.

@@ -9,6 +9,7 @@ use projection::Projection;
 use tracing::{error, info, warn};
 use wire::Decoder;
 
+use super::circuit::Circuit;
 use super::draft::{Draft, Refused};
 use super::partition::{Parked, Partition};
 use super::{Lane, SinkTrouble, asked, read, told};
@@ -29,8 +30,8 @@ struct Plan<V> {
     draft: Draft<V>,
     /// Partitions that stop, and why.
     holds: Vec<(i32, Hold)>,
-    /// Records that failed in a row, by partition, after this batch.
-    failures: BTreeMap<i32, u32>,
+    /// What became of the last records, by partition, after this batch.
+    circuits: BTreeMap<i32, Circuit>,
     newest: BTreeMap<i32, events::Timestamp>,
 }
 
@@ -144,7 +145,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             changes: Changes::new(Arc::clone(&self.topic)),
             draft,
             holds,
-            failures: BTreeMap::new(),
+            circuits: BTreeMap::new(),
             newest: BTreeMap::new(),
         };
         let mut reached: BTreeMap<i32, i64> = BTreeMap::new();
@@ -187,54 +188,55 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             }
             Seen::Event(key, event) => match plan.draft.fold::<P>(partition, &self.refused, record, &event) {
                 Ok(()) => {
-                    plan.failures.insert(id, 0);
+                    plan.circuits.entry(id).or_insert(partition.circuit).passed();
                     plan.newest.insert(id, event.recorded_at);
                     return true;
                 }
                 Err(refused) => (key, refused),
             },
         };
-        if let Err(full) = self.admit(plan, partition, &key, refused.reason) {
+        let Refused { reason, message } = refused;
+        let park = Park { key, record: record.clone(), hints: read::hints(record), reason, message };
+        if let Err(full) = self.admit(plan, partition, &park) {
             plan.holds
-                .push((id, Hold::Stopped(format!("{full}; offset {}: {}", record.offset, refused.message))));
+                .push((id, Hold::Stopped(format!("{full}; offset {}: {}", record.offset, park.message))));
             return false;
         }
-        let park = Park {
-            key,
-            record: record.clone(),
-            hints: read::hints(record),
-            reason: refused.reason,
-            message: refused.message,
-        };
         plan.draft.park(partition, park);
         true
     }
 
-    /// Parking is bounded, and a row of failures is not a matter of single records.
-    fn admit(
-        &self,
-        plan: &mut Plan<P::View>,
-        partition: &Partition,
-        key: &ParkKey,
-        reason: Reason,
-    ) -> Result<(), String> {
-        let (keys, records) = plan.draft.counts(partition.id);
-        let is_new = !partition.parked.contains_key(key) && !plan.draft.parks(partition.id, key);
-        if is_new && partition.parked.len() + keys >= self.config.parked_keys_max {
-            return Err(format!("{} keys are parked, the most allowed", self.config.parked_keys_max));
+    /// Parking is bounded, for all and for each tenant, and many failures are not a matter of single records.
+    fn admit(&self, plan: &mut Plan<P::View>, partition: &Partition, park: &Park) -> Result<(), String> {
+        let (id, key, config) = (partition.id, &park.key, &self.config);
+        let parked = partition.parked.get(key).map(|parked| &parked.tenant);
+        let parked = parked.or_else(|| plan.draft.tenant_of(id, key));
+        let (is_new, tenant) = (parked.is_none(), parked.unwrap_or(&park.hints.tenant).as_ref());
+        let (keys, records) = plus(partition.room_taken(), plan.draft.room_taken(id));
+        if is_new && keys >= config.parked_keys_max {
+            return Err(format!("{keys} keys are parked, the most allowed (parked-keys-max)"));
         }
-        if partition.parked_events() + records >= self.config.parked_events_max {
-            return Err(format!("{} records are parked, the most allowed", self.config.parked_events_max));
+        if records >= config.parked_events_max {
+            return Err(format!("{records} records are parked, the most allowed (parked-events-max)"));
         }
-        if reason == Reason::Behind {
+        let (keys, records) = plus(partition.room_taken_by(tenant), plan.draft.room_taken_by(id, tenant));
+        let whose = || tenant.map_or("no known tenant".to_owned(), |tenant| format!("tenant {tenant}"));
+        if is_new && keys >= config.tenant_parked_keys_max {
+            let whose = whose();
+            return Err(format!(
+                "{keys} keys of {whose} are parked, the most allowed of one (tenant-parked-keys-max)"
+            ));
+        }
+        if records >= config.tenant_parked_events_max {
+            let whose = whose();
+            return Err(format!(
+                "{records} records of {whose} are parked, the most allowed of one (tenant-parked-events-max)"
+            ));
+        }
+        if park.reason == Reason::Behind {
             return Ok(());
         }
-        let failures = plan.failures.entry(partition.id).or_insert(partition.failures_in_a_row);
-        *failures = failures.saturating_add(1);
-        if *failures > self.config.failures_in_a_row_max {
-            return Err(format!("{} records failed in a row", self.config.failures_in_a_row_max));
-        }
-        Ok(())
+        plan.circuits.entry(id).or_insert(partition.circuit).failed(config)
     }
 
     /// The sink has it: now it is true here, too.
@@ -248,10 +250,11 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         for progress in plan.changes.progress.iter().filter(|p| !fenced.contains(&p.partition)) {
             if let Some(partition) = self.partitions.get_mut(&progress.partition) {
                 partition.next_offset = progress.next_offset;
-                if let Some(failures) = plan.failures.get(&progress.partition) {
-                    partition.failures_in_a_row = *failures;
+                if let Some(circuit) = plan.circuits.get(&progress.partition) {
+                    partition.circuit = *circuit;
                 }
                 if std::mem::take(&mut partition.stopped) {
+                    partition.circuit.begin_anew();
                     info!(topic = &*self.topic, partition = partition.id, "goes on");
                     self.metrics.stopped.with_label_values(&[&partition.id.to_string()]).set(0);
                 }
@@ -264,7 +267,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         }
         for (id, hold) in plan.holds {
             if !fenced.contains(&id) {
-                self.hold(id, hold, plan.failures.get(&id).copied());
+                self.hold(id, hold);
             }
         }
     }
@@ -278,7 +281,8 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
                 let (id, offset, key, reason) = (partition.id, park.record.offset, &park.key, park.reason);
                 warn!(topic = &*self.topic, partition = id, offset, %key, %reason, "parked: {}", park.message);
             }
-            let first = Parked { first_offset: park.record.offset, events: 0 };
+            let (tenant, first_offset) = (park.hints.tenant.clone(), park.record.offset);
+            let first = Parked { tenant, first_offset, events: 0 };
             partition.parked.entry(park.key.clone()).or_insert(first).events += 1;
             touched.insert(partition.id, partition.parked.len());
         }
@@ -287,7 +291,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         }
     }
 
-    fn hold(&mut self, id: i32, hold: Hold, failures: Option<u32>) {
+    fn hold(&mut self, id: i32, hold: Hold) {
         let wait = match hold {
             Hold::Registry(why) => {
                 let wait = (REGISTRY.0 * 2u32.saturating_pow(self.faults.min(5))).min(REGISTRY.1);
@@ -305,12 +309,12 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
                 Duration::from_millis(self.config.stopped_retry_ms)
             }
         };
-        if let (Some(partition), Some(failures)) = (self.partitions.get_mut(&id), failures) {
-            // So that one more failure after the wait stops it at once, and one success lets it run.
-            partition.failures_in_a_row = failures.min(self.config.failures_in_a_row_max);
-        }
         self.pause(id, wait);
     }
+}
+
+fn plus(one: (usize, u64), other: (usize, u64)) -> (usize, u64) {
+    (one.0 + other.0, one.1 + other.1)
 }
 
 fn behind() -> Refused {

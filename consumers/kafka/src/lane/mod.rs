@@ -1,9 +1,11 @@
 //! The writer lane: one task that owns the sink, and applies what the poll thread reads.
 
+mod circuit;
 mod draft;
 mod live;
 mod ownership;
 mod partition;
+pub(crate) mod preview;
 mod read;
 mod redrive;
 

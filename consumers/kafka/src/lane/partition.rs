@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use events::{AggregateId, TenantId, Timestamp};
 
-use crate::parking::{Decided, ParkKey};
+use super::circuit::Circuit;
+use crate::parking::{Decided, ParkKey, ParkedKey};
 use crate::store::{Claim, Tenure};
 
 /// A partition that Kafka has assigned to us.
@@ -19,8 +20,8 @@ pub(super) struct Partition {
     pub(super) next_offset: i64,
     pub(super) parked: HashMap<ParkKey, Parked>,
     pub(super) decided: Decisions,
-    /// Records that failed one after another, with none applied between.
-    pub(super) failures_in_a_row: u32,
+    /// What became of its last records.
+    pub(super) circuit: Circuit,
     /// It waits because of what it cannot apply.
     pub(super) stopped: bool,
     /// The offset that Kafka was last told.
@@ -51,8 +52,10 @@ pub(super) enum Wake {
 }
 
 /// A parked key.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Parked {
+    /// Whose it is, as its first record says.
+    pub(super) tenant: Option<TenantId>,
     pub(super) first_offset: i64,
     pub(super) events: u64,
 }
@@ -95,7 +98,7 @@ impl Partition {
             next_offset: 0,
             parked: HashMap::new(),
             decided: Decisions::default(),
-            failures_in_a_row: 0,
+            circuit: Circuit::default(),
             stopped: false,
             hinted: -1,
             newest: None,
@@ -111,7 +114,9 @@ impl Partition {
         self.parked = claim
             .parked_keys
             .into_iter()
-            .map(|key| (key.key, Parked { first_offset: key.first_offset, events: key.events }))
+            .map(|ParkedKey { key, tenant, first_offset, events }| {
+                (key, Parked { tenant, first_offset, events })
+            })
             .collect();
         self.decided = Decisions::default();
         for decided in &claim.decided {
@@ -144,7 +149,14 @@ impl Partition {
         self.parked.get(key).is_some_and(|parked| offset >= parked.first_offset)
     }
 
-    pub(super) fn parked_events(&self) -> u64 {
-        self.parked.values().map(|parked| parked.events).sum()
+    /// How many keys are parked, and how many records.
+    pub(super) fn room_taken(&self) -> (usize, u64) {
+        (self.parked.len(), self.parked.values().map(|parked| parked.events).sum())
+    }
+
+    /// The same of one tenant's keys, or of those of which none says whose they are.
+    pub(super) fn room_taken_by(&self, tenant: Option<&TenantId>) -> (usize, u64) {
+        let of_tenant = || self.parked.values().filter(|parked| parked.tenant.as_ref() == tenant);
+        (of_tenant().count(), of_tenant().map(|parked| parked.events).sum())
     }
 }

@@ -15,7 +15,7 @@ use crate::changes::{Changes, Progress, Source};
 use crate::fault::{Classify, Fault};
 use crate::parking::{Action, Decided, Decision, ParkedRecord, Reason, Release, Request, Settled, Stopped};
 use crate::projector::ProjectorError;
-use crate::store::{RowKey, ViewStore};
+use crate::store::ViewStore;
 
 /// Parked records of one key that are worked on before live records have their turn again.
 const CHUNK: usize = 200;
@@ -118,7 +118,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             emptied: false,
         };
         outcome.changes.progress.push(Progress { partition: id, epoch, from: next, next_offset: next });
-        let keys = records.iter().filter_map(|parked| row_key(parked).map(|key| (id, key)));
+        let keys = records.iter().filter_map(|parked| parked.row().map(|key| (id, key)));
         let missing = outcome.draft.recall(&mut self.cache, keys);
         if !missing.is_empty() {
             outcome.draft.loaded(asked(self.config.sink_timeout(), self.store.load(&missing)).await?);
@@ -226,11 +226,6 @@ fn interrupted(request: &Request, error: &DecodeError) -> Fate {
     Fate::Interrupted
 }
 
-/// The row that a parked record is about, as far as its headers say.
-fn row_key(parked: &ParkedRecord) -> Option<RowKey> {
-    Some(RowKey { tenant: parked.hints.tenant.clone()?, aggregate_id: parked.hints.aggregate_id? })
-}
-
 /// Does without a record: the row passes over its version, and over missing ones before it.
 fn discard<V: Clone + PartialEq>(
     outcome: &mut Outcome<V>,
@@ -248,7 +243,7 @@ fn discard<V: Clone + PartialEq>(
         let (reason, actor) = (reason.to_owned(), actor.to_owned());
         outcome.changes.decisions.push(Decision { decided, event_id, reason, actor });
     };
-    let (Some(key), Some(version), false) = (row_key(parked), hints.version, foreign) else {
+    let (Some(key), Some(version), false) = (parked.row(), hints.version, foreign) else {
         decide(Some(record.offset), None);
         return Ok(());
     };

@@ -8,6 +8,7 @@ mod columns;
 mod mutants;
 mod outage;
 mod parked;
+mod redrive;
 mod rows;
 mod sink;
 mod speed;

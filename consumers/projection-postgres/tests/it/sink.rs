@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Parser;
-use dead_letters::{Operator, Scope};
+use dead_letters::{Filter, Operator, Scope};
 use futures::TryStreamExt;
 use kafka::conformance::{Parked, Sink, Tally, TallyView, Totals};
 use kafka::{ParkKey, RowKey};
@@ -100,7 +100,7 @@ impl Sink for PostgresSink {
     async fn parked(&self) -> Vec<Parked> {
         let mut connection = self.connect("views_writer").await;
         let mut parked = Vec::new();
-        for shown in Operator::new(&mut connection).list(Some("tally"), 10_000).await.unwrap() {
+        for shown in Operator::new(&mut connection).list(&Filter::of("tally"), 10_000).await.unwrap() {
             let mut connection = self.connect("views_writer").await;
             // Released meanwhile: then it has no records to show.
             let events =

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dead_letters::Relay;
-use kafka::conformance::{History, Sink, Tally, TallyView};
+use dead_letters::{Operator, Relay};
+use kafka::conformance::{History, Rig, Sink, Tally, TallyView, Topic};
 use kafka::{
     Changes, Claim, Committed, GroupProtocol, Loaded, ParkKey, ParkedRecord, ProjectorError, Request, RowKey,
     Tenure, ViewStore,
@@ -241,6 +241,26 @@ async fn parked_records_are_copied_to_the_dead_letter_topic_untouched() {
     assert_eq!(garbage.headers["deadletter.reason"], "undecodable");
     assert_eq!(garbage.headers["deadletter.id"], format!("{}/0/1", broker.topic));
     assert_eq!(copies["2"].headers["deadletter.reason"], "refused");
+    let shown = Operator::new(&mut sink.connect("views_writer").await)
+        .show("tally", &History::key(0), 1)
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(Some(&copies["2"].payload), shown.payload.as_ref(), "byte for byte");
+    for (name, value) in [
+        ("deadletter.id", format!("{}/0/2", broker.topic)),
+        ("deadletter.projection", "tally".to_owned()),
+        ("deadletter.topic", broker.topic.clone()),
+        ("deadletter.partition", "0".to_owned()),
+        ("deadletter.offset", "2".to_owned()),
+        ("deadletter.timestamp", shown.timestamp_ms.unwrap().to_string()),
+        ("deadletter.schemaid", shown.schema_id.unwrap().to_string()),
+        ("deadletter.fault", "poison".to_owned()),
+        ("deadletter.attempts", "0".to_owned()),
+    ] {
+        assert_eq!(copies["2"].headers[name], value, "{name}");
+    }
+    assert_eq!(copies["2"].headers["deadletter.parkedtime"].parse(), Ok(shown.parked_at));
     assert_eq!(copies["2"].headers["deadletter.message"], "step 1 sent -1 tokens");
     assert_eq!(copies["2"].headers["ce_type"], "ModelCalled");
     assert_eq!(copies["3"].headers["deadletter.reason"], "behind");
@@ -253,6 +273,48 @@ async fn parked_records_are_copied_to_the_dead_letter_topic_untouched() {
         left == (2, 2)
     })
     .await;
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_topic_that_is_away_holds_nobody_up_and_gets_its_copies_later() {
+    let (sink, topic, mut history) = (PostgresSink::new().await, Topic::default(), History::default());
+    topic.append(0, [history.started(0, "r"), history.called(0, -1), History::garbage("nobody's")]);
+    let (config, _, mut relay_config) = Broker::settings();
+    relay_config.dead_letters_timeout_ms = 200;
+    // A port that refuses every connection: bound, and never listened on.
+    let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut away = config.clone();
+    away.bootstrap = format!("127.0.0.1:{closed}");
+    let dlq = testkit::topic("tally", 1).await;
+    let relay =
+        |to| Relay::to(&dlq, "tally", sink.config().options("relay").unwrap(), to, &relay_config).unwrap();
+    let (relay_away, stop) = (relay(&away), CancellationToken::new());
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move { relay_away.run(stop).await }
+    });
+    let rig = Rig::start(sink.open().await, &topic, &history);
+    rig.assign(&[0]).await;
+    rig.caught_up(&sink, &[0]).await;
+    sink.discard_first(&ParkKey::of(Some(b"nobody's")), true).await;
+    testkit::eventually("one key is parked", BOUND, async || sink.parked().await.len() == 1).await;
+    topic.append(0, [history.started(2, "r"), history.called(2, 1)]);
+    rig.caught_up(&sink, &[0]).await;
+    let mut views = sink.connect("views_writer").await;
+    let waiting = "select count(*) from parked_event where copied_at is null";
+    assert_eq!(sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut views).await.unwrap(), 2);
+    stop.cancel();
+    running.await.unwrap();
+
+    let (relay, stop) = (relay(&config), CancellationToken::new());
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move { relay.run(stop).await }
+    });
+    let copies = read_all(&dlq, 2).await;
+    assert_eq!(copies.keys().collect::<Vec<_>>(), ["1", "2"]);
     stop.cancel();
     running.await.unwrap();
 }

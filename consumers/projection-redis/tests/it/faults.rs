@@ -89,7 +89,7 @@ async fn a_wiped_redis_is_noticed_at_the_next_load_commit_or_inspection() {
         let error = match noticed_by {
             "load" => store.load(&[(0, key(1))]).await.unwrap_err(),
             "commit" => store.commit(&flush(&claimed, 6, vec![change(0, 1, 2, 3)])).await.unwrap_err(),
-            _ => store.inspect(TOPIC, &[0]).await.unwrap_err(),
+            _ => store.inspect(TOPIC, &[Tenure { partition: 0, epoch: 1 }]).await.unwrap_err(),
         };
         assert!(matches!(error, Error::Lost { partition: 0, .. }), "{noticed_by}: {error}");
         assert_eq!(error.fault(), Fault::Transient, "{noticed_by}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dead_letters::{Operator, Scope};
+use dead_letters::{Filter, Operator, Scope};
 use kafka::conformance::{Parked, Sink, Tally, TallyView, Totals};
 use kafka::{ParkKey, RowKey};
 use projection::Row;
@@ -62,7 +62,7 @@ impl Sink for RedisSink {
         let mut connection = self.postgres().await;
         let mut operator = Operator::new(&mut connection);
         let mut parked = Vec::new();
-        for shown in operator.list(Some("tally"), 10_000).await.unwrap() {
+        for shown in operator.list(&Filter::of("tally"), 10_000).await.unwrap() {
             // Released meanwhile: then it has no records to show.
             let events = operator.show("tally", &shown.key(), 10_000).await.unwrap_or_default();
             let offsets = events.iter().map(|event| event.record_offset).collect();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use agent_views::{ExecutionsPostgres, ExecutionsRedis};
 use anyhow::{Context, bail};
 use clap::Args;
-use dead_letters::{EventShown, Operator, Scope};
+use dead_letters::{EventShown, Filter, Operator, Scope};
 use events::{DomainEvent, ExecutionEvent, TenantId};
 use kafka::{BrokerConfig, ParkKey, Password};
 use ledger::{Kind, Stage};
@@ -181,7 +181,7 @@ async fn until_free(views: &PgPool, projection: &str, key: &ParkKey) -> anyhow::
     let begun = Instant::now();
     let mut connection = views.acquire().await?;
     loop {
-        let keys = Operator::new(&mut connection).list(Some(projection), i64::MAX).await?;
+        let keys = Operator::new(&mut connection).list(&Filter::of(projection), i64::MAX).await?;
         let Some(parked) = keys.iter().find(|parked| parked.key() == *key) else { return Ok(()) };
         if begun.elapsed() > PATIENCE {
             bail!(

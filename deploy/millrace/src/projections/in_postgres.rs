@@ -4,15 +4,19 @@ use std::marker::PhantomData;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
+use kafka::{Decided, Loaded, ParkedRecord, RowKey};
 use ledger::{Exceptions, Sink};
 use projection::Projection;
-use projection_postgres::{Definition, PostgresViews, Share, Tables, scan, scan_totals};
+use projection_postgres::{Definition, PostgresViews, Share, Tables, load, scan, scan_totals};
 use query_api::View;
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
 use super::rebuild::RebuildArgs;
-use super::{Compared, Comparison, Prepared, Reading, Registered, Rows, Surroundings, Views, prepared};
+use super::{
+    Compared, Comparison, Looking, Prepared, Previewed, Reading, Registered, Rows, Surroundings, Views,
+    prepared, preview,
+};
 use crate::exit::Exit;
 
 /// A projection with its tables.
@@ -98,6 +102,16 @@ impl<P: Projection> Registered for InPostgres<P> {
     fn comparison(&self, registry: wire::Registry, exceptions: Exceptions) -> Box<dyn Comparison + '_> {
         Box::new(Compared { rows: self, sink: Sink::<P>::new(exceptions), decoder: Decoder::new(registry) })
     }
+
+    fn preview<'a>(
+        &'a self,
+        with: Looking<'a>,
+        partition: i32,
+        decided: &'a [Decided],
+        records: &'a [ParkedRecord],
+    ) -> BoxFuture<'a, anyhow::Result<Previewed>> {
+        Box::pin(preview::of::<P, _>(self, with, partition, decided, records))
+    }
 }
 
 impl<P: Projection> Rows<P> for InPostgres<P> {
@@ -114,5 +128,14 @@ impl<P: Projection> Rows<P> for InPostgres<P> {
             sink.total(&tenant, group, amounts);
         }
         Ok(())
+    }
+
+    async fn some(
+        &self,
+        with: &mut Looking<'_>,
+        _partition: i32,
+        keys: &[RowKey],
+    ) -> anyhow::Result<Vec<Loaded<P::View>>> {
+        Ok(load(with.views, self.tables.view, keys).await?)
     }
 }

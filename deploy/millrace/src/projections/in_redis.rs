@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use anyhow::Context;
 use events::DomainEvent;
 use futures::future::BoxFuture;
+use kafka::{Decided, Loaded, ParkedRecord, RowKey};
 use ledger::{Exceptions, Sink};
 use projection::Projection;
 use projection_postgres::Definition;
@@ -14,7 +15,10 @@ use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
 use super::rebuild::RebuildArgs;
-use super::{Compared, Comparison, Prepared, Reading, Registered, Rows, Surroundings, Views, prepared};
+use super::{
+    Compared, Comparison, Looking, Prepared, Previewed, Reading, Registered, Rows, Surroundings, Views,
+    prepared, preview,
+};
 use crate::exit::Exit;
 
 /// A projection in a namespace of its own.
@@ -81,6 +85,16 @@ impl<P: Projection> Registered for InRedis<P> {
     fn comparison(&self, registry: wire::Registry, exceptions: Exceptions) -> Box<dyn Comparison + '_> {
         Box::new(Compared { rows: self, sink: Sink::<P>::new(exceptions), decoder: Decoder::new(registry) })
     }
+
+    fn preview<'a>(
+        &'a self,
+        with: Looking<'a>,
+        partition: i32,
+        decided: &'a [Decided],
+        records: &'a [ParkedRecord],
+    ) -> BoxFuture<'a, anyhow::Result<Previewed>> {
+        Box::pin(preview::of::<P, _>(self, with, partition, decided, records))
+    }
 }
 
 impl<P: Projection> Rows<P> for InRedis<P> {
@@ -94,5 +108,23 @@ impl<P: Projection> Rows<P> for InRedis<P> {
             .places(|place| sink.rank(&place.tenant, &place.board, place.aggregate_id, place.score))
             .await?;
         Ok(())
+    }
+
+    async fn some(
+        &self,
+        with: &mut Looking<'_>,
+        partition: i32,
+        keys: &[RowKey],
+    ) -> anyhow::Result<Vec<Loaded<P::View>>> {
+        // Of this partition alone: how many others there are does not matter.
+        let mut reader = Reader::<P>::new(with.redis, partition + 1)?;
+        let mut loaded = Vec::new();
+        for key in keys {
+            let row = reader.row_in(partition, &key.tenant, key.aggregate_id).await?;
+            if row.version > 0 {
+                loaded.push(Loaded { key: key.clone(), row, partition });
+            }
+        }
+        Ok(loaded)
     }
 }

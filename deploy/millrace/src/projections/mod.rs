@@ -2,6 +2,7 @@
 
 mod in_postgres;
 mod in_redis;
+mod preview;
 mod rebuild;
 mod report;
 mod status;
@@ -17,7 +18,9 @@ use clap::Subcommand;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use events::DomainEvent;
 use futures::future::BoxFuture;
-use kafka::{BrokerConfig, Metrics, Projector, ProjectorConfig, ViewStore};
+use kafka::{
+    BrokerConfig, Decided, Loaded, Metrics, ParkedRecord, Projector, ProjectorConfig, RowKey, ViewStore,
+};
 use ledger::{Exceptions, Ledger, Pruned, Sink, StoreRecord};
 use projection::Projection;
 use projection_postgres::{Definition, PostgresConfig, Readers, Tables};
@@ -29,6 +32,7 @@ use wire::Decoder;
 
 use self::in_postgres::{InPostgres, TotalsShown};
 use self::in_redis::InRedis;
+pub(crate) use self::preview::{Fate, Looking, Previewed, Seen};
 use self::rebuild::{EditionArgs, RebuildArgs};
 use self::report::Reports;
 pub(crate) use self::report::write_down;
@@ -112,6 +116,15 @@ pub(crate) trait Registered: fmt::Debug + Sync {
 
     /// Its sink, to be compared with the store.
     fn comparison(&self, registry: wire::Registry, exceptions: Exceptions) -> Box<dyn Comparison + '_>;
+
+    /// What a redrive of one key's parked records would do to the views. Nothing is written.
+    fn preview<'a>(
+        &'a self,
+        with: Looking<'a>,
+        partition: i32,
+        decided: &'a [Decided],
+        records: &'a [ParkedRecord],
+    ) -> BoxFuture<'a, anyhow::Result<Previewed>>;
 }
 
 /// One sink while it is compared: fed what it has, then the events of the store.
@@ -191,9 +204,18 @@ fn prepared<P: Projection, S: ViewStore<P>>(
     }
 }
 
-/// How a kind of sink shows all it has.
+/// How a kind of sink shows what it has.
 trait Rows<P: Projection>: Sync {
+    /// All of it.
     fn rows(&self, views: &Views, sink: &mut Sink<P>) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// The rows of these aggregates, those that exist.
+    fn some(
+        &self,
+        with: &mut Looking<'_>,
+        partition: i32,
+        keys: &[RowKey],
+    ) -> impl Future<Output = anyhow::Result<Vec<Loaded<P::View>>>> + Send;
 }
 
 /// The comparison of any sink that shows its rows.

@@ -17,6 +17,7 @@ mod freshness;
 mod harness;
 mod import;
 mod janitor;
+mod parked;
 mod poison;
 mod query_api;
 mod rebuild;

@@ -1,0 +1,5 @@
+-- Where a key of a projection is parked, what is asked for, and how often a redrive of it failed.
+select topic, partition, tenant_id, state, attempts
+from parked_key
+where projection = $1 and key = $2
+order by topic, partition
