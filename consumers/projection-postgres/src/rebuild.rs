@@ -77,19 +77,17 @@ struct Building<V> {
 pub struct Placed<E> {
     /// Where in the store.
     pub position: u64,
-    /// The event, or why it cannot be read.
+    /// The event, or which one cannot be read.
     pub event: Result<Recorded<E>, Unreadable>,
 }
 
-/// An event that cannot be decoded.
+/// An event that cannot be read: a projector would park it.
 #[derive(Debug)]
 pub struct Unreadable {
     /// Whose it is.
     pub key: RowKey,
     /// Its version.
     pub version: u64,
-    /// Why.
-    pub reason: String,
 }
 
 /// A row that the edition which is read has at a later version than the new one.

@@ -238,7 +238,7 @@ impl<P: Projection> Work<P> {
         progress.set_position(self.rebuild.position());
         let (to_take, mut pages) = mpsc::channel(PAGES_AHEAD);
         let (reading, after) = (self.source.reading(), self.rebuild.position());
-        let reader = tokio::spawn(reading.read::<P>(after, to_take, progress.clone()));
+        let reader = tokio::spawn(reading.read(after, to_take, progress.clone()));
         while let Some((events, through)) = pages.recv().await {
             self.rebuild.take(events, through).await?;
             progress.set_position(through);
@@ -365,7 +365,7 @@ struct Reading<E: DomainEvent> {
 type Page<E> = (Vec<Placed<E>>, u64);
 
 impl<E: DomainEvent> Reading<E> {
-    async fn read<P>(
+    async fn read(
         self,
         mut position: u64,
         to_take: mpsc::Sender<Page<E>>,
@@ -394,14 +394,14 @@ async fn placed<E: DomainEvent>(
     for event in events {
         let position = event.position;
         let event = match decoder.decode_loading(&event.payload).await {
-            Ok(payload) => Ok(event.into_recorded(payload)),
+            Ok(payload) if payload.aggregate_id() == event.aggregate_id => Ok(event.into_recorded(payload)),
             Err(error) if error.fault() == wire::Fault::Transient => {
                 return Err(error).context("the registry does not answer; run it again to go on");
             }
-            Err(error) => Err(Unreadable {
+            // What cannot be decoded, or says that it is another aggregate's, a projector parks.
+            _ => Err(Unreadable {
                 key: RowKey { tenant: event.tenant, aggregate_id: event.aggregate_id },
                 version: event.version,
-                reason: error.to_string(),
             }),
         };
         placed.push(Placed { position, event });

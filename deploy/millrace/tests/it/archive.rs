@@ -46,6 +46,12 @@ async fn an_archived_stream_is_read_from_its_archive_and_comes_back_and_verify_a
     assert_eq!((&listed["state"], &listed["events"]), (&"archived".into(), &4.into()), "{listed}");
     world.assert_proved().await;
 
+    let rebuild = ["projections", "rebuild", "executions-postgres"];
+    let refused = world.program.run(&rebuild).await;
+    assert!(refused.code == 1 && refused.stderr.contains("say where with --archive"), "{refused:?}");
+    world.program.done(&[&rebuild[..], &["--archive", path]].concat()).await;
+    world.assert_proved().await;
+
     assert_eq!(looks(&world, &of, &["--archive", path]).await, before);
     let left = looks(&world, &of, &[]).await;
     assert_eq!(left.iter().map(|(code, _)| *code).collect::<Vec<_>>(), [0, 1, 1, 1], "{left:?}");
