@@ -40,6 +40,15 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// That a person had a stored event published again, so that its record may lie behind later versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Republished {
+    /// Which event.
+    pub event_id: EventId,
+    /// Why, and who.
+    pub reason: String,
+}
+
 /// What one projection parked and what was decided about it.
 #[derive(Debug, Clone, Default)]
 pub struct Exceptions {

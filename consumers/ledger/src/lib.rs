@@ -38,7 +38,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use exceptions::{Decided, Exceptions, Parked, Skipped};
+pub use exceptions::{Decided, Exceptions, Parked, Republished, Skipped};
 pub use finding::{Explained, Finding, Kind, Stage};
 pub use pruned::{Pruned, PrunedCounts, Reason, UnknownReason};
 pub use reconcile::{Reconciled, Reconciliation, TopicEvent, Unpublished};
@@ -81,6 +81,11 @@ impl Ledger {
         self.skipped.push(skipped);
     }
 
+    /// An event that was published again: its record may come late.
+    pub fn republished(&mut self, republished: Republished) {
+        self.topic.republished(republished);
+    }
+
     /// The next event of the store, in the order of its positions.
     pub fn store(&mut self, record: &StoreRecord<'_>) {
         self.store.add(record, &mut self.findings);
@@ -116,9 +121,9 @@ impl Ledger {
         }
         let mut store = self.store.counts();
         store.pruned = self.store.pruned.judge(&mut self.topic, &mut self.findings);
-        let topic = self.topic.counts();
+        let (topic, republished) = (self.topic.counts(), self.topic.late());
         let counts = Counts { store, topic, sinks };
         let (findings, found) = self.findings.take();
-        Report { counts, found, findings, explained, skipped: self.skipped }
+        Report { counts, found, findings, explained, skipped: self.skipped, republished }
     }
 }

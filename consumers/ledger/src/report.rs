@@ -7,7 +7,7 @@ use events::Sum;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::exceptions::Skipped;
+use crate::exceptions::{Republished, Skipped};
 use crate::finding::{Explained, Finding, Kind, Stage};
 use crate::pruned::PrunedCounts;
 
@@ -24,6 +24,8 @@ pub struct Report {
     pub explained: Vec<Explained>,
     /// Rows that were let by on their way to the topics.
     pub skipped: Vec<Skipped>,
+    /// Events whose records lie behind later versions, since they were published again.
+    pub republished: Vec<Republished>,
 }
 
 /// What a report amounts to.
@@ -178,6 +180,9 @@ impl fmt::Display for Report {
         for Skipped { event_id, lsn, reason } in &self.skipped {
             writeln!(f, "skipped: the row of event {event_id} at {lsn} of the log ({reason})")?;
         }
+        for Republished { event_id, reason } in &self.republished {
+            writeln!(f, "published again: event {event_id} lies behind later versions ({reason})")?;
+        }
         for finding in &self.findings {
             writeln!(f, "{finding}")?;
         }
@@ -206,13 +211,14 @@ impl Serialize for Report {
         }
         let found =
             self.found.iter().map(|(stage, kind, count)| Found { stage: *stage, kind: *kind, count: *count });
-        let mut report = serializer.serialize_struct("Report", 6)?;
+        let mut report = serializer.serialize_struct("Report", 7)?;
         report.serialize_field("verdict", &self.verdict())?;
         report.serialize_field("counts", &self.counts)?;
         report.serialize_field("findings", &self.findings)?;
         report.serialize_field("found", &found.collect::<Vec<_>>())?;
         report.serialize_field("explained", &self.explained)?;
         report.serialize_field("skipped", &self.skipped)?;
+        report.serialize_field("republished", &self.republished)?;
         report.end()
     }
 }

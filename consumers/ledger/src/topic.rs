@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use events::{AggregateId, Digest, EventId, Sum, TenantId, Timestamp};
 
-use crate::exceptions::Exceptions;
+use crate::exceptions::{Exceptions, Republished};
 use crate::finding::{Explained, Finding, Findings, Kind, Stage};
 use crate::pruned::Gone;
 use crate::report::{SinkCounts, TopicCounts};
@@ -57,11 +57,24 @@ pub(crate) struct Topic {
     topics: BTreeMap<String, Partitions>,
     /// Records that are no events of the store.
     foreign: Vec<Finding>,
+    /// Why events were published again.
+    republished: HashMap<EventId, String>,
+    /// Those of them that came behind later versions.
+    late: Vec<Republished>,
     counts: TopicCounts,
     sum: Sum,
 }
 
 impl Topic {
+    pub(crate) fn republished(&mut self, Republished { event_id, reason }: Republished) {
+        self.republished.insert(event_id, reason);
+    }
+
+    /// The events that came late because they were published again.
+    pub(crate) fn late(&mut self) -> Vec<Republished> {
+        std::mem::take(&mut self.late)
+    }
+
     pub(crate) fn add(&mut self, record: &TopicRecord<'_>, store: &mut Store, findings: &mut Findings) {
         let (partition, offset) = (record.partition, record.offset);
         let next = self.partitions(record.topic).offsets.insert(partition, offset + 1);
@@ -105,7 +118,13 @@ impl Topic {
         }
         self.events.resize(store.entries.len(), false);
         let is_again = std::mem::replace(&mut self.events[place], true);
-        follow(&mut self.aggregates, aggregate.id, entry.version, partition, is_again, found);
+        let (republished, late) = (self.republished.get(&event_id), &mut self.late);
+        follow(&mut self.aggregates, aggregate.id, entry.version, partition, is_again, |kind, detail| {
+            match republished.filter(|_| kind == Kind::Reordered) {
+                Some(reason) => late.push(Republished { event_id, reason: reason.clone() }),
+                None => found(kind, detail),
+            }
+        });
         if is_again {
             self.counts.duplicates += 1;
         } else {

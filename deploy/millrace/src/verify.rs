@@ -10,7 +10,8 @@ use event_store::{EventLog, PgEventLog, PrunedRange, StoredEvent};
 use events::{AggregateId, DomainEvent, EventId, TenantId, Timestamp};
 use kafka::{ReadError, Record, Shortened, TopicReader};
 use ledger::{
-    Decided, Exceptions, Ledger, Parked, Pruned, Report, Skipped, StoreRecord, TopicRecord, UnknownReason,
+    Decided, Exceptions, Ledger, Parked, Pruned, Report, Republished, Skipped, StoreRecord, TopicRecord,
+    UnknownReason,
 };
 use sqlx::PgPool;
 
@@ -64,6 +65,11 @@ impl Stages {
     async fn compare(&self) -> anyhow::Result<Report> {
         let store = self.chain.store.connect().await?;
         let skips = outbox::skips(&mut *store.acquire().await?).await?;
+        let republished: Vec<(uuid::Uuid, String, String)> =
+            sqlx::query_as(include_str!("../queries/republished_list.sql"))
+                .fetch_all(&store)
+                .await
+                .context("failed to list what was published again")?;
         let log = PgEventLog::new(store);
         let views = self.chain.views().await?;
         let (mut ledger, mut topics) = (Ledger::new(), Topics::default());
@@ -71,6 +77,12 @@ impl Stages {
         let pruned: Vec<_> = pruned.collect::<Result<_, _>>()?;
         pruned.iter().cloned().for_each(|range| ledger.pruned(range));
         skips.into_iter().map(skipped).for_each(|skip| ledger.skipped(skip));
+        for (event_id, reason, actor) in republished {
+            ledger.republished(Republished {
+                event_id: EventId(event_id),
+                reason: format!("{reason} ({actor})"),
+            });
+        }
         let mut position = 0;
         while let Some(page) = page(&log, &mut position).await? {
             page.iter().for_each(|event| ledger.store(&stored(event, topics.of(&event.aggregate_type))));

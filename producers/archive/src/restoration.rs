@@ -138,11 +138,14 @@ pub async fn publish_again(
     let tenant = tenant.as_str();
     let mut transaction = owner.begin().await.doing("begin to publish again")?;
     let amount = (events.len() as u64, None);
-    let audit = begin(&mut transaction, tenant, "reconcile-topic", deed, amount, &json!({})).await?;
+    let ids: Vec<_> = events.iter().map(|event| event.0).collect();
+    // Which ones: their records may come behind later versions, and whoever finds that may ask why.
+    let details = json!({ "events": ids });
+    let audit = begin(&mut transaction, tenant, "reconcile-topic", deed, amount, &details).await?;
     sqlx::query("select publish_again($1, $2, $3)")
         .bind(tenant)
         .bind(audit)
-        .bind(events.iter().map(|event| event.0).collect::<Vec<_>>())
+        .bind(ids)
         .execute(&mut *transaction)
         .await
         .doing(format!("publish {} events of tenant {tenant} again", events.len()))?;

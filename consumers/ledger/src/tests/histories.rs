@@ -8,7 +8,7 @@ use projection::{Contribution, Projection, Rank, Refusal};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Exceptions, Ledger, Pruned, Report, Sink, Skipped, StoreRecord, TopicRecord};
+use crate::{Exceptions, Ledger, Pruned, Report, Republished, Sink, Skipped, StoreRecord, TopicRecord};
 
 /// Sums the output of tools. Its events are eight bytes: the length of one output.
 #[derive(Debug)]
@@ -91,6 +91,7 @@ pub(super) struct History {
     pub(super) ranks: Vec<(TenantId, AggregateId, i64)>,
     pub(super) exceptions: Exceptions,
     pub(super) skipped: Vec<Skipped>,
+    pub(super) republished: Vec<Republished>,
     pub(super) pruned: Vec<Pruned>,
     /// Partitions that have lost their beginning, and since when they have what they have.
     pub(super) shortened: Vec<(i32, i64)>,
@@ -176,6 +177,7 @@ impl History {
             sink.rank(tenant, "bytes", *aggregate_id, *score);
         }
         self.skipped.iter().cloned().for_each(|skipped| ledger.skipped(skipped));
+        self.republished.iter().cloned().for_each(|republished| ledger.republished(republished));
         for pruned in &self.pruned {
             ledger.pruned(pruned.clone());
             sink.pruned(pruned);

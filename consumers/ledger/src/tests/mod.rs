@@ -3,6 +3,7 @@
 mod histories;
 mod mutants;
 mod pruned;
+mod republished;
 mod retention;
 mod skipped;
 mod stories;

@@ -13,6 +13,8 @@ mod latency;
 mod memory;
 mod metronome;
 mod probe;
+mod query;
+mod rebuild;
 mod report;
 mod scratch;
 mod state;
@@ -51,6 +53,10 @@ pub(crate) enum Bench {
     Import(import::ImportArgs),
     /// The store to files, and back into an empty database
     Backup(backup::BackupArgs),
+    /// Reads over HTTP, rows and pages, open loop
+    Query(query::QueryArgs),
+    /// The views once more, from the events of the store
+    Rebuild(rebuild::RebuildBenchArgs),
     /// Payloads to events on one core, ids to schemas in memory, and a check of all schema files
     Decode(decode::DecodeArgs),
 }
@@ -77,6 +83,8 @@ impl Bench {
             Self::Drain(args) => (drain::figures(&args, stack).await?, args.output),
             Self::Import(args) => (import::figures(&args, stack).await?, args.output),
             Self::Backup(args) => (backup::figures(&args, stack).await?, args.output),
+            Self::Query(args) => (query::figures(&args, stack).await?, args.output),
+            Self::Rebuild(args) => (rebuild::figures(&args, stack).await?, args.output),
             Self::Decode(args) => (decode::figures(&args, stack).await?, args.output),
         };
         Report { calibration, figures }.publish(output.json.as_deref())?;

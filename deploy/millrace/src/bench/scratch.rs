@@ -1,10 +1,12 @@
-//! An events' database of a benchmark's own: nobody replicates it, and it is gone afterwards.
+//! A database of a benchmark's own: nobody replicates it, and it is gone afterwards.
 
 use local::{Databases, Stack, StackEnv};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-/// A migrated, empty events' database.
+use crate::projections::definitions;
+
+/// A migrated, empty database.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     stack: Stack,
@@ -13,25 +15,49 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
+    /// For events.
     pub(crate) async fn create(stack: &str) -> anyhow::Result<Self> {
+        let scratch = Self::empty(stack, Databases::Events).await?;
+        let migrated = scratch.migrate_events().await;
+        scratch.once(migrated)
+    }
+
+    /// For views.
+    pub(crate) async fn create_views(stack: &str) -> anyhow::Result<Self> {
+        let scratch = Self::empty(stack, Databases::Views).await?;
+        let migrated = scratch.migrate_views().await;
+        scratch.once(migrated)
+    }
+
+    async fn empty(stack: &str, like: Databases) -> anyhow::Result<Self> {
         let stack = Stack::open(stack)?;
         let env = stack.env()?;
         let name = format!("bench_{}", uuid::Uuid::now_v7().simple());
-        stack.create_database(&env, &name, Databases::Events).await?;
-        let scratch = Self { stack, env, name };
-        match scratch.migrate().await {
-            Ok(()) => Ok(scratch),
+        stack.create_database(&env, &name, like).await?;
+        Ok(Self { stack, env, name })
+    }
+
+    fn once(self, migrated: anyhow::Result<()>) -> anyhow::Result<Self> {
+        match migrated {
+            Ok(()) => Ok(self),
             Err(error) => {
-                scratch.remove()?;
+                self.remove()?;
                 Err(error)
             }
         }
     }
 
-    async fn migrate(&self) -> anyhow::Result<()> {
+    async fn migrate_events(&self) -> anyhow::Result<()> {
         let owner = self.owner().await?;
         event_store::migrate(&owner).await?;
         outbox::Outbox::new(owner.clone()).roll(outbox::Retention::default()).await?;
+        owner.close().await;
+        Ok(())
+    }
+
+    async fn migrate_views(&self) -> anyhow::Result<()> {
+        let owner = self.owner().await?;
+        projection_postgres::migrate(&mut *owner.acquire().await?, &definitions()).await?;
         owner.close().await;
         Ok(())
     }

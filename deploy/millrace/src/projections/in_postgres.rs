@@ -12,12 +12,11 @@ use query_api::View;
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
-use super::rebuild::RebuildArgs;
+use super::rebuild::{Made, RebuildArgs};
 use super::{
     Compared, Comparison, Looking, Prepared, Previewed, Reading, Registered, Rows, Surroundings, Views,
     prepared, preview,
 };
-use crate::exit::Exit;
 
 /// A projection with its tables.
 #[derive(Debug)]
@@ -83,7 +82,7 @@ impl<P: Projection> Registered for InPostgres<P> {
         Some(Definition::of::<P>(self.definition))
     }
 
-    fn rebuild<'a>(&'a self, with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Exit>> {
+    fn rebuild<'a>(&'a self, with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Made>> {
         Box::pin(with.of::<P>(Definition::of::<P>(self.definition), self.tables))
     }
 

@@ -14,12 +14,11 @@ use query_api::{Live, View};
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
-use super::rebuild::RebuildArgs;
+use super::rebuild::{Made, RebuildArgs};
 use super::{
     Compared, Comparison, Looking, Prepared, Previewed, Reading, Registered, Rows, Surroundings, Views,
     prepared, preview,
 };
-use crate::exit::Exit;
 
 /// A projection in a namespace of its own.
 #[derive(Debug)]
@@ -67,7 +66,7 @@ impl<P: Projection> Registered for InRedis<P> {
         None
     }
 
-    fn rebuild<'a>(&'a self, _with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Exit>> {
+    fn rebuild<'a>(&'a self, _with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Made>> {
         let refused = "views in Redis are not rebuilt beside those that are read yet; one that is emptied fills itself from the topic";
         Box::pin(std::future::ready(Err(anyhow::anyhow!("{}: {refused}", P::NAME))))
     }

@@ -33,7 +33,8 @@ use wire::Decoder;
 use self::in_postgres::{InPostgres, TotalsShown};
 use self::in_redis::InRedis;
 pub(crate) use self::preview::{Fate, Looking, Previewed, Seen};
-use self::rebuild::{EditionArgs, RebuildArgs};
+use self::rebuild::{EditionArgs, Made, RebuildOneArgs};
+pub(crate) use self::rebuild::{RebuildArgs, abandon};
 use self::report::Reports;
 pub(crate) use self::report::write_down;
 use self::status::StatusArgs;
@@ -45,7 +46,7 @@ pub(crate) enum ProjectionsCommand {
     /// How fresh the views are, as their projectors say about once a second
     Status(StatusArgs),
     /// Make the views once more from the events of the store, beside those that are read, and have them read once they agree
-    Rebuild(Box<RebuildArgs>),
+    Rebuild(Box<RebuildOneArgs>),
     /// Have the edition read again that was read before the last rebuild
     GoBack(EditionArgs),
     /// Give up what a rebuild has made so far
@@ -109,7 +110,7 @@ pub(crate) trait Registered: fmt::Debug + Sync {
     fn definition(&self) -> Option<Definition<'static>>;
 
     /// Makes its views once more, beside those that are read.
-    fn rebuild<'a>(&'a self, with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Exit>>;
+    fn rebuild<'a>(&'a self, with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Made>>;
 
     /// What readers see of it.
     fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>>;

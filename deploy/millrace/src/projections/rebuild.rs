@@ -15,9 +15,7 @@ use indicatif::ProgressBar;
 use kafka::RowKey;
 use ledger::Reason;
 use projection::Projection;
-use projection_postgres::{
-    Behind, Definition, Placed, PostgresConfig, Rebuild, Tables, Unreadable, abandon, go_back,
-};
+use projection_postgres::{Behind, Definition, Placed, PostgresConfig, Rebuild, Tables, Unreadable, go_back};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::mpsc;
 use wire::Decoder;
@@ -40,16 +38,22 @@ const NEAR: Duration = Duration::from_secs(1);
 /// How often it is tried to switch while others read or write the tables.
 const SWITCHES_MAX: u32 = 10;
 
-/// Which views to make once more, from what, and when they are good enough.
+/// Which views to make once more.
 #[derive(Debug, Args)]
-pub(crate) struct RebuildArgs {
+pub(crate) struct RebuildOneArgs {
     /// The projection
     #[arg(value_parser = by_name())]
     projection: &'static dyn Registered,
+    #[command(flatten)]
+    rebuild: RebuildArgs,
+}
 
+/// From what views are made once more, and when they are good enough.
+#[derive(Debug, Args)]
+pub(crate) struct RebuildArgs {
     /// Make it ready and compare it, and leave what is read as it is; run again to go on and switch it in
     #[arg(long)]
-    no_switch: bool,
+    pub(crate) no_switch: bool,
 
     /// Rows, picked at random, that are compared with a fold of their own before anything is switched
     #[arg(long, default_value_t = 1_000, value_name = "N")]
@@ -97,11 +101,16 @@ impl OwnerArgs {
     }
 }
 
+/// Gives up what a rebuild made so far; answers whether there was anything.
+pub(crate) async fn abandon(owner: OwnerArgs, projection: &str) -> anyhow::Result<bool> {
+    Ok(projection_postgres::abandon(&mut owner.connect().await?, projection).await?)
+}
+
 impl EditionArgs {
     /// Gives up what a rebuild made so far.
     pub(crate) async fn abandon(self) -> anyhow::Result<Exit> {
         let name = self.projection.name();
-        Ok(if abandon(&mut self.owner.connect().await?, name).await? {
+        Ok(if abandon(self.owner, name).await? {
             println!("the rebuild of {name} is given up; what is read was not touched");
             Exit::Ok
         } else {
@@ -123,17 +132,36 @@ impl EditionArgs {
     }
 }
 
-impl RebuildArgs {
+impl RebuildOneArgs {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
-        self.projection.rebuild(&self).await
+        self.projection.rebuild(&self.rebuild).await?;
+        Ok(Exit::Ok)
     }
+}
 
+/// What was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Made {
+    pub(crate) rows: u64,
+    /// Events that were taken in by this run.
+    pub(crate) events: u64,
+    pub(crate) took: Duration,
+}
+
+impl Made {
+    /// Events a second.
+    pub(crate) fn rate(self) -> f64 {
+        self.events as f64 / self.took.as_secs_f64().max(1e-9)
+    }
+}
+
+impl RebuildArgs {
     /// Rebuilds the views of one projection.
     pub(super) async fn of<P: Projection>(
         &self,
         definition: Definition<'static>,
         tables: Tables<'static>,
-    ) -> anyhow::Result<Exit> {
+    ) -> anyhow::Result<Made> {
         // Kafka first: whatever is in the topic by now is in the store, which is read later.
         let reader = Arc::new(self.topics.reader()?);
         let begins = watermarks(&reader, P::Event::TOPIC).await?;
@@ -170,7 +198,7 @@ struct Work<P: Projection> {
 }
 
 impl<P: Projection> Work<P> {
-    async fn run(mut self, no_switch: bool, sample: u32) -> anyhow::Result<Exit> {
+    async fn run(mut self, no_switch: bool, sample: u32) -> anyhow::Result<Made> {
         let begun = Instant::now();
         let pruned = self.pruned().await?;
         if self.rebuild.position() == 0 {
@@ -179,18 +207,24 @@ impl<P: Projection> Work<P> {
         let events_before = self.rebuild.events();
         self.catch_up().await?;
         self.rebuild.guard().await?;
-        let (events, rows) = (self.rebuild.events(), self.rebuild.rows().await?);
-        let took = begun.elapsed().as_secs_f64();
-        let rate = (events - events_before) as f64 / took.max(1e-9);
-        println!("made        {rows} rows from {events} events, {took:.1} s, {rate:.0} events/s");
+        let made = Made {
+            rows: self.rebuild.rows().await?,
+            events: self.rebuild.events() - events_before,
+            took: begun.elapsed(),
+        };
+        let (Made { rows, events, took }, rate) = (made, made.rate());
+        println!(
+            "made        {rows} rows, from {events} events in {:.1} s, {rate:.0} events/s",
+            took.as_secs_f64()
+        );
         self.compare(&pruned, sample).await?;
         if no_switch {
             println!("ready       run again without --no-switch to have it read");
-            return Ok(Exit::Ok);
+            return Ok(made);
         }
         self.switch().await?;
         println!("switched    what was read before is kept: `millrace projections go-back {}`", P::NAME);
-        Ok(Exit::Ok)
+        Ok(made)
     }
 
     /// What left the store, of the aggregates of this projection.
