@@ -43,12 +43,17 @@ pub(crate) struct Assignment {
     pub(crate) broken: Option<KafkaError>,
 }
 
+/// How many statistics of a stretch may tell of the time before it: the end of a partition is only fetched while it is read.
+const STALE_LOOKS: u32 = 2;
+
 /// One stretch of reading.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading {
     pub(crate) generation: u64,
     /// The next offset to hand to the lane.
     pub(crate) position: i64,
+    /// Statistics since it began.
+    pub(crate) looks: u32,
 }
 
 impl Handover {
@@ -80,7 +85,7 @@ impl Handover {
         let mut state = self.state();
         state.assigned.extend(&partitions);
         for start in starts {
-            let reading = Reading { generation: start.generation, position: start.offset };
+            let reading = Reading { generation: start.generation, position: start.offset, looks: 0 };
             state.reading.insert(start.partition, reading);
         }
         let idle: Vec<i32> = if state.paused { partitions } else { held };
@@ -172,10 +177,13 @@ impl ClientContext for Handover {
             let leader = statistics.brokers.values().find(|broker| broker.nodeid == leader)?;
             u64::try_from(leader.rxidle).ok().map(Duration::from_micros) // negative: it never answered
         };
-        let state = self.state();
+        let mut state = self.state();
+        let is_paused = state.paused;
         for (partition, figures) in &topic.partitions {
-            let is_read = state.reading.contains_key(partition) && !state.paused;
-            if let Some(ago) = silence(figures.leader).filter(|_| is_read && figures.ls_offset >= 0) {
+            let Some(reading) = state.reading.get_mut(partition) else { continue };
+            reading.looks = if is_paused { 0 } else { reading.looks.saturating_add(1) };
+            let is_told = reading.looks > STALE_LOOKS && figures.ls_offset >= 0;
+            if let Some(ago) = silence(figures.leader).filter(|_| is_told) {
                 self.watermarks.set(*partition, figures.ls_offset, ago);
             }
         }

@@ -222,7 +222,7 @@ impl Client<'_> {
             self.pending.push(start);
             return;
         }
-        let reading = Reading { generation: start.generation, position: start.offset };
+        let reading = Reading { generation: start.generation, position: start.offset, looks: 0 };
         self.state().reading.insert(start.partition, reading);
     }
 
@@ -245,7 +245,7 @@ impl Client<'_> {
         }
         self.state().paused = false;
         let readings: Vec<(i32, Reading)> = self.state().reading.iter().map(|(p, r)| (*p, *r)).collect();
-        for (partition, Reading { generation, position: offset }) in readings {
+        for (partition, Reading { generation, position: offset, .. }) in readings {
             self.state().reading.remove(&partition);
             self.start(Start { partition, offset, generation });
         }

@@ -1,2 +1,2 @@
 -- The versions that a projection does without.
-select aggregate_id, version from decision where projection = $1 and version is not null
+select tenant_id, aggregate_id, version from decision where projection = $1 and version is not null

@@ -1,5 +1,10 @@
--- The kept edition goes on from where it stood, under epochs that fence everybody off.
+-- The kept edition goes on from where it stood, which is the beginning where it had not read yet, under epochs that fence everybody off.
 update projection_offset o
-set next_offset = (x ->> 'next_offset')::bigint, epoch = o.epoch + 1, updated_at = clock_timestamp()
-from jsonb_array_elements($2::jsonb) as x
-where o.projection = $1 and o.topic = x ->> 'topic' and o.partition = (x ->> 'partition')::integer
+set next_offset = coalesce((
+        select (x ->> 'next_offset')::bigint
+        from jsonb_array_elements($2::jsonb) as x
+        where o.topic = x ->> 'topic' and o.partition = (x ->> 'partition')::integer
+    ), 0),
+    epoch = o.epoch + 1,
+    updated_at = clock_timestamp()
+where o.projection = $1

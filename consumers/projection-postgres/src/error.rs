@@ -137,6 +137,13 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether the database gave up after the time that a statement may take.
+    pub fn is_too_slow(&self) -> bool {
+        matches!(self, Self::Sql { source: sqlx::Error::Database(error), .. } if error.code().as_deref() == Some("57014"))
+    }
+}
+
 impl Classify for Error {
     fn fault(&self) -> Fault {
         match self {

@@ -13,7 +13,7 @@
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 
-use events::{AggregateId, Recorded, Timestamp};
+use events::{AggregateId, DomainEvent, Recorded, Timestamp};
 use futures::StreamExt;
 use kafka::{Loaded, RowChange, RowKey, Source, partition_of};
 use projection::{Projection, Row, Step, step};
@@ -36,8 +36,14 @@ const EVENTS_MAX: u64 = 20_000;
 /// A row that came from the store has no offset.
 pub const NO_OFFSET: i64 = -1;
 
+/// Rows that are looked for at a time.
+const KEYS_MAX: usize = 5_000;
+
 /// Most rows that are named when a new edition is behind.
 const BEHIND_MAX: i64 = 20;
+
+/// Longest time that offsets are held while nothing is asked; whoever holds them may be gone.
+const HOLD_MAX: &str = "60s";
 
 /// Longest wait for whoever reads or writes the tables that are switched, so that nobody waits for long behind it.
 const SWITCH_WAIT: &str = "2s";
@@ -61,6 +67,8 @@ pub struct Rebuild<P: Projection> {
     events_unwritten: u64,
     unwritten: usize,
     is_guarded: bool,
+    /// Where the projection stood when its offsets were taken.
+    stood: serde_json::Value,
 }
 
 /// A row in memory.
@@ -70,6 +78,8 @@ struct Building<V> {
     new: Row<V>,
     last: Source,
     changed: bool,
+    /// It was made anew, so that its version may be the one that is written, or an earlier one.
+    is_replaced: bool,
 }
 
 /// An event as the store has it, at its position.
@@ -118,7 +128,7 @@ impl<P: Projection> Rebuild<P> {
             PgConnection::connect_with(&PgConnectOptions::from_str(owner_url).map_err(Error::Url)?)
                 .await
                 .map_err(Error::Connect)?;
-        let (position, events) = begin(&mut owner, &definition, &next).await?;
+        let (position, events) = begin(&mut owner, &definition, &next, own(tables)).await?;
         // A minute for what takes long in bulk: millions of rows.
         let options = config
             .options("rebuild")?
@@ -129,13 +139,6 @@ impl<P: Projection> Rebuild<P> {
             None => None,
             Some(table) => Some(TotalsTable::open(&mut writer, table).await?),
         };
-        let decided: Vec<(Uuid, i64)> = sqlx::query_as(include_str!("../queries/decision_versions.sql"))
-            .bind(P::NAME)
-            .fetch_all(&mut writer)
-            .await
-            .map_err(failed("read the decisions of", P::NAME))?;
-        let decided =
-            decided.into_iter().map(|(id, version)| (AggregateId(id), version.unsigned_abs())).collect();
         let mut rebuild = Self {
             definition,
             tables,
@@ -145,13 +148,14 @@ impl<P: Projection> Rebuild<P> {
             view,
             totals,
             rows: HashMap::new(),
-            decided,
+            decided: HashSet::new(),
             position,
             written: position,
             events,
             events_unwritten: 0,
             unwritten: 0,
             is_guarded: false,
+            stood: serde_json::Value::Null,
         };
         rebuild.is_guarded = rebuild.guarded().await?;
         Ok(rebuild)
@@ -167,71 +171,105 @@ impl<P: Projection> Rebuild<P> {
         self.events
     }
 
-    /// An aggregate whose versions up to this one left the store when it was taken back: it has no view, and its version stays.
-    pub async fn withdrawn(&mut self, key: RowKey, through: u64) -> Result<(), Error> {
+    /// The versions of these aggregates' rows; 0 where there is none yet.
+    pub async fn versions_of(&mut self, keys: &[RowKey]) -> Result<Vec<u64>, Error> {
+        let mut versions = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(KEYS_MAX) {
+            self.load(keys.iter().cloned()).await?;
+            versions.extend(keys.iter().map(|key| self.rows.get(key).map_or(0, |row| row.new.version)));
+        }
+        Ok(versions)
+    }
+
+    /// Aggregates whose versions up to these left the store when they were taken back: they have no view, and the version stays.
+    pub async fn withdrawn(&mut self, ranges: Vec<(RowKey, u64)>) -> Result<(), Error> {
+        for ranges in ranges.chunks(KEYS_MAX) {
+            self.load(ranges.iter().map(|(key, _)| key.clone())).await?;
+            for (key, through) in ranges {
+                let row = self.rows.entry(key.clone()).or_insert_with(Building::new);
+                if row.new.version < *through {
+                    row.new = Row { version: *through, view: None };
+                    row.is_changed(&mut self.unwritten);
+                }
+            }
+            self.write_much().await?;
+        }
+        Ok(())
+    }
+
+    /// The aggregates about which something was decided that is not in their rows yet. Each is to be
+    /// [`replaced`](Self::replace) by a fold of its events so far.
+    pub async fn newly_decided(&mut self) -> Result<Vec<RowKey>, Error> {
+        let found: Vec<(String, Uuid, i64)> =
+            sqlx::query_as(include_str!("../queries/decision_versions.sql"))
+                .bind(P::NAME)
+                .fetch_all(&mut self.writer)
+                .await
+                .map_err(failed("read the decisions of", P::NAME))?;
+        let mut keys = Vec::new();
+        for (tenant, id, version) in found {
+            let bad = |_| Error::Sql {
+                action: "read a tenant's name in",
+                table: "decision".to_owned(),
+                source: sqlx::Error::Decode(format!("{tenant:?}").into()),
+            };
+            let key = RowKey { tenant: tenant.parse().map_err(bad)?, aggregate_id: AggregateId(id) };
+            if self.decided.insert((key.aggregate_id, version.unsigned_abs())) && !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Makes an aggregate's row anew from its events, from the first one on up to [`position`](Self::position).
+    pub async fn replace(&mut self, key: RowKey, events: Vec<Placed<P::Event>>) -> Result<(), Error> {
         self.load([key.clone()].into_iter()).await?;
+        let last = events.iter().rev().find_map(|placed| Some(source(placed.event.as_ref().ok()?)));
+        let new = self.fold(events);
         let row = self.rows.entry(key).or_insert_with(Building::new);
-        if row.new.version < through {
-            row.new = Row { version: through, view: None };
-            row.changed = true;
-            self.unwritten += 1;
+        if row.new != new {
+            row.new = new;
+            row.last = last.unwrap_or(row.last);
+            row.is_changed(&mut self.unwritten);
+            row.is_replaced = true;
         }
         Ok(())
     }
 
     /// Takes in the next events, in the order of their positions, up to `through`.
     pub async fn take(&mut self, events: Vec<Placed<P::Event>>, through: u64) -> Result<(), Error> {
-        let keys = events.iter().map(|placed| match &placed.event {
-            Ok(event) => {
-                (RowKey { tenant: event.tenant.clone(), aggregate_id: event.aggregate_id }, event.version)
-            }
-            Err(unreadable) => (unreadable.key.clone(), unreadable.version),
-        });
-        // Where the first version comes there is no row yet.
-        let begun: HashSet<RowKey> =
-            keys.clone().filter(|(_, version)| *version == 1).map(|(key, _)| key).collect();
-        let keys: HashSet<RowKey> = keys.map(|(key, _)| key).filter(|key| !begun.contains(key)).collect();
+        // Where the store's first version comes there is no row yet; of what comes from archives there may be one.
+        let begun: HashSet<RowKey> = events
+            .iter()
+            .filter(|placed| placed.position > 0 && placed.version() == 1)
+            .map(Placed::key)
+            .collect();
+        let keys: HashSet<RowKey> =
+            events.iter().map(Placed::key).filter(|key| !begun.contains(key)).collect();
         self.load(keys.into_iter()).await?;
-        for Placed { position, event } in events {
-            self.position = position;
+        for placed in events {
+            self.position = placed.position.max(self.position);
             self.events_unwritten += 1;
-            self.one(event);
+            let (key, decided) = (placed.key(), &self.decided);
+            let row = self.rows.entry(key).or_insert_with(Building::new);
+            if let Some(new) = next::<P>(&row.new, &placed, decided) {
+                row.new = new;
+                if let Ok(event) = &placed.event {
+                    row.last = source(event);
+                }
+                row.is_changed(&mut self.unwritten);
+            }
         }
         self.position = through.max(self.position);
+        self.write_much().await
+    }
+
+    /// Writes when there is much to write.
+    async fn write_much(&mut self) -> Result<(), Error> {
         if self.unwritten >= ROWS_MAX || self.events_unwritten >= EVENTS_MAX {
             self.write().await?;
         }
         Ok(())
-    }
-
-    fn one(&mut self, event: Result<Recorded<P::Event>, Unreadable>) {
-        let (key, version) = match &event {
-            Ok(event) => {
-                (RowKey { tenant: event.tenant.clone(), aggregate_id: event.aggregate_id }, event.version)
-            }
-            Err(unreadable) => (unreadable.key.clone(), unreadable.version),
-        };
-        let row = self.rows.entry(key.clone()).or_insert_with(Building::new);
-        if self.decided.contains(&(key.aggregate_id, version)) && version == row.new.version + 1 {
-            row.new.version = version;
-        } else {
-            let Ok(event) = &event else { return };
-            match step::<P>(row.new.clone(), event) {
-                Step::Applied(new) => row.new = new,
-                Step::Stale | Step::Gap { .. } | Step::Refused(_) => return,
-            }
-        }
-        if let Ok(event) = &event {
-            row.last = Source {
-                offset: NO_OFFSET,
-                occurred_at: events::DomainEvent::occurred_at(&event.payload),
-                recorded_at: event.recorded_at,
-            };
-        }
-        if !row.changed {
-            row.changed = true;
-            self.unwritten += 1;
-        }
     }
 
     /// Reads the rows that are not in memory.
@@ -266,8 +304,13 @@ impl<P: Projection> Rebuild<P> {
             .collect();
         changes.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         let mut writing = self.writer.begin().await.map_err(failed("write the next edition of"))?;
+        // A write passes by a row that is newer; what was made anew has to go first.
+        let replaced: Vec<&RowKey> =
+            self.rows.iter().filter(|(_, row)| row.is_replaced).map(|(key, _)| key).collect();
+        self.view.reset(&mut writing, &replaced).await?;
         // Rows that never were can be copied in, as long as the tables are not guarded yet.
-        let is_new = |change: &&RowChange<P::View>| !self.is_guarded && change.old.version == 0;
+        let can_copy = !self.is_guarded && self.view.can_copy();
+        let is_new = |change: &&RowChange<P::View>| can_copy && change.old.version == 0;
         self.view.copy(&mut writing, changes.iter().filter(is_new)).await?;
         self.view.write(&mut writing, changes.iter().filter(|change| !is_new(change))).await?;
         if let Some(totals) = &self.totals {
@@ -292,7 +335,7 @@ impl<P: Projection> Rebuild<P> {
         }
         for row in self.rows.values_mut().filter(|row| row.changed) {
             row.old = row.new.clone();
-            row.changed = false;
+            (row.changed, row.is_replaced) = (false, false);
         }
         Ok(())
     }
@@ -310,17 +353,9 @@ impl<P: Projection> Rebuild<P> {
     }
 
     /// The row that these events of one aggregate make, from the first one on.
-    pub fn fold(&self, events: impl Iterator<Item = Recorded<P::Event>>) -> Row<P::View> {
-        let mut row = Row::default();
-        for event in events {
-            if self.decided.contains(&(event.aggregate_id, event.version)) && event.version == row.version + 1
-            {
-                row.version = event.version;
-            } else if let Step::Applied(new) = step::<P>(row.clone(), &event) {
-                row = new;
-            }
-        }
-        row
+    pub fn fold(&self, events: Vec<Placed<P::Event>>) -> Row<P::View> {
+        let begin = Row::default();
+        events.iter().fold(begin, |row, placed| next::<P>(&row, placed, &self.decided).unwrap_or(row))
     }
 
     /// Shows every aggregate that the next edition has a row of, with its version, in the order of their ids.
@@ -348,7 +383,7 @@ impl<P: Projection> Rebuild<P> {
     pub async fn guard(&mut self) -> Result<(), Error> {
         self.write().await?;
         let failed = |source| failed("guard the next edition of", P::NAME)(source);
-        for table in self.own_tables() {
+        for table in own(self.tables) {
             let next = self.next();
             let sql = format!(
                 "alter table {next}.{table} enable row level security; alter table {next}.{table} force row level security; analyze {next}.{table}"
@@ -382,19 +417,29 @@ impl<P: Projection> Rebuild<P> {
     }
 
     /// From now on no projector writes the views that are read, until [`switch`](Self::switch) or
-    /// [`let_go`](Self::let_go). What the store has by now is everything that they can have.
-    pub async fn hold(&mut self) -> Result<(), Error> {
+    /// [`let_go`](Self::let_go). What the store has by now is everything that they can have. `ends`: where each partition of the
+    /// topic begins and ends; a projector that stands elsewhere, or nowhere, begins where the partition does.
+    pub async fn hold(&mut self, topic: &str, ends: &[(i32, i64, i64)]) -> Result<(), Error> {
         let failed = |source| failed("hold the offsets of", P::NAME)(source);
-        let sql = format!("begin; set local lock_timeout = '{SWITCH_WAIT}'");
+        let sql = format!(
+            "begin; set local lock_timeout = '{SWITCH_WAIT}'; set local idle_in_transaction_session_timeout = '{HOLD_MAX}'"
+        );
         self.owner.execute(sqlx::raw_sql(AssertSqlSafe(sql.as_str()))).await.map_err(failed)?;
-        sqlx::query(
-            "select 1 from projection_offset where projection = $1 order by topic, partition for update",
-        )
-        .bind(P::NAME)
-        .execute(&mut self.owner)
-        .await
-        .map(drop)
-        .map_err(failed)
+        self.stood = sqlx::query_scalar(include_str!("../queries/rebuild_stand.sql"))
+            .bind(P::NAME)
+            .fetch_one(&mut self.owner)
+            .await
+            .map_err(failed)?;
+        sqlx::query(include_str!("../queries/rebuild_offsets.sql"))
+            .bind(P::NAME)
+            .bind(topic)
+            .bind(ends.iter().map(|(partition, ..)| *partition).collect::<Vec<_>>())
+            .bind(ends.iter().map(|(_, low, _)| *low).collect::<Vec<_>>())
+            .bind(ends.iter().map(|(_, _, high)| *high).collect::<Vec<_>>())
+            .execute(&mut self.owner)
+            .await
+            .map(drop)
+            .map_err(failed)
     }
 
     /// Lets projectors go on as before.
@@ -402,11 +447,21 @@ impl<P: Projection> Rebuild<P> {
         self.owner.execute("rollback").await.map(drop).map_err(failed("let go of", P::NAME))
     }
 
-    /// Switches the next edition in, and lets projectors go on with it. `begin_at`: where each partition of the topic begins, for
-    /// those that nobody has read yet. Call [`hold`](Self::hold), take in what the store has, [`write`](Self::write), and see
-    /// that nothing is [`behind`](Self::behind) first.
-    pub async fn switch(mut self, topic: &str, begin_at: &[(i32, i64)]) -> Result<(), Error> {
+    /// Switches the next edition in, and lets projectors go on with it. Call [`hold`](Self::hold), take in what the store has,
+    /// [`write`](Self::write), and see that nothing is [`behind`](Self::behind) first.
+    pub async fn switch(&mut self) -> Result<(), Error> {
         let failed = |source| failed("switch the editions of", P::NAME)(source);
+        let ours = sqlx::query(
+            "select 1 from projection_rebuild where projection = $1 and after_position = $2 for update",
+        )
+        .bind(P::NAME)
+        .bind(self.written.cast_signed())
+        .fetch_optional(&mut self.owner)
+        .await
+        .map_err(failed)?;
+        if ours.is_none() {
+            return Err(Error::RebuiltElsewhere { projection: P::NAME.to_owned() });
+        }
         let (next, kept) = (self.next(), schema(P::NAME, "kept"));
         let made = relations(&mut self.owner, &next).await.map_err(failed)?;
         let read: Option<Vec<String>> =
@@ -417,31 +472,16 @@ impl<P: Projection> Rebuild<P> {
                 .map_err(failed)?;
         let sql = format!("drop schema if exists {kept} cascade; create schema {kept}");
         self.owner.execute(sqlx::raw_sql(AssertSqlSafe(sql.as_str()))).await.map_err(failed)?;
-        sqlx::query(include_str!("../queries/rebuild_keep.sql"))
-            .bind(P::NAME)
-            .execute(&mut self.owner)
-            .await
-            .map_err(failed)?;
+        keep(&mut self.owner, P::NAME, &self.stood).await.map_err(failed)?;
         move_all(&mut self.owner, read.as_deref().unwrap_or_default(), "public", &kept)
             .await
             .map_err(failed)?;
         move_all(&mut self.owner, &made, &next, "public").await.map_err(failed)?;
-        let (partitions, offsets): (Vec<i32>, Vec<i64>) = begin_at.iter().copied().unzip();
-        sqlx::query(include_str!("../queries/rebuild_offsets.sql"))
-            .bind(P::NAME)
-            .bind(topic)
-            .bind(partitions)
-            .bind(offsets)
-            .execute(&mut self.owner)
+        make_edition(&mut self.owner, P::NAME, self.definition.edition.cast_signed(), made)
             .await
             .map_err(failed)?;
-        sqlx::query(include_str!("../queries/edition_make.sql"))
-            .bind(P::NAME)
-            .bind(self.definition.edition.cast_signed())
-            .bind(made)
-            .execute(&mut self.owner)
-            .await
-            .map_err(failed)?;
+        // Nothing may be left in there that what was moved needs.
+        self.owner.execute(AssertSqlSafe(format!("drop schema {next}"))).await.map_err(failed)?;
         forget(&mut self.owner, P::NAME).await.map_err(failed)?;
         self.owner.execute("commit").await.map(drop).map_err(failed)
     }
@@ -449,18 +489,52 @@ impl<P: Projection> Rebuild<P> {
     fn next(&self) -> String {
         schema(P::NAME, "next")
     }
-
-    fn own_tables(&self) -> impl Iterator<Item = &'static str> + use<P> {
-        [Some(self.tables.view), self.tables.totals].into_iter().flatten()
-    }
 }
 
 impl<V> Building<V> {
     fn new() -> Self {
         let never = Timestamp::from_micros(0);
         let last = Source { offset: NO_OFFSET, occurred_at: never, recorded_at: never };
-        Self { old: Row::default(), new: Row::default(), last, changed: false }
+        Self { old: Row::default(), new: Row::default(), last, changed: false, is_replaced: false }
     }
+
+    fn is_changed(&mut self, unwritten: &mut usize) {
+        *unwritten += usize::from(!std::mem::replace(&mut self.changed, true));
+    }
+}
+
+impl<E: DomainEvent> Placed<E> {
+    /// Whose it is.
+    fn key(&self) -> RowKey {
+        match &self.event {
+            Ok(event) => RowKey { tenant: event.tenant.clone(), aggregate_id: event.aggregate_id },
+            Err(unreadable) => unreadable.key.clone(),
+        }
+    }
+
+    fn version(&self) -> u64 {
+        self.event.as_ref().map_or_else(|unreadable| unreadable.version, |event| event.version)
+    }
+}
+
+/// The row after an event, if the event changes it.
+fn next<P: Projection>(
+    row: &Row<P::View>,
+    placed: &Placed<P::Event>,
+    decided: &HashSet<(AggregateId, u64)>,
+) -> Option<Row<P::View>> {
+    let version = placed.version();
+    if version == row.version + 1 && decided.contains(&(placed.key().aggregate_id, version)) {
+        return Some(Row { version, view: row.view.clone() });
+    }
+    match step::<P>(row.clone(), placed.event.as_ref().ok()?) {
+        Step::Applied(new) => Some(new),
+        Step::Stale | Step::Gap { .. } | Step::Refused(_) => None,
+    }
+}
+
+fn source<E: DomainEvent>(event: &Recorded<E>) -> Source {
+    Source { offset: NO_OFFSET, occurred_at: event.payload.occurred_at(), recorded_at: event.recorded_at }
 }
 
 /// Gives an edition that is being made up; what is read is not touched. Answers whether there was one.
@@ -493,31 +567,40 @@ pub async fn go_back(owner: &mut PgConnection, projection: &str) -> Result<bool,
     .map_err(failed)?;
     let Some((edition, before, offsets, now)) = found else { return Ok(false) };
     let (kept, swap) = (schema(projection, "kept"), schema(projection, "swap"));
-    sqlx::query(include_str!("../queries/rebuild_keep.sql"))
+    if !is_there(&mut going, &kept).await.map_err(failed)? {
+        return Ok(false); // somebody let it go
+    }
+    let stood = sqlx::query_scalar(include_str!("../queries/rebuild_stand.sql"))
         .bind(projection)
-        .execute(&mut *going)
+        .fetch_one(&mut *going)
         .await
         .map_err(failed)?;
+    keep(&mut going, projection, &stood).await.map_err(failed)?;
     going.execute(AssertSqlSafe(format!("create schema {swap}"))).await.map_err(failed)?;
     move_all(&mut going, &now, "public", &swap).await.map_err(failed)?;
     move_all(&mut going, &before, &kept, "public").await.map_err(failed)?;
     move_all(&mut going, &now, &swap, &kept).await.map_err(failed)?;
     going.execute(AssertSqlSafe(format!("drop schema {swap}"))).await.map_err(failed)?;
-    sqlx::query(include_str!("../queries/edition_make.sql"))
-        .bind(projection)
-        .bind(edition)
-        .bind(before)
-        .execute(&mut *going)
-        .await
-        .map_err(failed)?;
+    make_edition(&mut going, projection, edition, before).await.map_err(failed)?;
     sqlx::query(include_str!("../queries/rebuild_go_back.sql"))
         .bind(projection)
         .bind(offsets)
         .execute(&mut *going)
         .await
         .map_err(failed)?;
+    // It is as fresh as nobody knows, until its projector says so.
+    sqlx::query("delete from projection_status where projection = $1")
+        .bind(projection)
+        .execute(&mut *going)
+        .await
+        .map_err(failed)?;
     going.commit().await.map_err(failed)?;
     Ok(true)
+}
+
+/// A projection's tables.
+fn own(tables: Tables<'static>) -> impl Iterator<Item = &'static str> {
+    [Some(tables.view), tables.totals].into_iter().flatten()
 }
 
 /// The schema of an edition that is not read.
@@ -530,6 +613,7 @@ async fn begin(
     owner: &mut PgConnection,
     definition: &Definition<'_>,
     next: &str,
+    guarded: impl Iterator<Item = &str>,
 ) -> Result<(u64, u64), Error> {
     let projection = definition.projection;
     let failed = |source| failed("begin the next edition of", projection)(source);
@@ -545,32 +629,45 @@ async fn begin(
         let (found, wanted) = (found.unsigned_abs(), definition.edition);
         return Err(Error::Edition { projection: projection.to_owned(), found, wanted });
     }
-    let is_there: bool = sqlx::query_scalar("select to_regnamespace($1) is not null")
-        .bind(next)
-        .fetch_one(&mut *beginning)
-        .await
-        .map_err(failed)?;
-    if !is_there {
+    if !is_there(&mut beginning, next).await.map_err(failed)? {
         let sql = format!(
             "create schema {next}; grant usage on schema {next} to views_writer; set local search_path = {next}, public"
         );
         beginning.execute(sqlx::raw_sql(AssertSqlSafe(sql.as_str()))).await.map_err(failed)?;
         define(&mut beginning, definition).await.map_err(failed)?;
         // Nothing is copied into a table that is guarded; it is again before anybody reads it.
-        let tables: Vec<String> = sqlx::query_scalar(
-            "select quote_ident(relname) from pg_class where relnamespace = $1::regnamespace and relrowsecurity",
-        )
-        .bind(next)
-        .fetch_all(&mut *beginning)
-        .await
-        .map_err(failed)?;
-        for table in tables {
+        for table in guarded {
             let sql = format!("alter table {next}.{table} disable row level security");
             beginning.execute(AssertSqlSafe(sql)).await.map_err(failed)?;
         }
     }
     beginning.commit().await.map_err(failed)?;
     Ok((position.unsigned_abs(), events.unsigned_abs()))
+}
+
+async fn is_there(connection: &mut PgConnection, schema: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select to_regnamespace($1) is not null").bind(schema).fetch_one(connection).await
+}
+
+/// What is read until now is kept, with where it stood.
+async fn keep(
+    connection: &mut PgConnection,
+    projection: &str,
+    stood: &serde_json::Value,
+) -> Result<(), sqlx::Error> {
+    let keep = sqlx::query(include_str!("../queries/rebuild_keep.sql")).bind(projection).bind(stood);
+    keep.execute(connection).await.map(drop)
+}
+
+/// From now on this edition is read.
+async fn make_edition(
+    connection: &mut PgConnection,
+    projection: &str,
+    edition: i32,
+    relations: Vec<String>,
+) -> Result<(), sqlx::Error> {
+    let make = sqlx::query(include_str!("../queries/edition_make.sql"));
+    make.bind(projection).bind(edition).bind(relations).execute(connection).await.map(drop)
 }
 
 /// Drops an edition that is being made, and what is known of it.

@@ -88,6 +88,7 @@ pub(crate) struct ViewTable {
     copy: String,
     /// The view's own columns, in the order in which they are copied, after those that every table has.
     own: Vec<String>,
+    is_scalar: bool,
     refused: String,
     load: String,
 }
@@ -133,6 +134,9 @@ impl ViewTable {
             upsert,
             copy: format!("copy {table} ({}) from stdin", copied.join(", ")),
             own: own.iter().map(|column| column.name.clone()).collect(),
+            is_scalar: own
+                .iter()
+                .all(|column| !column.kind.ends_with("[]") && !column.kind.starts_with("json")),
             refused: include_str!("../queries/view_refused.sql").replace("{table}", table),
             load: include_str!("../queries/view_load.sql").replace("{table}", table),
         })
@@ -167,6 +171,26 @@ impl ViewTable {
             |(tenant, aggregate, version)| format!("{aggregate} of {tenant} at version {version}"),
         );
         Err(Error::NotWritten { table: self.name.clone(), found })
+    }
+
+    /// Whether every value that is copied is the same text to COPY as in JSON.
+    pub(crate) fn can_copy(&self) -> bool {
+        self.is_scalar
+    }
+
+    /// Makes these rows older than whatever is written next.
+    pub(crate) async fn reset(&self, connection: &mut PgConnection, keys: &[&RowKey]) -> Result<(), Error> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let sql = include_str!("../queries/view_reset.sql").replace("{table}", &self.name);
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(keys.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
+            .bind(keys.iter().map(|key| key.aggregate_id.0).collect::<Vec<_>>())
+            .execute(connection)
+            .await
+            .map(drop)
+            .map_err(|source| self.failed("reset", source))
     }
 
     /// Copies rows in that the table does not have, into a table that is not guarded by row.

@@ -100,7 +100,7 @@ impl Api {
         let wanted = at_least.map_or(0, |it| it.token.version);
         let mut pause = LOOK_AFTER;
         loop {
-            let as_of = self.fresh.of(view.projection);
+            let as_of = self.fresh.of(view);
             let looked = self.backend.read(view.versioned(&self.readers, tenant, id)).await;
             let left = give_up.saturating_duration_since(Instant::now());
             match looked {
@@ -150,7 +150,7 @@ async fn catalogue(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Re
         .views
         .values()
         .map(|view| {
-            let mut shown = json!(api.fresh.of(view.projection));
+            let mut shown = json!(api.fresh.of(view));
             shown["name"] = view.name.into();
             shown["about"] = view.about.into();
             shown["projection"] = view.projection.into();
@@ -175,7 +175,7 @@ async fn page(
     let config = &api.config;
     let asked = parameters.page(relation, &caller.tenant, config.query_rows_max, config.wait_max())?;
     let stale = api.is_stale(view, &caller, asked.at_least.as_ref()).await?;
-    let as_of = api.fresh.of(view.projection);
+    let as_of = api.fresh.of(view);
     // One more, to see whether there is a next page.
     let mut selection = asked.selection;
     let limit = selection.limit as usize;
@@ -217,8 +217,9 @@ async fn row(
     let (as_of, found, stale) = api.versioned(view, &caller.tenant, id, at_least.as_ref()).await?;
     match found {
         Some(Versioned { version, row: Some(row) }) => {
+            let tag = digest_tag(&row);
             let members = vec![("version", version.to_string()), ("row", row)];
-            Ok(Answer { as_of, stale, tag: format!("\"{version}\""), members }.respond(&headers))
+            Ok(Answer { as_of, stale, tag, members }.respond(&headers))
         }
         _ => Err(Problem::new(Kind::NotFound, "there is no such row").with("stale", stale)),
     }
@@ -237,7 +238,7 @@ async fn board(
     let at_least = parameters.at_least(&caller.tenant, api.config.wait_max())?;
     parameters.done()?;
     let stale = api.is_stale(view, &caller, at_least.as_ref()).await?;
-    let as_of = api.fresh.of(view.projection);
+    let as_of = api.fresh.of(view);
     let places = api.backend.read(view.board(&caller.tenant, &board, limit)).await?;
     let places = json!(places).to_string();
     Ok(Answer { as_of, stale, tag: digest_tag(&places), members: vec![("places", places)] }.respond(&headers))

@@ -164,7 +164,7 @@ fn filter(relation: &Relation, name: &str, text: &str) -> Result<Filter, Problem
     if column.kind() == Kind::Other {
         return Err(refused(name, "cannot be compared"));
     }
-    let value = |text: &str| match column.kind().reads(text) {
+    let value = |text: &str| match column.reads(text) {
         true => Ok(text.to_owned()),
         false => Err(refused(name, format!("is {}, which {text:?} is not", column.kind().wanted()))),
     };

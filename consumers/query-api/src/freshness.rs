@@ -8,6 +8,8 @@ use serde::Serialize;
 use tokio::sync::watch::{self, Receiver};
 use tokio_util::sync::CancellationToken;
 
+use crate::View;
+
 /// Between two looks. What is answered is at most so much less fresh than it could say.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -73,12 +75,14 @@ impl Watch {
         self.0.borrow().trouble.clone().map_or(Ok(()), Err)
     }
 
-    /// Of when an answer of this projection is that is read from now on.
-    pub(crate) fn of(&self, projection: &str) -> AsOf {
+    /// Of when an answer of this view is that is read from now on.
+    pub(crate) fn of(&self, view: &View) -> AsOf {
         let seen = self.0.borrow();
-        let Some(Freshness { as_of, position, .. }) = seen.projections.get(projection) else {
+        let Some(Freshness { as_of, position, .. }) = seen.projections.get(view.projection) else {
             return AsOf { as_of: None, lag_seconds: None, position: BTreeMap::new() };
         };
+        // A partition that nobody has spoken of may have anything.
+        let as_of = as_of.filter(|_| position.len() >= view.partitions);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         let lag_seconds = as_of.map(|at| now.saturating_sub(at.micros()).max(0) as f64 / 1e6);

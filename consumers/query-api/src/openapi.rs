@@ -158,7 +158,7 @@ fn parameters() -> Value {
 fn headers() -> Value {
     let text = |about: &str| json!({ "description": about, "schema": { "type": "string" } });
     json!({
-        "etag": text("Tells what is answered from what else could be; of a row, its version in quotes."),
+        "etag": text("Tells what is answered from what else could be."),
         AS_OF.as_str(): text("As `as_of`."),
         STALE.as_str(): text("As `stale`; only where it is true."),
         CORRELATION_ID.as_str(): text("The request's, as given or as made here."),

@@ -15,6 +15,8 @@ pub struct View {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) projection: &'static str,
+    /// How many partitions its topic has.
+    pub(crate) partitions: usize,
     pub(crate) source: Source,
 }
 
@@ -31,8 +33,14 @@ pub(crate) enum Source {
 
 impl View {
     /// The rows of a projection's table.
-    pub fn table(name: &'static str, about: &'static str, projection: &'static str, rows: Relation) -> Self {
-        Self { name, about, projection, source: Source::Table(rows) }
+    pub fn table(
+        name: &'static str,
+        about: &'static str,
+        projection: &'static str,
+        partitions: usize,
+        rows: Relation,
+    ) -> Self {
+        Self { name, about, projection, partitions, source: Source::Table(rows) }
     }
 
     /// Totals over the rows of a projection's table, which change in one transaction with them.
@@ -40,10 +48,11 @@ impl View {
         name: &'static str,
         about: &'static str,
         projection: &'static str,
+        partitions: usize,
         totals: Relation,
         rows: Relation,
     ) -> Self {
-        Self { name, about, projection, source: Source::Totals { totals, rows } }
+        Self { name, about, projection, partitions, source: Source::Totals { totals, rows } }
     }
 
     /// The documents of a projection, and its leaderboards.
@@ -51,10 +60,11 @@ impl View {
         name: &'static str,
         about: &'static str,
         projection: &'static str,
+        partitions: usize,
         documents: Box<dyn Documents>,
         boards: &'static [&'static str],
     ) -> Self {
-        Self { name, about, projection, source: Source::Documents { documents, boards } }
+        Self { name, about, projection, partitions, source: Source::Documents { documents, boards } }
     }
 
     /// The relation whose pages are shown.
@@ -115,6 +125,9 @@ impl View {
 pub(crate) fn not_read(error: &projection_postgres::Error) -> Problem {
     if error.fault() == Fault::Poison {
         return refused("cursor", "is not one that a page of this view ended with");
+    }
+    if error.is_too_slow() {
+        return Problem::new(Kind::TooSlow, "ask for less, or have an index made for what is asked");
     }
     not_found(error)
 }

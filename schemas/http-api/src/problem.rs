@@ -71,6 +71,8 @@ kinds! {
         "A body has at most the stated number of bytes, a batch at most the stated number of commands.";
     UnsupportedMediaType, "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body is not plain JSON",
         "`Content-Type: application/json`, in UTF-8, without `Content-Encoding`.";
+    TooSlow, "too-slow", UNPROCESSABLE_ENTITY, "The question takes too long to answer",
+        "A filter or an order that no index serves, over too many rows. Asking again takes as long.";
     IdempotencyKeyReused, "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another request",
         "The same key came with another path or body. Nothing was recorded; use a new key for a new request.";
     TooManyRequests, "too-many-requests", TOO_MANY_REQUESTS, "The tenant asks too much at once",

@@ -33,7 +33,7 @@ pub struct RelationColumn {
 pub enum Kind {
     /// Text.
     Text,
-    /// A whole number of 64 bits.
+    /// A whole number.
     Integer,
     /// A decimal number.
     Number,
@@ -48,24 +48,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether this text is a value of this kind.
-    pub fn reads(self, text: &str) -> bool {
-        match self {
-            Self::Text => !text.contains('\0'),
-            Self::Integer => text.parse::<i64>().is_ok(),
-            Self::Number => text.parse::<f64>().is_ok_and(f64::is_finite),
-            Self::Boolean => matches!(text, "true" | "false"),
-            Self::Uuid => Uuid::try_parse(text).is_ok(),
-            Self::Time => text.parse::<Moment>().is_ok(),
-            Self::Other => false,
-        }
-    }
-
     /// What such a value is, in words.
     pub fn wanted(self) -> &'static str {
         match self {
             Self::Text => "a text",
-            Self::Integer => "a whole number of at most 64 bits",
+            Self::Integer => "a whole number that fits",
             Self::Number => "a decimal number",
             Self::Boolean => "true or false",
             Self::Uuid => "a UUID",
@@ -86,6 +73,23 @@ impl RelationColumn {
             "timestamp with time zone" => Kind::Time,
             kind if kind.starts_with("numeric") || kind == "double precision" => Kind::Number,
             _ => Kind::Other,
+        }
+    }
+
+    /// Whether this text is one of its values.
+    pub fn reads(&self, text: &str) -> bool {
+        match self.kind() {
+            Kind::Text => !text.contains('\0'),
+            Kind::Integer => match self.sql_type.as_str() {
+                "smallint" => text.parse::<i16>().is_ok(),
+                "integer" => text.parse::<i32>().is_ok(),
+                _ => text.parse::<i64>().is_ok(),
+            },
+            Kind::Number => text.parse::<f64>().is_ok_and(f64::is_finite),
+            Kind::Boolean => matches!(text, "true" | "false"),
+            Kind::Uuid => text.len() == 36 && Uuid::try_parse(text).is_ok(),
+            Kind::Time => text.parse::<Moment>().is_ok(),
+            Kind::Other => false,
         }
     }
 }

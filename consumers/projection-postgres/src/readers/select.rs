@@ -3,7 +3,7 @@
 use super::relation::{DELETED_AT, Relation, RelationColumn};
 
 /// Which rows of a relation, in which order, and what of them. Columns are names that the relation has; values are texts that
-/// their columns' [`Kind`](super::Kind) reads.
+/// their columns read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selection {
     /// All of these hold.

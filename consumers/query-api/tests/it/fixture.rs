@@ -87,8 +87,8 @@ impl World {
         let by = &["repository", "model_name"];
         let totals = readers.relation(REPOSITORY_MODEL_TOTAL_VIEW, by).await.unwrap();
         let api = Api::new(readers, fresh, verifier, &config, Metrics::default())
-            .view(View::table("executions", "Executions", "executions-postgres", rows.clone()))
-            .view(View::totals("totals", "Totals", "executions-postgres", totals, rows));
+            .view(View::table("executions", "Executions", "executions-postgres", 2, rows.clone()))
+            .view(View::totals("totals", "Totals", "executions-postgres", 2, totals, rows));
         let server = Server::bind(config.query_address, &config.http).await.unwrap();
         let url = format!("http://{}", server.address().unwrap());
         tokio::spawn(server.serve(api.routes(), stop.clone()));

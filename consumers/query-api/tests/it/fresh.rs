@@ -50,6 +50,10 @@ async fn every_answer_says_of_when_it_is_by_the_partition_that_is_furthest_behin
         );
     }
     report(&world, 0, 17, Some("2026-11-21T03:00:00Z")).await;
+    let position = async || world.get(&paths[0]).await.json()["position"].clone();
+    let is_seen = async || position().await == serde_json::json!({ "0": 17 });
+    testkit::eventually("it is seen", Duration::from_secs(10), is_seen).await;
+    assert!(world.get(&paths[0]).await.json()["as_of"].is_null(), "nobody has spoken of partition 1");
     report(&world, 1, 4, Some("2026-11-21T03:00:09Z")).await;
     let told = async |path: &str| {
         let answer = world.get(path).await;

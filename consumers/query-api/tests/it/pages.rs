@@ -148,6 +148,8 @@ async fn what_cannot_be_asked_is_refused_and_the_parameter_named() {
         ("status.like=r%25", "status.like"),
         ("status.null=perhaps", "status.null"),
         ("steps=9223372036854775808", "steps"),
+        ("step_limit.gt=3000000000", "step_limit.gt"),
+        ("aggregate_id=urn:uuid:00000000-0000-0000-0000-000000000001", "aggregate_id"),
         ("steps=1;drop table execution", "steps"),
         ("steps.in=1,x", "steps.in"),
         ("ended_at.gt=yesterday", "ended_at.gt"),

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use events::DomainEvent;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use kafka::{Decided, Loaded, ParkedRecord, RowKey};
@@ -89,10 +90,11 @@ impl<P: Projection> Registered for InPostgres<P> {
     fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>> {
         Box::pin(async move {
             let rows = with.readers.relation(self.tables.view, &["aggregate_id"]).await?;
-            let mut views = vec![View::table(self.shown_as, self.about, P::NAME, rows.clone())];
+            let partitions = usize::try_from(with.partitions(P::Event::TOPIC)?)?;
+            let mut views = vec![View::table(self.shown_as, self.about, P::NAME, partitions, rows.clone())];
             if let Some(TotalsShown { name, about, view, by }) = self.totals {
                 let totals = with.readers.relation(view, by).await?;
-                views.push(View::totals(name, about, P::NAME, totals, rows));
+                views.push(View::totals(name, about, P::NAME, partitions, totals, rows));
             }
             Ok(views)
         })

@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 
-use anyhow::Context;
 use events::DomainEvent;
 use futures::future::BoxFuture;
 use kafka::{Decided, Loaded, ParkedRecord, RowKey};
@@ -73,11 +72,10 @@ impl<P: Projection> Registered for InRedis<P> {
 
     fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>> {
         Box::pin(async move {
-            let topic = P::Event::TOPIC;
-            let declared = with.manifest.topic(topic);
-            let declared = declared.with_context(|| format!("the manifest declares no topic {topic}"))?;
-            let documents = Live::<P>::new(with.redis.clone(), i32::try_from(declared.partitions)?);
-            Ok(vec![View::documents(self.shown_as, self.about, P::NAME, Box::new(documents), self.boards)])
+            let partitions = with.partitions(P::Event::TOPIC)?;
+            let documents = Box::new(Live::<P>::new(with.redis.clone(), i32::try_from(partitions)?));
+            let partitions = usize::try_from(partitions)?;
+            Ok(vec![View::documents(self.shown_as, self.about, P::NAME, partitions, documents, self.boards)])
         })
     }
 

@@ -13,6 +13,7 @@ use agent_views::{
     COST_BOARD, EXECUTION_TABLE, EXECUTION_TOTAL_TABLE, EXECUTIONS_DEFINITION, ExecutionsPostgres,
     ExecutionsRedis, REPOSITORY_MODEL_TOTAL_VIEW,
 };
+use anyhow::Context;
 use catalog::Manifest;
 use clap::Subcommand;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -165,6 +166,14 @@ pub(crate) struct Reading {
     pub(crate) readers: Readers,
     pub(crate) redis: RedisConfig,
     pub(crate) manifest: Manifest,
+}
+
+impl Reading {
+    /// How many partitions a topic has.
+    fn partitions(&self, topic: &str) -> anyhow::Result<u32> {
+        let declared = self.manifest.topic(topic);
+        Ok(declared.with_context(|| format!("the manifest declares no topic {topic}"))?.partitions)
+    }
 }
 
 /// Where the views are read, and how many partitions their topic has.

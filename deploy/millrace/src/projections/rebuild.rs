@@ -1,6 +1,6 @@
 //! `millrace projections rebuild`: the views once more, from the events of the store, beside those that are read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,6 @@ use clap::Args;
 use event_store::{EventLog, EventStore, Filter, PgEventLog, PgEventStore, PrunedRange, StoredEvent, Until};
 use events::{AggregateId, DomainEvent};
 use futures::StreamExt;
-use indicatif::ProgressBar;
 use kafka::RowKey;
 use ledger::Reason;
 use projection::Projection;
@@ -35,8 +34,11 @@ const PAGES_AHEAD: usize = 4;
 /// no longer.
 const NEAR: Duration = Duration::from_secs(1);
 
-/// How often it is tried to switch while others read or write the tables.
+/// How often it is tried to switch while others read or write the tables, or have events under way.
 const SWITCHES_MAX: u32 = 10;
+
+/// Between two tries.
+const SWITCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// Which views to make once more.
 #[derive(Debug, Args)]
@@ -176,8 +178,8 @@ impl RebuildArgs {
             archived: self.archive.as_deref().map(ArchivedEvents::open).transpose()?,
             decoder: Arc::new(Decoder::new(wire::Registry::new(&self.registry)?)),
         };
-        let begin_at = begins.iter().map(|it| (it.partition, it.low)).collect();
-        Work { rebuild, source, begin_at }.run(self.no_switch, self.sample).await
+        let ends = begins.iter().map(|it| (it.partition, it.low, it.high)).collect();
+        Work { rebuild, source, ends, pruned: HashSet::new() }.run(self.no_switch, self.sample).await
     }
 }
 
@@ -194,16 +196,15 @@ struct Source<E: DomainEvent> {
 struct Work<P: Projection> {
     rebuild: Rebuild<P>,
     source: Source<P::Event>,
-    begin_at: Vec<(i32, i64)>,
+    /// Where each partition of the topic begins and ends.
+    ends: Vec<(i32, i64, i64)>,
+    /// What left the store and was taken in: aggregate and last version.
+    pruned: HashSet<(AggregateId, u64)>,
 }
 
 impl<P: Projection> Work<P> {
     async fn run(mut self, no_switch: bool, sample: u32) -> anyhow::Result<Made> {
         let begun = Instant::now();
-        let pruned = self.pruned().await?;
-        if self.rebuild.position() == 0 {
-            self.take_pruned(&pruned).await?;
-        }
         let events_before = self.rebuild.events();
         self.catch_up().await?;
         self.rebuild.guard().await?;
@@ -217,7 +218,7 @@ impl<P: Projection> Work<P> {
             "made        {rows} rows, from {events} events in {:.1} s, {rate:.0} events/s",
             took.as_secs_f64()
         );
-        self.compare(&pruned, sample).await?;
+        self.compare(sample).await?;
         if no_switch {
             println!("ready       run again without --no-switch to have it read");
             return Ok(made);
@@ -228,51 +229,62 @@ impl<P: Projection> Work<P> {
     }
 
     /// What left the store, of the aggregates of this projection.
-    async fn pruned(&self) -> anyhow::Result<Vec<PrunedRange>> {
+    async fn left(&self) -> anyhow::Result<Vec<PrunedRange>> {
         let mut pruned = self.source.log.pruned().await.context("failed to list what left the store")?;
         pruned.retain(|range| range.aggregate_type == P::Event::AGGREGATE_TYPE);
         Ok(pruned)
     }
 
-    /// Takes in what is not in the store any more.
-    async fn take_pruned(&mut self, pruned: &[PrunedRange]) -> anyhow::Result<()> {
-        for range in pruned {
-            let key = RowKey { tenant: range.tenant.clone(), aggregate_id: range.aggregate_id };
+    /// Takes in what is not in the store any more, and was not taken in while it was.
+    async fn take_left(&mut self) -> anyhow::Result<()> {
+        let mut left = self.left().await?;
+        left.retain(|range| self.pruned.insert((range.aggregate_id, range.to_version)));
+        let key = |it: &PrunedRange| RowKey { tenant: it.tenant.clone(), aggregate_id: it.aggregate_id };
+        let keys: Vec<RowKey> = left.iter().map(key).collect();
+        let versions = self.rebuild.versions_of(&keys).await?;
+        let mut withdrawn = vec![];
+        for (range, version) in
+            left.iter().zip(versions).filter(|(range, version)| *version < range.to_version)
+        {
             match range.reason.parse()? {
-                Reason::Withdrawn | Reason::TenantRemoved => {
-                    self.rebuild.withdrawn(key, range.to_version).await?
-                }
+                Reason::Withdrawn | Reason::TenantRemoved => withdrawn.push((key(range), range.to_version)),
                 Reason::Archived => {
-                    let Some(archived) = &self.source.archived else {
-                        bail!(
-                            "events {} to {} of {} are archived: say where with --archive",
-                            range.from_version,
-                            range.to_version,
-                            range.aggregate_id
-                        );
-                    };
-                    let all = archived
-                        .load_until(&self.source.store, &range.tenant, range.aggregate_id, 0, Until::Now)
-                        .await?;
-                    let left = all.into_iter().filter(|event| event.version <= range.to_version).collect();
-                    let placed = placed(&self.source.decoder, left).await?;
+                    let mut events = self.source.stream(&key(range), Some(range)).await?;
+                    events.retain(|event| event.version > version && event.version <= range.to_version);
+                    let placed = placed(&self.source.decoder, events).await?;
                     let placed = placed.into_iter().map(|it| Placed { position: 0, ..it }).collect();
                     self.rebuild.take(placed, 0).await?;
                 }
             }
         }
+        Ok(self.rebuild.withdrawn(withdrawn).await?)
+    }
+
+    /// Makes the rows anew about whose events something was decided since they were made.
+    async fn take_decisions(&mut self) -> anyhow::Result<()> {
+        for key in self.rebuild.newly_decided().await? {
+            if self.rebuild.versions_of(std::slice::from_ref(&key)).await? == [0] {
+                continue;
+            }
+            let mut events = self.source.stream(&key, None).await?;
+            events.retain(|event| event.position <= self.rebuild.position());
+            let placed = placed(&self.source.decoder, events).await?;
+            self.rebuild.replace(key, placed).await?;
+        }
         Ok(())
     }
 
-    /// Takes in what the store has, until there is no more.
+    /// Takes in what has left the store, what was decided, and what the store has by now.
     async fn catch_up(&mut self) -> anyhow::Result<()> {
+        self.take_left().await?;
+        self.take_decisions().await?;
         let log = &self.source.log;
         let settled = log.settled_position().await.context("failed to ask the store")?;
         let progress = bar(settled, "positions");
         progress.set_position(self.rebuild.position());
         let (to_take, mut pages) = mpsc::channel(PAGES_AHEAD);
         let (reading, after) = (self.source.reading(), self.rebuild.position());
-        let reader = tokio::spawn(reading.read(after, to_take, progress.clone()));
+        let reader = tokio::spawn(reading.read(after, settled, to_take));
         while let Some((events, through)) = pages.recv().await {
             self.rebuild.take(events, through).await?;
             progress.set_position(through);
@@ -283,9 +295,10 @@ impl<P: Projection> Work<P> {
     }
 
     /// Compares the new edition with the store, aggregate by aggregate, and some of its rows with a fold of their own.
-    async fn compare(&mut self, pruned: &[PrunedRange], sample: u32) -> anyhow::Result<()> {
+    async fn compare(&mut self, sample: u32) -> anyhow::Result<()> {
+        let pruned = self.left().await?;
         let mut stored: HashMap<AggregateId, u64> = HashMap::new();
-        for range in pruned {
+        for range in &pruned {
             let version = stored.entry(range.aggregate_id).or_default();
             *version = range.to_version.max(*version);
         }
@@ -333,7 +346,7 @@ impl<P: Projection> Work<P> {
             let mut events = self.source.store.load(tenant, *aggregate_id, 0).await?;
             events.retain(|event| event.version <= row.row.version);
             let events = placed(&self.source.decoder, events).await?;
-            let folded = self.rebuild.fold(events.into_iter().filter_map(|placed| placed.event.ok()));
+            let folded = self.rebuild.fold(events);
             if folded != row.row {
                 bail!(
                     "the row of {aggregate_id} of {tenant} at version {} is not the fold of its events",
@@ -350,40 +363,55 @@ impl<P: Projection> Work<P> {
 
     /// Switches the new edition in, as soon as it is near and nobody holds the tables.
     async fn switch(mut self) -> anyhow::Result<()> {
+        let mut last = anyhow::anyhow!("the store grows faster than it is read");
         for _ in 0..SWITCHES_MAX {
             let round = Instant::now();
             self.catch_up().await?;
             if round.elapsed() > NEAR {
                 continue;
             }
-            if let Err(error) = self.rebuild.hold().await {
-                tracing::info!(%error, "the offsets cannot be held just now");
-                self.rebuild.let_go().await?;
-                continue;
+            match self.try_switch().await {
+                Ok(()) => return Ok(()),
+                Err(error) => last = error,
             }
-            self.catch_up().await?;
-            let behind = self.rebuild.behind().await?;
-            if !behind.is_empty() {
-                self.rebuild.let_go().await?;
-                let named = behind.iter().map(|Behind { tenant_id, aggregate_id, version, found }| {
-                    format!(
-                        "\n  {aggregate_id} of {tenant_id}: read at version {version}, made up to {found}"
-                    )
-                });
-                bail!("the new edition does not take what is read already:{}", named.collect::<String>());
-            }
-            return match self.rebuild.switch(P::Event::TOPIC, &self.begin_at).await {
-                Ok(()) => Ok(()),
-                Err(error) => Err(error).context("nothing was switched; run it again"),
-            };
+            tracing::info!("the editions cannot be switched just now: {last:#}");
+            self.rebuild.let_go().await?;
+            tokio::time::sleep(SWITCH_PAUSE).await;
         }
-        bail!(
-            "the tables were in use whenever they were to be switched, or the store grows faster than it is read; run it again"
-        )
+        Err(last.context("nothing was switched; run it again to go on"))
+    }
+
+    async fn try_switch(&mut self) -> anyhow::Result<()> {
+        self.rebuild.hold(P::Event::TOPIC, &self.ends).await?;
+        self.catch_up().await?;
+        let behind = self.rebuild.behind().await?;
+        if !behind.is_empty() {
+            let named = behind.iter().map(|Behind { tenant_id, aggregate_id, version, found }| {
+                format!("\n  {aggregate_id} of {tenant_id}: read at version {version}, made up to {found}")
+            });
+            bail!("the new edition does not take what is read already:{}", named.collect::<String>());
+        }
+        Ok(self.rebuild.switch().await?)
     }
 }
 
 impl<E: DomainEvent> Source<E> {
+    /// All events of a stream, the archived ones included.
+    async fn stream(&self, key: &RowKey, range: Option<&PrunedRange>) -> anyhow::Result<Vec<StoredEvent>> {
+        let RowKey { tenant, aggregate_id } = key;
+        match (&self.archived, range) {
+            (Some(archived), _) => {
+                Ok(archived.load_until(&self.store, tenant, *aggregate_id, 0, Until::Now).await?)
+            }
+            (None, None) => Ok(self.store.load(tenant, *aggregate_id, 0).await?),
+            (None, Some(PrunedRange { from_version, to_version, .. })) => {
+                bail!(
+                    "events {from_version} to {to_version} of {aggregate_id} are archived: say where with --archive"
+                )
+            }
+        }
+    }
+
     /// What a task of its own needs to read on.
     fn reading(&self) -> Reading<E> {
         Reading { log: PgEventLog::new(self.auditor.clone()), decoder: Arc::clone(&self.decoder) }
@@ -399,23 +427,22 @@ struct Reading<E: DomainEvent> {
 type Page<E> = (Vec<Placed<E>>, u64);
 
 impl<E: DomainEvent> Reading<E> {
+    /// Reads up to where the store had settled when it was asked: it may grow for ever.
     async fn read(
         self,
         mut position: u64,
+        settled: u64,
         to_take: mpsc::Sender<Page<E>>,
-        progress: ProgressBar,
     ) -> anyhow::Result<()> {
         let filter = Filter { aggregate_types: vec![E::AGGREGATE_TYPE.to_owned()], ..Filter::all() };
-        loop {
+        while position < settled {
             let slice = self.log.read(&filter, position, PAGE).await.context("failed to read the store")?;
-            progress.set_length(slice.settled);
-            let is_last = slice.through >= slice.settled && slice.events.is_empty();
             position = slice.through;
-            let page = (placed(&self.decoder, slice.events).await?, slice.through);
-            if to_take.send(page).await.is_err() || is_last {
-                return Ok(());
+            if to_take.send((placed(&self.decoder, slice.events).await?, position)).await.is_err() {
+                break;
             }
         }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use comfy_table::Table;
 use serde::Serialize;
 use sqlx::{Connection, FromRow, PgConnection};
 
+use super::PROJECTIONS;
 use crate::exit::Exit;
 
 /// What to show, and when to complain.
@@ -56,7 +57,9 @@ impl StatusArgs {
         } else {
             print(&found);
         }
-        let is_behind = |max: f64| found.iter().any(|it| it.lag_seconds.is_none_or(|lag| lag > max));
+        // Whoever never said anything was never current, either.
+        let lag = |name| found.iter().find(|it| it.projection == name).and_then(|it| it.lag_seconds);
+        let is_behind = |max: f64| PROJECTIONS.iter().any(|it| lag(it.name()).is_none_or(|lag| lag > max));
         Ok(if self.lag_max.is_some_and(is_behind) { Exit::Difference } else { Exit::Ok })
     }
 }

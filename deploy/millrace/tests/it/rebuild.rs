@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 
-use crate::harness::{Load, Role, Runs, World, tenant};
+use crate::harness::{Agent, Load, PATIENCE, Role, Runs, World, eventually, new_event_id, tenant};
 
 const NAME: &str = "executions-postgres";
 
@@ -114,4 +114,33 @@ async fn a_rebuild_that_is_killed_goes_on_and_one_that_is_given_up_leaves_nothin
 async fn progress(owner: &mut PgConnection) -> Option<i64> {
     let sql = "select after_position from projection_rebuild where projection = $1";
     sqlx::query_scalar(sql).bind(NAME).fetch_optional(owner).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_decided_while_views_are_made_has_no_effect_in_them_either() {
+    let (world, tenant, refused) = (World::shared(), tenant("decided"), new_event_id());
+    let id = refused.to_string();
+    let projector = Role::projector_with(&world, &[("MILLRACE_REFUSE_EVENTS", &id)]).await;
+    let mut agent = Agent::started(&world, &tenant).await;
+    for event in [new_event_id(), refused] {
+        agent.call(event).await;
+    }
+    world.drained_but(1, &tenant).await;
+    // The next edition takes what the one that is read has parked.
+    world.program.done(&["projections", "rebuild", NAME, "--no-switch"]).await;
+    let key = agent.aggregate().to_string();
+    for projection in [NAME, "executions-redis"] {
+        let discard = ["parked", "discard", projection, &key, "--reason", "a drill"];
+        world.program.done(&discard).await;
+    }
+    let decided = "select count(*) from decision where aggregate_id = $1::uuid";
+    let mut views = world.postgres("MILLRACE_VIEWS_WRITER_URL").await;
+    eventually("both have decided", PATIENCE, async || {
+        sqlx::query_scalar::<_, i64>(decided).bind(&key).fetch_one(&mut views).await.unwrap() == 2
+    })
+    .await;
+    world.program.done(&["projections", "rebuild", NAME]).await;
+    world.drained(&tenant).await;
+    world.assert_proved().await;
+    projector.stop().await;
 }
