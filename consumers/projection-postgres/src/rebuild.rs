@@ -129,7 +129,7 @@ impl<P: Projection> Rebuild<P> {
                 .await
                 .map_err(Error::Connect)?;
         let (position, events) = begin(&mut owner, &definition, &next, own(tables)).await?;
-        // A minute for what takes long in bulk: millions of rows.
+        // What takes long in bulk: millions of rows.
         let options = config
             .options("rebuild")?
             .options([("statement_timeout", "600s"), ("search_path", &format!("{next},public"))]);
