@@ -26,11 +26,6 @@ impl Standing {
     pub fn current_at(&self) -> Option<Timestamp> {
         self.end.filter(|end| self.next_offset >= end.offset).map(|end| end.seen_at)
     }
-
-    /// How many offsets lie between the sink and the end.
-    pub fn lag(&self) -> Option<i64> {
-        self.end.map(|end| (end.offset - self.next_offset).max(0))
-    }
 }
 
 /// The end of a partition: the first offset that no committed record has.

@@ -138,6 +138,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// What was tried on a table, or on what else the database was asked of, for its error.
+    pub(crate) fn sql<S: Into<sqlx::Error>>(action: &'static str, table: &str) -> impl Fn(S) -> Self + Copy {
+        move |source| Self::Sql { action, table: table.to_owned(), source: source.into() }
+    }
+
     /// Whether the database gave up after the time that a statement may take.
     pub fn is_too_slow(&self) -> bool {
         matches!(self, Self::Sql { source: sqlx::Error::Database(error), .. } if error.code().as_deref() == Some("57014"))

@@ -41,8 +41,8 @@ pub async fn migrate(
     connection: &mut PgConnection,
     definitions: &[Definition<'_>],
 ) -> Result<Vec<OtherEdition>, Error> {
-    ownership::migrate(&mut *connection).await.map_err(failed("upgrade", "the offsets"))?;
-    dead_letters::migrate(&mut *connection).await.map_err(failed("upgrade", "the parked keys"))?;
+    ownership::migrate(&mut *connection).await.map_err(Error::sql("upgrade", "the offsets"))?;
+    dead_letters::migrate(&mut *connection).await.map_err(Error::sql("upgrade", "the parked keys"))?;
     let mut others = Vec::new();
     for definition in definitions {
         match edition(connection, definition.projection).await? {
@@ -59,29 +59,49 @@ pub async fn migrate(
 }
 
 /// The edition of a projection's views, if it has any.
-pub(crate) async fn edition(connection: &mut PgConnection, projection: &str) -> Result<Option<u32>, Error> {
+async fn edition(connection: &mut PgConnection, projection: &str) -> Result<Option<u32>, Error> {
     let found: Option<i32> = sqlx::query_scalar(include_str!("../queries/edition_find.sql"))
         .bind(projection)
         .fetch_optional(connection)
         .await
-        .map_err(failed("find the edition of", projection))?;
+        .map_err(Error::sql("find the edition of", projection))?;
     Ok(found.map(i32::unsigned_abs))
+}
+
+/// That the views are of the edition that a program makes. Where none is written down nobody ever made another one.
+pub(crate) async fn check_edition(
+    connection: &mut PgConnection,
+    projection: &str,
+    wanted: u32,
+) -> Result<(), Error> {
+    match edition(connection, projection).await? {
+        Some(found) if found != wanted => {
+            Err(Error::Edition { projection: projection.to_owned(), found, wanted })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// From now on these tables and views are read, as this edition.
+pub(crate) async fn make_edition(
+    connection: &mut PgConnection,
+    projection: &str,
+    edition: i32,
+    relations: Vec<String>,
+) -> Result<(), sqlx::Error> {
+    let make = sqlx::query(include_str!("../queries/edition_make.sql"));
+    make.bind(projection).bind(edition).bind(relations).execute(connection).await.map(drop)
 }
 
 /// Makes the tables, and writes down that they are there.
 async fn make(connection: &mut PgConnection, definition: &Definition<'_>) -> Result<(), Error> {
-    let failed =
-        |source| Error::Sql { action: "make the tables of", table: definition.projection.to_owned(), source };
+    let failed = Error::sql("make the tables of", definition.projection);
     let mut making = connection.begin().await.map_err(failed)?;
     let before: Vec<String> = relations(&mut making, "public").await.map_err(failed)?;
     define(&mut making, definition).await.map_err(failed)?;
     let mut made = relations(&mut making, "public").await.map_err(failed)?;
     made.retain(|name| !before.contains(name));
-    sqlx::query(include_str!("../queries/edition_make.sql"))
-        .bind(definition.projection)
-        .bind(definition.edition.cast_signed())
-        .bind(made)
-        .execute(&mut *making)
+    make_edition(&mut making, definition.projection, definition.edition.cast_signed(), made)
         .await
         .map_err(failed)?;
     making.commit().await.map_err(failed)
@@ -104,9 +124,4 @@ pub(crate) async fn relations(
     schema: &str,
 ) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar(include_str!("../queries/relation_list.sql")).bind(schema).fetch_all(connection).await
-}
-
-fn failed<S: Into<sqlx::Error>>(action: &'static str, table: &str) -> impl FnOnce(S) -> Error {
-    let table = table.to_owned();
-    move |source| Error::Sql { action, table, source: source.into() }
 }

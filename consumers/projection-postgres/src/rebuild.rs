@@ -13,6 +13,7 @@
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 
+use dead_letters::{DecisionShown, Operator};
 use events::{AggregateId, DomainEvent, Recorded, Timestamp};
 use futures::StreamExt;
 use kafka::{Loaded, RowChange, RowKey, Source, partition_of};
@@ -21,9 +22,9 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use uuid::Uuid;
 
-use crate::migrate::{define, relations};
+use crate::migrate::{define, make_edition, relations};
 use crate::scan::ViewRow;
-use crate::table::{STANDARD, Stored, ViewTable};
+use crate::table::{STANDARD, Stored, ViewTable, quoted, tenant_of};
 use crate::totals::TotalsTable;
 use crate::{Definition, Error, PostgresConfig, Tables};
 
@@ -175,7 +176,7 @@ impl<P: Projection> Rebuild<P> {
     pub async fn versions_of(&mut self, keys: &[RowKey]) -> Result<Vec<u64>, Error> {
         let mut versions = Vec::with_capacity(keys.len());
         for keys in keys.chunks(KEYS_MAX) {
-            self.load(keys.iter().cloned()).await?;
+            self.load(keys.iter()).await?;
             versions.extend(keys.iter().map(|key| self.rows.get(key).map_or(0, |row| row.new.version)));
         }
         Ok(versions)
@@ -184,12 +185,12 @@ impl<P: Projection> Rebuild<P> {
     /// Aggregates whose versions up to these left the store when they were taken back: they have no view, and the version stays.
     pub async fn withdrawn(&mut self, ranges: Vec<(RowKey, u64)>) -> Result<(), Error> {
         for ranges in ranges.chunks(KEYS_MAX) {
-            self.load(ranges.iter().map(|(key, _)| key.clone())).await?;
+            self.load(ranges.iter().map(|(key, _)| key)).await?;
             for (key, through) in ranges {
                 let row = self.rows.entry(key.clone()).or_insert_with(Building::new);
                 if row.new.version < *through {
                     row.new = Row { version: *through, view: None };
-                    row.is_changed(&mut self.unwritten);
+                    row.mark_changed(&mut self.unwritten);
                 }
             }
             self.write_much().await?;
@@ -200,20 +201,15 @@ impl<P: Projection> Rebuild<P> {
     /// The aggregates about which something was decided that is not in their rows yet. Each is to be
     /// [`replaced`](Self::replace) by a fold of its events so far.
     pub async fn newly_decided(&mut self) -> Result<Vec<RowKey>, Error> {
-        let found: Vec<(String, Uuid, i64)> =
-            sqlx::query_as(include_str!("../queries/decision_versions.sql"))
-                .bind(P::NAME)
-                .fetch_all(&mut self.writer)
-                .await
-                .map_err(failed("read the decisions of", P::NAME))?;
         let mut keys = Vec::new();
-        for (tenant, id, version) in found {
-            let bad = |_| Error::Sql {
-                action: "read a tenant's name in",
-                table: "decision".to_owned(),
-                source: sqlx::Error::Decode(format!("{tenant:?}").into()),
+        for decision in Operator::new(&mut self.writer).decisions(P::NAME).await? {
+            let DecisionShown {
+                tenant_id: Some(tenant), aggregate_id: Some(id), version: Some(version), ..
+            } = decision
+            else {
+                continue; // about a record that is no event
             };
-            let key = RowKey { tenant: tenant.parse().map_err(bad)?, aggregate_id: AggregateId(id) };
+            let key = RowKey { tenant: tenant_of(&tenant, "decision")?, aggregate_id: AggregateId(id) };
             if self.decided.insert((key.aggregate_id, version.unsigned_abs())) && !keys.contains(&key) {
                 keys.push(key);
             }
@@ -223,14 +219,14 @@ impl<P: Projection> Rebuild<P> {
 
     /// Makes an aggregate's row anew from its events, from the first one on up to [`position`](Self::position).
     pub async fn replace(&mut self, key: RowKey, events: Vec<Placed<P::Event>>) -> Result<(), Error> {
-        self.load([key.clone()].into_iter()).await?;
+        self.load(std::iter::once(&key)).await?;
         let last = events.iter().rev().find_map(|placed| Some(source(placed.event.as_ref().ok()?)));
         let new = self.fold(events);
         let row = self.rows.entry(key).or_insert_with(Building::new);
         if row.new != new {
             row.new = new;
             row.last = last.unwrap_or(row.last);
-            row.is_changed(&mut self.unwritten);
+            row.mark_changed(&mut self.unwritten);
             row.is_replaced = true;
         }
         Ok(())
@@ -238,26 +234,23 @@ impl<P: Projection> Rebuild<P> {
 
     /// Takes in the next events, in the order of their positions, up to `through`.
     pub async fn take(&mut self, events: Vec<Placed<P::Event>>, through: u64) -> Result<(), Error> {
+        let keys: Vec<RowKey> = events.iter().map(Placed::key).collect();
         // Where the store's first version comes there is no row yet; of what comes from archives there may be one.
-        let begun: HashSet<RowKey> = events
-            .iter()
-            .filter(|placed| placed.position > 0 && placed.version() == 1)
-            .map(Placed::key)
-            .collect();
-        let keys: HashSet<RowKey> =
-            events.iter().map(Placed::key).filter(|key| !begun.contains(key)).collect();
-        self.load(keys.into_iter()).await?;
-        for placed in events {
+        let is_first = |placed: &&Placed<P::Event>| placed.position > 0 && placed.version() == 1;
+        let begun: HashSet<&RowKey> =
+            events.iter().zip(&keys).filter(|(placed, _)| is_first(placed)).map(|(_, key)| key).collect();
+        let known: HashSet<&RowKey> = keys.iter().filter(|key| !begun.contains(key)).collect();
+        self.load(known.into_iter()).await?;
+        for (placed, key) in events.into_iter().zip(keys) {
             self.position = placed.position.max(self.position);
             self.events_unwritten += 1;
-            let (key, decided) = (placed.key(), &self.decided);
             let row = self.rows.entry(key).or_insert_with(Building::new);
-            if let Some(new) = next::<P>(&row.new, &placed, decided) {
+            if let Some(new) = next::<P>(&row.new, &placed, &self.decided) {
                 row.new = new;
                 if let Ok(event) = &placed.event {
                     row.last = source(event);
                 }
-                row.is_changed(&mut self.unwritten);
+                row.mark_changed(&mut self.unwritten);
             }
         }
         self.position = through.max(self.position);
@@ -273,9 +266,9 @@ impl<P: Projection> Rebuild<P> {
     }
 
     /// Reads the rows that are not in memory.
-    async fn load(&mut self, keys: impl Iterator<Item = RowKey>) -> Result<(), Error> {
+    async fn load<'k>(&mut self, keys: impl Iterator<Item = &'k RowKey>) -> Result<(), Error> {
         let absent: Vec<(i32, RowKey)> =
-            keys.filter(|key| !self.rows.contains_key(key)).map(|key| (0, key)).collect();
+            keys.filter(|key| !self.rows.contains_key(key)).map(|key| (0, key.clone())).collect();
         if absent.is_empty() {
             return Ok(());
         }
@@ -288,7 +281,6 @@ impl<P: Projection> Rebuild<P> {
 
     /// Writes everything that was taken in, and how far that is, in one transaction.
     pub async fn write(&mut self) -> Result<(), Error> {
-        let failed = |action| failed(action, P::NAME);
         let partitions = self.topic_partitions;
         let mut changes: Vec<RowChange<P::View>> = self
             .rows
@@ -303,7 +295,8 @@ impl<P: Projection> Rebuild<P> {
             })
             .collect();
         changes.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-        let mut writing = self.writer.begin().await.map_err(failed("write the next edition of"))?;
+        let mut writing =
+            self.writer.begin().await.map_err(Error::sql("write the next edition of", P::NAME))?;
         // A write passes by a row that is newer; what was made anew has to go first.
         let replaced: Vec<&RowKey> =
             self.rows.iter().filter(|(_, row)| row.is_replaced).map(|(key, _)| key).collect();
@@ -323,11 +316,11 @@ impl<P: Projection> Rebuild<P> {
             .bind(self.events_unwritten.cast_signed())
             .execute(&mut *writing)
             .await
-            .map_err(failed("note the progress of"))?;
+            .map_err(Error::sql("note the progress of", P::NAME))?;
         if advanced.rows_affected() != 1 {
             return Err(Error::RebuiltElsewhere { projection: P::NAME.to_owned() });
         }
-        writing.commit().await.map_err(failed("write the next edition of"))?;
+        writing.commit().await.map_err(Error::sql("write the next edition of", P::NAME))?;
         self.events += std::mem::take(&mut self.events_unwritten);
         (self.written, self.unwritten) = (self.position, 0);
         if self.rows.len() > ROWS_MAX {
@@ -348,7 +341,7 @@ impl<P: Projection> Rebuild<P> {
             .bind(i64::from(rows))
             .fetch_all(&mut self.writer)
             .await
-            .map_err(failed("sample", self.tables.view))?;
+            .map_err(Error::sql("sample", self.tables.view))?;
         found.into_iter().map(|row| ViewRow::read(row, self.tables.view)).collect()
     }
 
@@ -363,7 +356,7 @@ impl<P: Projection> Rebuild<P> {
         let table = self.tables.view;
         let sql = format!("select aggregate_id, version from {table} order by aggregate_id");
         let mut rows = sqlx::query_as::<_, (Uuid, i64)>(AssertSqlSafe(sql)).fetch(&mut self.writer);
-        while let Some((id, version)) = rows.next().await.transpose().map_err(failed("read", table))? {
+        while let Some((id, version)) = rows.next().await.transpose().map_err(Error::sql("read", table))? {
             show(AggregateId(id), version.unsigned_abs());
         }
         Ok(())
@@ -375,14 +368,14 @@ impl<P: Projection> Rebuild<P> {
         let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_one(&mut self.writer)
             .await
-            .map_err(failed("count", self.tables.view))?;
+            .map_err(Error::sql("count", self.tables.view))?;
         Ok(count.unsigned_abs())
     }
 
     /// Guards the tables, as those that are read are guarded; from here on nothing is copied in.
     pub async fn guard(&mut self) -> Result<(), Error> {
         self.write().await?;
-        let failed = |source| failed("guard the next edition of", P::NAME)(source);
+        let failed = Error::sql("guard the next edition of", P::NAME);
         for table in own(self.tables) {
             let next = self.next();
             let sql = format!(
@@ -401,7 +394,7 @@ impl<P: Projection> Rebuild<P> {
             .bind(format!("{}.{}", self.next(), self.tables.view))
             .fetch_one(&mut self.owner)
             .await
-            .map_err(failed("look at the next edition of", P::NAME))
+            .map_err(Error::sql("look at the next edition of", P::NAME))
     }
 
     /// The first rows that are behind those that are read; none may be when it is switched in.
@@ -413,14 +406,14 @@ impl<P: Projection> Rebuild<P> {
             .bind(BEHIND_MAX)
             .fetch_all(&mut self.writer)
             .await
-            .map_err(failed("compare the editions of", P::NAME))
+            .map_err(Error::sql("compare the editions of", P::NAME))
     }
 
     /// From now on no projector writes the views that are read, until [`switch`](Self::switch) or
     /// [`let_go`](Self::let_go). What the store has by now is everything that they can have. `ends`: where each partition of the
     /// topic begins and ends; a projector that stands elsewhere, or nowhere, begins where the partition does.
     pub async fn hold(&mut self, topic: &str, ends: &[(i32, i64, i64)]) -> Result<(), Error> {
-        let failed = |source| failed("hold the offsets of", P::NAME)(source);
+        let failed = Error::sql("hold the offsets of", P::NAME);
         let sql = format!(
             "begin; set local lock_timeout = '{SWITCH_WAIT}'; set local idle_in_transaction_session_timeout = '{HOLD_MAX}'"
         );
@@ -444,13 +437,13 @@ impl<P: Projection> Rebuild<P> {
 
     /// Lets projectors go on as before.
     pub async fn let_go(&mut self) -> Result<(), Error> {
-        self.owner.execute("rollback").await.map(drop).map_err(failed("let go of", P::NAME))
+        self.owner.execute("rollback").await.map(drop).map_err(Error::sql("let go of", P::NAME))
     }
 
     /// Switches the next edition in, and lets projectors go on with it. Call [`hold`](Self::hold), take in what the store has,
     /// [`write`](Self::write), and see that nothing is [`behind`](Self::behind) first.
     pub async fn switch(&mut self) -> Result<(), Error> {
-        let failed = |source| failed("switch the editions of", P::NAME)(source);
+        let failed = Error::sql("switch the editions of", P::NAME);
         let ours = sqlx::query(
             "select 1 from projection_rebuild where projection = $1 and after_position = $2 for update",
         )
@@ -498,7 +491,7 @@ impl<V> Building<V> {
         Self { old: Row::default(), new: Row::default(), last, changed: false, is_replaced: false }
     }
 
-    fn is_changed(&mut self, unwritten: &mut usize) {
+    fn mark_changed(&mut self, unwritten: &mut usize) {
         *unwritten += usize::from(!std::mem::replace(&mut self.changed, true));
     }
 }
@@ -510,6 +503,10 @@ impl<E: DomainEvent> Placed<E> {
             Ok(event) => RowKey { tenant: event.tenant.clone(), aggregate_id: event.aggregate_id },
             Err(unreadable) => unreadable.key.clone(),
         }
+    }
+
+    fn aggregate_id(&self) -> AggregateId {
+        self.event.as_ref().map_or_else(|unreadable| unreadable.key.aggregate_id, |event| event.aggregate_id)
     }
 
     fn version(&self) -> u64 {
@@ -524,7 +521,7 @@ fn next<P: Projection>(
     decided: &HashSet<(AggregateId, u64)>,
 ) -> Option<Row<P::View>> {
     let version = placed.version();
-    if version == row.version + 1 && decided.contains(&(placed.key().aggregate_id, version)) {
+    if version == row.version + 1 && decided.contains(&(placed.aggregate_id(), version)) {
         return Some(Row { version, view: row.view.clone() });
     }
     match step::<P>(row.clone(), placed.event.as_ref().ok()?) {
@@ -539,7 +536,7 @@ fn source<E: DomainEvent>(event: &Recorded<E>) -> Source {
 
 /// Gives an edition that is being made up; what is read is not touched. Answers whether there was one.
 pub async fn abandon(owner: &mut PgConnection, projection: &str) -> Result<bool, Error> {
-    let failed = |source| failed("abandon the next edition of", projection)(source);
+    let failed = Error::sql("abandon the next edition of", projection);
     let mut abandoning = owner.begin().await.map_err(failed)?;
     let was_there = forget(&mut abandoning, projection).await.map_err(failed)?;
     abandoning.commit().await.map_err(failed)?;
@@ -549,7 +546,7 @@ pub async fn abandon(owner: &mut PgConnection, projection: &str) -> Result<bool,
 /// Goes back to the edition that was read before: it is read again at once, and the projector catches up from where it stood.
 /// What was read until now is kept in its place. Answers whether there was one.
 pub async fn go_back(owner: &mut PgConnection, projection: &str) -> Result<bool, Error> {
-    let failed = |source| failed("go back with", projection)(source);
+    let failed = Error::sql("go back with", projection);
     let mut going = owner.begin().await.map_err(failed)?;
     let sql = format!("set local lock_timeout = '{SWITCH_WAIT}'");
     going.execute(AssertSqlSafe(sql)).await.map_err(failed)?;
@@ -558,13 +555,12 @@ pub async fn go_back(owner: &mut PgConnection, projection: &str) -> Result<bool,
         .execute(&mut *going)
         .await
         .map_err(failed)?;
-    let found: Option<(i32, Vec<String>, serde_json::Value, Vec<String>)> = sqlx::query_as(
-        "select k.edition, k.relations, k.offsets, e.relations from projection_kept k join projection_edition e using (projection) where projection = $1",
-    )
-    .bind(projection)
-    .fetch_optional(&mut *going)
-    .await
-    .map_err(failed)?;
+    let found: Option<(i32, Vec<String>, serde_json::Value, Vec<String>)> =
+        sqlx::query_as(include_str!("../queries/rebuild_kept.sql"))
+            .bind(projection)
+            .fetch_optional(&mut *going)
+            .await
+            .map_err(failed)?;
     let Some((edition, before, offsets, now)) = found else { return Ok(false) };
     let (kept, swap) = (schema(projection, "kept"), schema(projection, "swap"));
     if !is_there(&mut going, &kept).await.map_err(failed)? {
@@ -605,7 +601,7 @@ fn own(tables: Tables<'static>) -> impl Iterator<Item = &'static str> {
 
 /// The schema of an edition that is not read.
 fn schema(projection: &str, which: &str) -> String {
-    format!("\"{}_{which}\"", projection.replace('"', "\"\""))
+    quoted(&format!("{projection}_{which}"))
 }
 
 /// Where it is, having made its tables if there is none yet.
@@ -616,7 +612,7 @@ async fn begin(
     guarded: impl Iterator<Item = &str>,
 ) -> Result<(u64, u64), Error> {
     let projection = definition.projection;
-    let failed = |source| failed("begin the next edition of", projection)(source);
+    let failed = Error::sql("begin the next edition of", projection);
     let mut beginning = owner.begin().await.map_err(failed)?;
     let (found, position, events): (i32, i64, i64) =
         sqlx::query_as(include_str!("../queries/rebuild_begin.sql"))
@@ -659,17 +655,6 @@ async fn keep(
     keep.execute(connection).await.map(drop)
 }
 
-/// From now on this edition is read.
-async fn make_edition(
-    connection: &mut PgConnection,
-    projection: &str,
-    edition: i32,
-    relations: Vec<String>,
-) -> Result<(), sqlx::Error> {
-    let make = sqlx::query(include_str!("../queries/edition_make.sql"));
-    make.bind(projection).bind(edition).bind(relations).execute(connection).await.map(drop)
-}
-
 /// Drops an edition that is being made, and what is known of it.
 async fn forget(connection: &mut PgConnection, projection: &str) -> Result<bool, sqlx::Error> {
     let sql = format!("drop schema if exists {} cascade", schema(projection, "next"));
@@ -689,14 +674,8 @@ async fn move_all(
     to: &str,
 ) -> Result<(), sqlx::Error> {
     for name in names {
-        let quoted = format!("\"{}\"", name.replace('"', "\"\""));
-        let sql = format!("alter table {from}.{quoted} set schema {to}");
+        let sql = format!("alter table {from}.{} set schema {to}", quoted(name));
         connection.execute(AssertSqlSafe(sql)).await?;
     }
     Ok(())
-}
-
-fn failed(action: &'static str, table: &str) -> impl FnOnce(sqlx::Error) -> Error {
-    let table = table.to_owned();
-    move |source| Error::Sql { action, table, source }
 }

@@ -14,7 +14,7 @@ use sqlx::{Connection, PgConnection};
 use crate::config::PostgresConfig;
 use crate::connection::Held;
 use crate::error::Error;
-use crate::migrate::edition;
+use crate::migrate::check_edition;
 use crate::table::ViewTable;
 use crate::totals::TotalsTable;
 
@@ -48,8 +48,7 @@ impl<P: Projection> PostgresViews<P> {
     pub async fn named(projection: &str, config: &PostgresConfig, tables: Tables<'_>) -> Result<Self, Error> {
         let mut held = Held::new(config.options(projection)?, config.connect_timeout());
         let mut connection = held.take().await?;
-        let edition = Edition { projection, wanted: P::EDITION };
-        edition.check(&mut connection).await?;
+        check_edition(&mut connection, projection, P::EDITION).await?;
         let view = ViewTable::open::<P::View>(&mut connection, tables.view).await?;
         let totals = match tables.totals {
             None => None,
@@ -91,24 +90,6 @@ impl<P: Projection> PostgresViews<P> {
     }
 }
 
-/// What a program makes of a projection.
-struct Edition<'a> {
-    projection: &'a str,
-    wanted: u32,
-}
-
-impl Edition<'_> {
-    /// That the views are the program's. Where no edition is written down nobody ever made another one.
-    async fn check(&self, connection: &mut PgConnection) -> Result<(), Error> {
-        match edition(connection, self.projection).await? {
-            Some(found) if found != self.wanted => {
-                Err(Error::Edition { projection: self.projection.to_owned(), found, wanted: self.wanted })
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 /// What the work in a transaction needs of the store.
 struct Parts<'s> {
     projection: &'s str,
@@ -139,7 +120,7 @@ impl Parts<'_> {
         claimed: Vec<Claimed>,
     ) -> Result<Vec<Claim>, Error> {
         // Whoever switched editions took the epochs too: so nobody goes on with tables that it does not know.
-        Edition { projection: self.projection, wanted: self.edition }.check(connection).await?;
+        check_edition(connection, self.projection, self.edition).await?;
         let partitions: Vec<i32> = claimed.iter().map(|claim| claim.partition).collect();
         let (keys, decided) = self.dead_letters(topic).claim(connection, &partitions).await?;
         let claim = |Claimed { partition, epoch, next_offset }| Claim {

@@ -24,17 +24,8 @@ pub(crate) const STANDARD: [&str; 9] = [
     "deleted_at",
 ];
 
-/// What is copied of these; when a row was written says the table.
-const COPIED: [&str; 8] = [
-    "tenant_id",
-    "aggregate_id",
-    "version",
-    "source_partition",
-    "source_offset",
-    "occurred_at",
-    "recorded_at",
-    "deleted_at",
-];
+/// What is not copied of these: the table says when a row was written.
+const WRITTEN_AT: &str = "updated_at";
 
 /// How much is copied at a time.
 const COPY_BYTES: usize = 256 * 1024;
@@ -50,8 +41,13 @@ pub(crate) struct Column {
 
 impl Column {
     pub(crate) fn quoted(&self) -> String {
-        format!("\"{}\"", self.name.replace('"', "\"\""))
+        quoted(&self.name)
     }
+}
+
+/// A name that may be anything, as SQL takes it.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Whether a table's name needs no quotes.
@@ -68,7 +64,7 @@ pub(crate) async fn columns(connection: &mut PgConnection, table: &str) -> Resul
         .bind(table)
         .fetch_all(connection)
         .await
-        .map_err(|source| Error::Sql { action: "read the columns of", table: table.to_owned(), source })?;
+        .map_err(Error::sql("read the columns of", table))?;
     if columns.is_empty() { Err(Error::NoTable { table: table.to_owned() }) } else { Ok(columns) }
 }
 
@@ -86,8 +82,8 @@ pub(crate) struct ViewTable {
     name: String,
     upsert: String,
     copy: String,
-    /// The view's own columns, in the order in which they are copied, after those that every table has.
-    own: Vec<String>,
+    /// What is copied, in its order.
+    copied: Vec<String>,
     is_scalar: bool,
     refused: String,
     load: String,
@@ -127,13 +123,15 @@ impl ViewTable {
                 "{set_columns}",
                 &listed(own.iter().copied(), |_, name| format!("{name} = excluded.{name}")),
             );
-        let copied: Vec<_> =
-            COPIED.into_iter().map(str::to_owned).chain(own.iter().map(|c| c.quoted())).collect();
+        let copied = STANDARD.into_iter().filter(|column| *column != WRITTEN_AT);
+        let copied: Vec<String> =
+            copied.chain(own.iter().map(|column| column.name.as_str())).map(str::to_owned).collect();
+        let quoted: Vec<String> = copied.iter().map(|name| quoted(name)).collect();
         Ok(Self {
             name: table.to_owned(),
             upsert,
-            copy: format!("copy {table} ({}) from stdin", copied.join(", ")),
-            own: own.iter().map(|column| column.name.clone()).collect(),
+            copy: format!("copy {table} ({}) from stdin", quoted.join(", ")),
+            copied,
             is_scalar: own
                 .iter()
                 .all(|column| !column.kind.ends_with("[]") && !column.kind.starts_with("json")),
@@ -208,7 +206,7 @@ impl ViewTable {
         let mut lines = String::new();
         for change in changes {
             let document = self.document(change)?;
-            for (index, name) in COPIED.into_iter().chain(self.own.iter().map(String::as_str)).enumerate() {
+            for (index, name) in self.copied.iter().enumerate() {
                 if index > 0 {
                     lines.push('\t');
                 }
@@ -265,6 +263,12 @@ impl ViewTable {
     }
 }
 
+/// A tenant's name as a table has it.
+pub(crate) fn tenant_of(name: &str, table: &str) -> Result<TenantId, Error> {
+    let bad = |_| sqlx::Error::Decode(format!("{name:?}").into());
+    name.parse().map_err(bad).map_err(Error::sql("read a tenant's name in", table))
+}
+
 /// A value as COPY reads it in its text form.
 fn copied(line: &mut String, value: Option<&Value>) {
     match value {
@@ -299,7 +303,7 @@ pub(crate) async fn read_rows<'k, V: DeserializeOwned>(
         .bind(&STANDARD[..])
         .fetch_all(connection)
         .await
-        .map_err(|source| Error::Sql { action: "read", table: table.to_owned(), source })?;
+        .map_err(Error::sql("read", table))?;
     rows.into_iter().map(|row| row.loaded(table)).collect()
 }
 
@@ -316,11 +320,7 @@ pub(crate) struct Stored {
 
 impl Stored {
     pub(crate) fn loaded<V: DeserializeOwned>(self, table: &str) -> Result<Loaded<V>, Error> {
-        let tenant: TenantId = self.tenant_id.parse().map_err(|_| Error::Sql {
-            action: "read a tenant's name in",
-            table: table.to_owned(),
-            source: sqlx::Error::Decode(format!("{:?}", self.tenant_id).into()),
-        })?;
+        let tenant = tenant_of(&self.tenant_id, table)?;
         let key = RowKey { tenant, aggregate_id: AggregateId(self.aggregate_id) };
         let view = if self.deleted {
             None

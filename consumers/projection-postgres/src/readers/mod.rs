@@ -67,12 +67,8 @@ pub struct Versioned {
 pub struct Freshness {
     /// The projection.
     pub projection: String,
-    /// The topic it reads.
-    pub topic: String,
     /// Everything that was in the topic at this moment is in the views, or parked.
     pub as_of: Option<Timestamp>,
-    /// Records that are in the topic and not in the views.
-    pub lag_records: Option<i64>,
     /// The first offset of each partition that may not be in the views.
     pub position: BTreeMap<i32, i64>,
 }
@@ -123,7 +119,7 @@ impl Readers {
         selection: &Selection,
     ) -> Result<Vec<Found>, Error> {
         let statement = select::statement(relation, selection);
-        again!(self, self.found(tenant, &statement)).map_err(failed("read", relation.name()))
+        again!(self, self.found(tenant, &statement)).map_err(Error::sql("read", relation.name()))
     }
 
     /// One aggregate's row of a tenant; `None` where there never was one.
@@ -134,14 +130,14 @@ impl Readers {
         aggregate_id: AggregateId,
     ) -> Result<Option<Versioned>, Error> {
         let sql = select::one(relation);
-        again!(self, self.versioned(tenant, &sql, aggregate_id)).map_err(failed("read", relation.name()))
+        again!(self, self.versioned(tenant, &sql, aggregate_id)).map_err(Error::sql("read", relation.name()))
     }
 
     /// How fresh the projections are, those of which that is known.
     pub async fn freshness(&self) -> Result<Vec<Freshness>, Error> {
         let sql = include_str!("../../queries/freshness_read.sql");
         let found: Vec<Reported> = again!(self, sqlx::query_as(sql).fetch_all(&self.pool))
-            .map_err(failed("read", "projection_freshness"))?;
+            .map_err(Error::sql("read", "projection_freshness"))?;
         Ok(found.into_iter().map(Freshness::from).collect())
     }
 
@@ -186,16 +182,10 @@ fn is_dead(error: &sqlx::Error) -> bool {
     }
 }
 
-fn failed<'a>(action: &'static str, table: &'a str) -> impl FnOnce(sqlx::Error) -> Error + 'a {
-    move |source| Error::Sql { action, table: table.to_owned(), source }
-}
-
 #[derive(FromRow)]
 struct Reported {
     projection: String,
-    topic: String,
     as_of_micros: Option<i64>,
-    lag_records: Option<i64>,
     partitions: Vec<i32>,
     offsets: Vec<i64>,
 }
@@ -204,9 +194,7 @@ impl From<Reported> for Freshness {
     fn from(reported: Reported) -> Self {
         Self {
             projection: reported.projection,
-            topic: reported.topic,
             as_of: reported.as_of_micros.map(Timestamp::from_micros),
-            lag_records: reported.lag_records,
             position: reported.partitions.into_iter().zip(reported.offsets).collect(),
         }
     }

@@ -107,11 +107,7 @@ impl Relation {
                 .bind(name)
                 .fetch_all(pool)
                 .await
-                .map_err(|source| Error::Sql {
-                    action: "read the columns of",
-                    table: name.to_owned(),
-                    source,
-                })?;
+                .map_err(Error::sql("read the columns of", name))?;
         if columns.is_empty() {
             return Err(Error::NoTable { table: name.to_owned() });
         }

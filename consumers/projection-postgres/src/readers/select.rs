@@ -1,6 +1,7 @@
 //! What a reader asks, as a statement.
 
 use super::relation::{DELETED_AT, Relation, RelationColumn};
+use crate::table;
 
 /// Which rows of a relation, in which order, and what of them. Columns are names that the relation has; values are texts that
 /// their columns read.
@@ -133,7 +134,7 @@ pub(super) fn one(relation: &Relation) -> String {
 }
 
 fn quoted(column: &RelationColumn) -> String {
-    format!("t.\"{}\"", column.name.replace('"', "\"\""))
+    format!("t.{}", table::quoted(&column.name))
 }
 
 fn shown(relation: &Relation, names: &[String]) -> String {

@@ -24,22 +24,6 @@ pub(crate) struct ListArgs {
     views: ViewsArgs,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct CausesArgs {
-    /// Of this projection only
-    projection: Option<String>,
-    #[command(flatten)]
-    filter: FilterArgs,
-    /// At most so many
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..))]
-    limit: i64,
-    /// Print JSON, one object a line
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    views: ViewsArgs,
-}
-
 impl ListArgs {
     pub(super) async fn run(self) -> anyhow::Result<Exit> {
         let mut connection = self.views.connect().await?;
@@ -54,10 +38,9 @@ impl ListArgs {
         }
         Ok(Exit::Ok)
     }
-}
 
-impl CausesArgs {
-    pub(super) async fn run(self) -> anyhow::Result<Exit> {
+    /// The same keys by cause.
+    pub(super) async fn causes(self) -> anyhow::Result<Exit> {
         let mut connection = self.views.connect().await?;
         let filter = self.filter.of(self.projection);
         let causes = Operator::new(&mut connection).causes(&filter, self.limit).await?;

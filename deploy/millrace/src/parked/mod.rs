@@ -18,7 +18,7 @@ use kafka::{ParkKey, Reason};
 use sqlx::{Connection, PgConnection};
 
 use self::audit::AuditArgs;
-use self::list::{CausesArgs, ListArgs};
+use self::list::ListArgs;
 use self::preview::PreviewArgs;
 use self::redrive::RedriveArgs;
 use self::repair::RepairArgs;
@@ -31,7 +31,7 @@ pub(crate) enum ParkedCommand {
     /// The parked keys, the longest parked first
     List(ListArgs),
     /// The parked keys grouped by cause, the one of most keys first
-    Causes(CausesArgs),
+    Causes(ListArgs),
     /// The records of one key in the order in which they would be applied, read and as they came, and the view as it is and
     /// as it would be
     Show(ShowArgs),
@@ -109,7 +109,7 @@ impl ParkedCommand {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
         let ran = match self {
             Self::List(args) => args.run().await,
-            Self::Causes(args) => args.run().await,
+            Self::Causes(args) => args.causes().await,
             Self::Show(args) => args.run().await,
             Self::Preview(args) => args.run().await,
             Self::Redrive(args) => args.run().await,
