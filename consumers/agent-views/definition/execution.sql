@@ -1,18 +1,8 @@
--- One row per execution: what a dashboard asks about one agent run.
---
--- The first columns are the same in every view table and belong to the sink; the others are the fields of
--- agent_views::ExecutionRow, name by name, and may be null because a deleted row has none.
+-- One row per execution: what a dashboard asks about one agent run. Its own columns are the fields of
+-- agent_views::ExecutionRow, name by name; they may be null because a deleted row has none.
 
 create table execution (
-    tenant_id               text not null,
-    aggregate_id            uuid not null,
-    version                 bigint not null,
-    source_partition        integer not null,
-    source_offset           bigint not null,
-    occurred_at             timestamptz,
-    recorded_at             timestamptz,
-    updated_at              timestamptz not null default clock_timestamp(),
-    deleted_at              timestamptz,
+    like projection_row including all,
 
     status                  text,
     task                    text,
@@ -45,8 +35,6 @@ create table execution (
     judged_at               timestamptz,
     last_event_at           timestamptz,
 
-    constraint execution_pkey primary key (tenant_id, aggregate_id),
-    constraint execution_version_check check (version >= 1),
     constraint execution_status_check check (status in ('running', 'completed', 'failed', 'cancelled')),
     constraint execution_verdict_check check (verdict in ('resolved', 'unresolved', 'unknown'))
 ) with (fillfactor = 70); -- room for the next version on the same page: no indexed column ever changes
@@ -54,15 +42,6 @@ create table execution (
 create index execution_repository_model on execution (tenant_id, repository, model_name);
 
 comment on table execution is 'One agent run, from its start to its verdict.';
-comment on column execution.tenant_id is 'Whose execution it is; row-level security compares it with the setting millrace.tenant.';
-comment on column execution.aggregate_id is 'The execution.';
-comment on column execution.version is 'The version of the newest event in this row. A write with an older one changes nothing.';
-comment on column execution.source_partition is 'The partition of the topic that event came from.';
-comment on column execution.source_offset is 'Its offset there.';
-comment on column execution.occurred_at is 'When that event happened.';
-comment on column execution.recorded_at is 'When the event store wrote it.';
-comment on column execution.updated_at is 'When this row was written.';
-comment on column execution.deleted_at is 'When the view was deleted: the row stays, so that a late copy of an old event cannot bring it back.';
 comment on column execution.status is 'Where it stands: running, completed, failed or cancelled.';
 comment on column execution.task is 'What is to be done, by name, such as sympy__sympy-13798.';
 comment on column execution.repository is 'The code base it works on.';
@@ -93,13 +72,3 @@ comment on column execution.started_at is 'When it started.';
 comment on column execution.ended_at is 'When it ended.';
 comment on column execution.judged_at is 'When it was judged.';
 comment on column execution.last_event_at is 'When its newest event happened.';
-
-alter table execution enable row level security;
-alter table execution force row level security;
-
-create policy execution_is_written on execution to views_writer using (true) with check (true);
-create policy execution_is_read_by_tenant on execution for select to dashboard
-    using (tenant_id = current_setting('millrace.tenant', true));
-
-grant select, insert, update on execution to views_writer;
-grant select on execution to dashboard;

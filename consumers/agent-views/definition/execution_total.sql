@@ -43,17 +43,7 @@ comment on column execution_total.completion_tokens is 'Tokens answered, reasoni
 comment on column execution_total.step_cost_nano_usd is 'Sum of the costs reported for steps, in billionths of a US dollar.';
 comment on column execution_total.reported_cost_nano_usd is 'Sum of the costs reported for whole runs, in billionths of a US dollar; runs without one add nothing.';
 
-alter table execution_total enable row level security;
-alter table execution_total force row level security;
-
-create policy execution_total_is_written on execution_total to views_writer using (true) with check (true);
-create policy execution_total_is_read_by_tenant on execution_total for select to dashboard
-    using (tenant_id = current_setting('millrace.tenant', true));
-
-grant select, insert, update on execution_total to views_writer;
-grant select on execution_total to dashboard;
-
-create view repository_model_total with (security_invoker = true) as
+create view repository_model_total as
 select
     tenant_id,
     repository,
@@ -94,5 +84,3 @@ comment on column repository_model_total.completion_tokens is 'Tokens answered, 
 comment on column repository_model_total.step_cost_nano_usd is 'Sum of the costs reported for steps, in billionths of a US dollar.';
 comment on column repository_model_total.reported_cost_nano_usd is 'Sum of the costs reported for whole runs, in billionths of a US dollar; runs without one add nothing.';
 comment on column repository_model_total.resolved_share is 'Resolved among the judged, 0 to 1; null before the first judgement.';
-
-grant select on repository_model_total to dashboard, views_writer;

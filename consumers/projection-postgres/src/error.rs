@@ -53,6 +53,14 @@ pub enum Error {
         /// What the program makes.
         wanted: u32,
     },
+    /// What a definition makes cannot be kept to the rows of one tenant.
+    #[error("{relation} cannot be shown to readers: {reason}")]
+    Unguarded {
+        /// The table or view.
+        relation: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// Somebody else came further with the same rebuild.
     #[error("somebody else rebuilds {projection} too")]
     RebuiltElsewhere {

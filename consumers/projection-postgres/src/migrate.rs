@@ -1,9 +1,10 @@
 //! Bringing the views' database up to date.
 
 use projection::Projection;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, FromRow, PgConnection};
 
 use crate::Error;
+use crate::table::quoted;
 
 /// The tables of one projection in one edition.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +13,8 @@ pub struct Definition<'a> {
     pub projection: &'a str,
     /// Which edition it is the definition of.
     pub edition: u32,
-    /// What makes them, in this order. Names are without a schema: the same text makes the next edition beside this one.
+    /// What makes them, in this order. Names are without a schema: the same text makes the next edition beside this one. It says
+    /// nothing of who may read what: every table and view is guarded as it is made.
     pub sql: &'a [&'a str],
 }
 
@@ -97,31 +99,55 @@ pub(crate) async fn make_edition(
 async fn make(connection: &mut PgConnection, definition: &Definition<'_>) -> Result<(), Error> {
     let failed = Error::sql("make the tables of", definition.projection);
     let mut making = connection.begin().await.map_err(failed)?;
-    let before: Vec<String> = relations(&mut making, "public").await.map_err(failed)?;
-    define(&mut making, definition).await.map_err(failed)?;
-    let mut made = relations(&mut making, "public").await.map_err(failed)?;
-    made.retain(|name| !before.contains(name));
+    let made = define(&mut making, definition, "public").await?;
     make_edition(&mut making, definition.projection, definition.edition.cast_signed(), made)
         .await
         .map_err(failed)?;
     making.commit().await.map_err(failed)
 }
 
-/// Makes the tables where the connection's search path says.
+/// Makes the tables in a schema, the first on the connection's search path, and guards them; answers which they are.
 pub(crate) async fn define(
     connection: &mut PgConnection,
     definition: &Definition<'_>,
-) -> Result<(), sqlx::Error> {
+    schema: &str,
+) -> Result<Vec<String>, Error> {
+    let failed = Error::sql("make the tables of", definition.projection);
+    let before = relations(connection, schema).await.map_err(failed)?;
     for sql in definition.sql {
-        connection.execute(AssertSqlSafe(*sql)).await?;
+        connection.execute(AssertSqlSafe(*sql)).await.map_err(failed)?;
     }
-    Ok(())
+    let mut made = relations(connection, schema).await.map_err(failed)?;
+    made.retain(|relation| !before.contains(relation));
+    for relation in &made {
+        let guard = relation.guard()?.replace("{relation}", &format!("{schema}.{}", quoted(&relation.name)));
+        connection.execute(AssertSqlSafe(guard)).await.map_err(Error::sql("guard", &relation.name))?;
+    }
+    Ok(made.into_iter().map(|relation| relation.name).collect())
 }
 
-/// The tables and views of a schema.
-pub(crate) async fn relations(
-    connection: &mut PgConnection,
-    schema: &str,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(include_str!("../queries/relation_list.sql")).bind(schema).fetch_all(connection).await
+/// A table or view that a definition made.
+#[derive(Debug, PartialEq, Eq, FromRow)]
+pub(crate) struct Made {
+    pub(crate) name: String,
+    kind: String,
+    has_tenant: bool,
+}
+
+impl Made {
+    /// What keeps readers to the rows of their tenant.
+    fn guard(&self) -> Result<&'static str, Error> {
+        let unguarded = |reason| Error::Unguarded { relation: self.name.clone(), reason };
+        match (self.kind.as_str(), self.has_tenant) {
+            ("m", _) => Err(unguarded("a materialized view shows everybody's rows to everybody")),
+            (_, false) => Err(unguarded("it has no column tenant_id")),
+            ("v", true) => Ok(include_str!("../queries/guard_view.sql")),
+            (_, true) => Ok(include_str!("../queries/guard_table.sql")),
+        }
+    }
+}
+
+/// The tables and views of a schema, tables first.
+pub(crate) async fn relations(connection: &mut PgConnection, schema: &str) -> Result<Vec<Made>, sqlx::Error> {
+    sqlx::query_as(include_str!("../queries/relation_list.sql")).bind(schema).fetch_all(connection).await
 }

@@ -457,6 +457,7 @@ impl<P: Projection> Rebuild<P> {
         }
         let (next, kept) = (self.next(), schema(P::NAME, "kept"));
         let made = relations(&mut self.owner, &next).await.map_err(failed)?;
+        let made: Vec<String> = made.into_iter().map(|relation| relation.name).collect();
         let read: Option<Vec<String>> =
             sqlx::query_scalar("select relations from projection_edition where projection = $1")
                 .bind(P::NAME)
@@ -630,7 +631,7 @@ async fn begin(
             "create schema {next}; grant usage on schema {next} to views_writer; set local search_path = {next}, public"
         );
         beginning.execute(sqlx::raw_sql(AssertSqlSafe(sql.as_str()))).await.map_err(failed)?;
-        define(&mut beginning, definition).await.map_err(failed)?;
+        define(&mut beginning, definition, next).await?;
         // Nothing is copied into a table that is guarded; it is again before anybody reads it.
         for table in guarded {
             let sql = format!("alter table {next}.{table} disable row level security");

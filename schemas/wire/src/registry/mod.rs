@@ -41,8 +41,9 @@ pub use subjects::Registered;
 const SCHEMAS_MAX: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 /// How long "not found" is believed. A schema is registered before its first event is stored, so this is rare.
 const REFUSAL_TTL: Duration = Duration::from_secs(30);
-/// So many times the deadline may a registration take: it is rare, it writes, and a registry that has just begun is slow.
-const REGISTRATION: u32 = 5;
+/// So many times the deadline may anything take that is not asked for an event: it is rare, and a registry that has just begun is
+/// slow.
+const ADMINISTRATION: u32 = 5;
 
 /// A handle on the registry; clones share one cache and one connection pool.
 #[derive(Clone)]
@@ -123,28 +124,43 @@ impl Registry {
     /// Registers a schema under a subject and returns its id; the same schema again returns the same id.
     pub async fn register(&self, subject: &str, schema_text: &str) -> Result<u32, RegistryError> {
         let action = format!("register the schema of subject {subject}");
-        let deadline = self.shared.deadline * REGISTRATION;
+        let deadline = self.shared.deadline * ADMINISTRATION;
         persistently(deadline, &action, || self.shared.register(subject, schema_text, &action)).await
     }
 
     /// Sets the rule for every subject that has none of its own.
     pub async fn set_compatibility(&self, level: Compatibility) -> Result<(), RegistryError> {
-        compatibility::set(&self.shared.http, &self.shared.url, level).await
+        let set = |url, http| compatibility::set(http, url, level);
+        self.administer("take a compatibility rule", set).await
     }
 
     /// The names of all subjects.
     pub async fn subjects(&self) -> Result<Vec<String>, RegistryError> {
-        subjects::all(&self.shared.http, &self.shared.url).await
+        self.administer("list its subjects", |url, http| subjects::all(http, url)).await
     }
 
     /// Every version of a subject, oldest first; none where there is no such subject.
     pub async fn versions(&self, subject: &str) -> Result<Vec<Registered>, RegistryError> {
-        subjects::versions(&self.shared.http, &self.shared.url, subject).await
+        let action = format!("tell the versions of subject {subject}");
+        self.administer(&action, |url, http| subjects::versions(http, url, subject)).await
     }
 
     /// The rule for every subject that has none of its own.
     pub async fn compatibility(&self) -> Result<Compatibility, RegistryError> {
-        compatibility::get(&self.shared.http, &self.shared.url).await
+        self.administer("tell its compatibility", |url, http| compatibility::get(http, url)).await
+    }
+
+    /// What people ask, seldom and with patience.
+    async fn administer<'r, T, F>(
+        &'r self,
+        action: &str,
+        ask: impl Fn(&'r str, &'r reqwest::Client) -> F,
+    ) -> Result<T, RegistryError>
+    where
+        F: Future<Output = Result<T, RegistryError>>,
+    {
+        let shared = &*self.shared;
+        persistently(shared.deadline * ADMINISTRATION, action, || ask(&shared.url, &shared.http)).await
     }
 }
 
