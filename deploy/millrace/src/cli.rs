@@ -39,6 +39,8 @@ enum Command {
     Down(local::DownArgs),
     /// Show the stack's components
     Status(local::StatusArgs),
+    /// Print where the stack's components are and how to be let in, as `NAME=value`: `env $(millrace env) program …`
+    Env,
     /// Show what the components print
     Logs(local::LogsArgs),
     /// Look for what could keep the stack from running, and say what to do
@@ -110,6 +112,7 @@ impl Cli {
             Command::Up(args) => up::run(args).await,
             Command::Down(args) => local::down(&args).await.map(|()| Exit::Ok).map_err(Into::into),
             Command::Status(args) => stack::status(&args).await,
+            Command::Env => stack::env(&self.name),
             Command::Logs(args) => local::logs(&args).await.map(|()| Exit::Ok).map_err(Into::into),
             Command::Doctor(args) => stack::doctor(&args).await,
             Command::Lock(args) => local::renew_lock(&args).await.map(|()| Exit::Ok).map_err(Into::into),

@@ -44,9 +44,7 @@ pub(crate) struct CommandApiArgs {
 impl CommandApiArgs {
     /// Serves until told to stop, then finishes what was accepted.
     pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<Exit> {
-        let verifier = Verifier::open(&self.auth)
-            .await
-            .context("nobody's tokens can be checked (on a local stack `millrace token` makes the keys)")?;
+        let verifier = Verifier::open(&self.auth).await.context("nobody's tokens can be checked")?;
         let connections = self.store.connect().await?;
         let keyring = crate::keys::keyring(&self.keys, &connections)?;
         let store = PgEventStore::telling(connections, TOLD_EVERY);

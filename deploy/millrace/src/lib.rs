@@ -20,6 +20,7 @@ mod keys;
 mod migrate;
 mod parked;
 mod print_config;
+mod program;
 mod progress;
 mod projections;
 mod query_api;
@@ -43,8 +44,13 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-/// The whole program.
-pub async fn main() -> ExitCode {
+pub use program::Program;
+pub use projection_postgres::Tables;
+pub use projections::{InPostgres, InRedis, TotalsShown};
+
+/// The whole program: what its arguments ask for.
+pub async fn main(program: Program) -> ExitCode {
+    program.begin();
     let arguments: Vec<_> = std::env::args_os().collect();
     let named = stack_defaults::named_stack(&arguments, std::env::var_os("MILLRACE_STACK"));
     let facts = stack_defaults::facts(&named);

@@ -2,5 +2,5 @@
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    millrace::main().await
+    millrace::main(millrace::Program::reference()).await
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use catalog::Manifest;
 use clap::Args;
 use http_api::auth::{AuthConfig, Verifier};
 use http_api::{Metrics, Server};
@@ -13,7 +12,8 @@ use query_api::{Api, QueryConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
-use crate::projections::{PROJECTIONS, Reading};
+use crate::program;
+use crate::projections::Reading;
 use crate::run::HealthArgs;
 
 #[derive(Debug, Args)]
@@ -33,16 +33,14 @@ pub(crate) struct QueryApiArgs {
 impl QueryApiArgs {
     /// Serves until told to stop, then finishes what was accepted.
     pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<Exit> {
-        let verifier = Verifier::open(&self.auth)
-            .await
-            .context("nobody's tokens can be checked (on a local stack `millrace token` makes the keys)")?;
+        let verifier = Verifier::open(&self.auth).await.context("nobody's tokens can be checked")?;
         let readers = Readers::new(&self.readers)?;
         let (metrics, served) = (Metrics::default(), prometheus::Registry::new());
         metrics.register(&served)?;
         let fresh = query_api::watch(readers.clone(), stop.clone());
         let mut api = Api::new(readers.clone(), fresh.clone(), verifier, &self.api, metrics);
-        let reading = Reading { readers, redis: self.redis, manifest: Manifest::committed() };
-        for projection in PROJECTIONS {
+        let reading = Reading { readers, redis: self.redis, manifest: program::topics()? };
+        for projection in program::projections() {
             for view in projection.views(&reading).await? {
                 api = api.view(view);
             }

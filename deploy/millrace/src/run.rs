@@ -16,7 +16,8 @@ use crate::command_api::CommandApiArgs;
 use crate::connect_guard::GuardArgs;
 use crate::exit::Exit;
 use crate::janitor::JanitorArgs;
-use crate::projections::{PROJECTIONS, Registered, Surroundings, by_name, write_down};
+use crate::program::projections;
+use crate::projections::{Registered, Surroundings, by_name, write_down};
 use crate::query_api::QueryApiArgs;
 
 /// Which role to play until told to stop (SIGTERM or Ctrl-C: drain; twice: at once).
@@ -120,7 +121,7 @@ impl ProjectorArgs {
             postgres: self.postgres,
             redis: self.redis,
         };
-        let chosen = if self.projections.is_empty() { &PROJECTIONS[..] } else { &self.projections };
+        let chosen = if self.projections.is_empty() { projections() } else { &self.projections };
         let (registry, mut running) = (prometheus::Registry::new(), JoinSet::new());
         let mut reports = vec![];
         for projection in chosen {
@@ -145,7 +146,7 @@ impl ProjectorArgs {
 impl RelayArgs {
     async fn run(self, stop: CancellationToken) -> anyhow::Result<Exit> {
         let mut running = JoinSet::new();
-        for projection in PROJECTIONS {
+        for projection in projections() {
             let views = self.postgres.options(projection.name())?;
             let relay = Relay::new(projection.name(), views, &self.broker, &self.relay)?;
             let stop = stop.clone();

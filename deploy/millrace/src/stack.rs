@@ -3,6 +3,7 @@
 use local::{DoctorArgs, StatusArgs, Verdict};
 
 use crate::exit::Exit;
+use crate::stack_defaults;
 
 pub(crate) async fn status(args: &StatusArgs) -> anyhow::Result<Exit> {
     let status = local::status(args).await?;
@@ -18,4 +19,13 @@ pub(crate) async fn doctor(args: &DoctorArgs) -> anyhow::Result<Exit> {
     let diagnosis = local::doctor(args).await?;
     println!("{diagnosis}");
     Ok(if diagnosis.verdict() == Verdict::Fail { Exit::Failed } else { Exit::Ok })
+}
+
+/// `millrace env`.
+pub(crate) fn env(name: &str) -> anyhow::Result<Exit> {
+    local::Stack::open(name)?.env()?; // says what is wrong with a stack that was never raised
+    for (name, value) in stack_defaults::facts(name) {
+        println!("{name}={value}");
+    }
+    Ok(Exit::Ok)
 }

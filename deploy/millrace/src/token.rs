@@ -36,14 +36,18 @@ impl TokenArgs {
     }
 }
 
-/// A token of the stack's own issuer, which is made when there is none.
+/// A token of the stack's own issuer.
 pub(crate) fn issue(stack: &str, grant: &Grant) -> anyhow::Result<String> {
     let opened = local::Stack::open(stack)?;
     anyhow::ensure!(
         opened.exists(),
         "there is no stack {stack}; raise one with `millrace up --name {stack}`"
     );
-    let issuer = Issuer::open(&tokens_folder(&opened)).context("the stack has no issuer of tokens")?;
     let config: AuthConfig = settings(stack)?;
-    Ok(issuer.issue(grant, &config)?)
+    Ok(issuer(&opened)?.issue(grant, &config)?)
+}
+
+/// The stack's own issuer, made where there is none: the APIs believe it, and can start once it is there.
+pub(crate) fn issuer(stack: &local::Stack) -> anyhow::Result<Issuer> {
+    Issuer::open(&tokens_folder(stack)).context("the stack has no issuer of tokens")
 }

@@ -7,6 +7,7 @@ use catalog::{KafkaAdmin, KafkaAdminConfig, Manifest, Passwords, Permits, Plan, 
 use clap::{Args, Subcommand};
 
 use crate::exit::Exit;
+use crate::program::topics;
 use crate::stack_defaults;
 
 mod lint;
@@ -97,17 +98,16 @@ pub(crate) struct TopicsArgs {
 /// The manifest of topics.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ManifestArgs {
-    /// Another manifest of topics than the one this program was built with
+    /// Another manifest of topics than the one this program was built with; several are taken together
     #[arg(long, value_name = "FILE")]
-    manifest: Option<PathBuf>,
+    manifest: Vec<PathBuf>,
 }
 
 impl ManifestArgs {
     pub(crate) fn load(&self) -> anyhow::Result<Manifest> {
-        Ok(match &self.manifest {
-            Some(path) => Manifest::load(path)?,
-            None => Manifest::committed(),
-        })
+        let mut given = self.manifest.iter();
+        let Some(first) = given.next() else { return topics() };
+        given.try_fold(Manifest::load(first)?, |all, path| Ok(all.with(Manifest::load(path)?)?))
     }
 }
 

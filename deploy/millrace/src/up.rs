@@ -7,14 +7,16 @@ use crate::exit::Exit;
 use crate::migrate::MigrateArgs;
 use crate::stack_defaults::settings;
 
-/// Raises the stack, makes its master key, migrates the databases, applies topics and access, publishes the schemas, applies the connector. Each of
+/// Raises the stack, makes its master key and its issuer of tokens, migrates the databases, applies topics and access, publishes the schemas, applies the connector. Each of
 /// these changes only what is missing.
 pub(crate) async fn up(args: &local::UpArgs) -> anyhow::Result<local::Raised> {
     let stack = args.stack.name.clone();
     let raising = local::up(args).await?;
     raising.servers().await?;
 
-    crate::keys::make_master_key(&local::Stack::open(&stack)?)?;
+    let opened = local::Stack::open(&stack)?;
+    crate::keys::make_master_key(&opened)?;
+    crate::token::issuer(&opened)?;
     let migrate: MigrateArgs = settings(&stack)?;
     migrate.run().await?;
     let applied = crate::topics::apply(&settings(&stack)?, &Permits::default(), &stack).await;

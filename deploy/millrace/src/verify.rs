@@ -17,7 +17,8 @@ use sqlx::PgPool;
 
 use crate::chain::{ChainArgs, watermarks};
 use crate::exit::Exit;
-use crate::projections::{Comparison, PROJECTIONS, Views};
+use crate::program::projections;
+use crate::projections::{Comparison, Views};
 use crate::stack_defaults::settings;
 
 /// What to compare, and how to tell.
@@ -120,7 +121,7 @@ impl Stages {
             (wire::Registry::new(&self.registry)?, Arc::new(self.chain.topics.reader()?));
         let mut views = Views { postgres: views, redis: self.chain.redis.clone(), partitions: 0 };
         let mut sinks = vec![];
-        for projection in PROJECTIONS {
+        for projection in projections() {
             let exceptions = exceptions(&views.postgres, projection.name()).await?;
             let mut sink = projection.comparison(registry.clone(), exceptions);
             views.partitions = watermarks(&reader, sink.topic()).await?.len();

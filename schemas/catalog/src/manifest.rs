@@ -218,6 +218,22 @@ impl Manifest {
         }
     }
 
+    /// With what another manifest declares: its topics, and for users that both declare the rules of both.
+    pub fn with(mut self, other: Self) -> Result<Self, ManifestError> {
+        self.topics.extend(other.topics);
+        self.retired.extend(other.retired);
+        for user in other.users {
+            match self.users.iter_mut().find(|known| known.name == user.name) {
+                None => self.users.push(user),
+                Some(known) => known.add(user),
+            }
+        }
+        match check::contradiction(&self) {
+            None => Ok(self),
+            Some((_, reason)) => Err(ManifestError::Together { reason }),
+        }
+    }
+
     /// The topic of that name.
     pub fn topic(&self, name: &str) -> Option<&Topic> {
         self.topics.iter().find(|topic| topic.name == name)
@@ -277,6 +293,23 @@ impl Topic {
 }
 
 impl User {
+    /// With the rules of another declaration of the same user; its own purpose and quotas stay.
+    fn add(&mut self, other: Self) {
+        for (rules, more) in [
+            (&mut self.reads, other.reads),
+            (&mut self.writes, other.writes),
+            (&mut self.describes_configs, other.describes_configs),
+            (&mut self.groups, other.groups),
+        ] {
+            for rule in more {
+                if !rules.contains(&rule) {
+                    rules.push(rule);
+                }
+            }
+        }
+        self.quotas = self.quotas.take().or(other.quotas);
+    }
+
     /// The rules that grant what is declared, and nothing more. Reading and writing imply describing.
     pub fn acls(&self) -> Vec<Acl> {
         let grants = [

@@ -18,7 +18,8 @@ use super::Output;
 use super::metronome::Metronome;
 use super::report::{Aim, Figure, histogram, percentiles_ms};
 use super::scratch::Scratch;
-use crate::projections::{PROJECTIONS, Reading};
+use crate::program;
+use crate::projections::Reading;
 use crate::stack_defaults::settings;
 
 #[derive(Debug, clap::Args)]
@@ -84,8 +85,8 @@ impl Http {
         let (readers, stop) = (Readers::new(&readers)?, CancellationToken::new());
         let fresh = query_api::watch(readers.clone(), stop.clone());
         let mut api = Api::new(readers.clone(), fresh, verifier, &config, Metrics::default());
-        let reading = Reading { readers, redis: settings(stack)?, manifest: catalog::Manifest::committed() };
-        for projection in PROJECTIONS {
+        let reading = Reading { readers, redis: settings(stack)?, manifest: program::topics()? };
+        for projection in program::projections() {
             for view in projection.views(&reading).await? {
                 api = api.view(view);
             }

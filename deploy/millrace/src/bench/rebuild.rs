@@ -4,7 +4,8 @@ use super::Output;
 use super::drain::pile_up;
 use super::report::{Aim, Figure};
 use crate::connector::{ConnectArgs, let_go};
-use crate::projections::{PROJECTIONS, RebuildArgs, abandon};
+use crate::program::projections;
+use crate::projections::{RebuildArgs, abandon};
 use crate::stack_defaults::settings;
 
 #[derive(Debug, clap::Args)]
@@ -25,7 +26,7 @@ pub(super) async fn figures(args: &RebuildBenchArgs, stack: &str) -> anyhow::Res
     pile_up(stack, args.events).await?;
 
     let mut figures = vec![];
-    for projection in PROJECTIONS.iter().filter(|projection| projection.definition().is_some()) {
+    for projection in projections().iter().filter(|projection| projection.definition().is_some()) {
         let name = projection.name();
         abandon(settings(stack)?, name).await?;
         let mut rebuild: RebuildArgs = settings(stack)?;

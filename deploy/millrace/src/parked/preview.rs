@@ -12,7 +12,8 @@ use sqlx::PgConnection;
 
 use super::{KeyArgs, ViewsArgs};
 use crate::exit::Exit;
-use crate::projections::{Fate, Looking, PROJECTIONS, Previewed, Seen};
+use crate::program::projections;
+use crate::projections::{Fate, Looking, Previewed, Seen};
 
 /// Where views are looked at, and what events are read with.
 #[derive(Debug, Args)]
@@ -80,7 +81,7 @@ impl LookArgs {
         projection: &str,
         records: &[EventShown],
     ) -> anyhow::Result<Vec<InPartition>> {
-        let registered = PROJECTIONS
+        let registered = projections()
             .iter()
             .find(|it| it.name() == projection)
             .with_context(|| format!("this program has no projection {projection:?}"))?;

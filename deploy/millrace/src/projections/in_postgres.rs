@@ -21,7 +21,7 @@ use super::{
 
 /// A projection with its tables.
 #[derive(Debug)]
-pub(super) struct InPostgres<P> {
+pub struct InPostgres<P> {
     about: &'static str,
     tables: Tables<'static>,
     definition: &'static [&'static str],
@@ -32,19 +32,20 @@ pub(super) struct InPostgres<P> {
 
 /// The totals of a projection as readers see them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TotalsShown {
+pub struct TotalsShown {
     /// Under which name.
-    pub(super) name: &'static str,
-    pub(super) about: &'static str,
+    pub name: &'static str,
+    /// What they are for.
+    pub about: &'static str,
     /// The SQL view that sums the partitions' shares.
-    pub(super) view: &'static str,
+    pub view: &'static str,
     /// The columns that they are summed by.
-    pub(super) by: &'static [&'static str],
+    pub by: &'static [&'static str],
 }
 
 impl<P> InPostgres<P> {
     /// Tables with the SQL that makes them, whose rows readers see under a name.
-    pub(super) const fn new(
+    pub const fn new(
         about: &'static str,
         tables: Tables<'static>,
         definition: &'static [&'static str],
@@ -53,7 +54,8 @@ impl<P> InPostgres<P> {
         Self { about, tables, definition, shown_as, totals: None, projection: PhantomData }
     }
 
-    pub(super) const fn with_totals(mut self, totals: TotalsShown) -> Self {
+    /// With totals over many aggregates.
+    pub const fn with_totals(mut self, totals: TotalsShown) -> Self {
         self.totals = Some(totals);
         self
     }

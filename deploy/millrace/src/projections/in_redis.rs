@@ -21,7 +21,7 @@ use super::{
 
 /// A projection in a namespace of its own.
 #[derive(Debug)]
-pub(super) struct InRedis<P> {
+pub struct InRedis<P> {
     about: &'static str,
     shown_as: &'static str,
     boards: &'static [&'static str],
@@ -30,11 +30,7 @@ pub(super) struct InRedis<P> {
 
 impl<P> InRedis<P> {
     /// Documents that readers see under a name, with their leaderboards.
-    pub(super) const fn new(
-        about: &'static str,
-        shown_as: &'static str,
-        boards: &'static [&'static str],
-    ) -> Self {
+    pub const fn new(about: &'static str, shown_as: &'static str, boards: &'static [&'static str]) -> Self {
         Self { about, shown_as, boards, projection: PhantomData }
     }
 }

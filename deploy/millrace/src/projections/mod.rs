@@ -1,4 +1,4 @@
-//! The projections of this program: each is registered here and nowhere else.
+//! What can be done with the projections of this program, whatever their sinks.
 
 mod in_postgres;
 mod in_redis;
@@ -9,10 +9,6 @@ mod status;
 
 use std::fmt;
 
-use agent_views::{
-    COST_BOARD, EXECUTION_TABLE, EXECUTION_TOTAL_TABLE, EXECUTIONS_DEFINITION, ExecutionsPostgres,
-    ExecutionsRedis, REPOSITORY_MODEL_TOTAL_VIEW,
-};
 use anyhow::Context;
 use catalog::Manifest;
 use clap::Subcommand;
@@ -24,15 +20,15 @@ use kafka::{
 };
 use ledger::{Exceptions, Ledger, Pruned, Sink, StoreRecord};
 use projection::Projection;
-use projection_postgres::{Definition, PostgresConfig, Readers, Tables};
+use projection_postgres::{Definition, PostgresConfig, Readers};
 use projection_redis::RedisConfig;
 use query_api::View;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
-use self::in_postgres::{InPostgres, TotalsShown};
-use self::in_redis::InRedis;
+pub use self::in_postgres::{InPostgres, TotalsShown};
+pub use self::in_redis::InRedis;
 pub(crate) use self::preview::{Fate, Looking, Previewed, Seen};
 use self::rebuild::{EditionArgs, Made, RebuildOneArgs};
 pub(crate) use self::rebuild::{RebuildArgs, abandon};
@@ -40,6 +36,7 @@ use self::report::Reports;
 pub(crate) use self::report::write_down;
 use self::status::StatusArgs;
 use crate::exit::Exit;
+use crate::program::projections;
 
 /// What can be asked of, and done with, the projections.
 #[derive(Debug, Subcommand)]
@@ -65,31 +62,9 @@ impl ProjectionsCommand {
     }
 }
 
-/// Every projection of this program: what it is for, where it is kept, and under which names readers find it. Its name and its
-/// topic are the [`Projection`]'s own.
-pub(crate) static PROJECTIONS: [&dyn Registered; 2] = [
-    &InPostgres::<ExecutionsPostgres>::new(
-        "Rows and totals of executions, in Postgres",
-        Tables { view: EXECUTION_TABLE, totals: Some(EXECUTION_TOTAL_TABLE) },
-        EXECUTIONS_DEFINITION,
-        "executions",
-    )
-    .with_totals(TotalsShown {
-        name: "repository-model-totals",
-        about: "Totals of executions by repository and model",
-        view: REPOSITORY_MODEL_TOTAL_VIEW,
-        by: &["repository", "model_name"],
-    }),
-    &InRedis::<ExecutionsRedis>::new(
-        "Live state of executions and a leaderboard, in Redis",
-        "live-executions",
-        &[COST_BOARD],
-    ),
-];
-
 /// The tables of all projections.
 pub(crate) fn definitions() -> Vec<Definition<'static>> {
-    PROJECTIONS.iter().filter_map(|projection| projection.definition()).collect()
+    projections().iter().filter_map(|projection| projection.definition()).collect()
 }
 
 /// A projection of this program, whatever its sink.
@@ -193,9 +168,10 @@ pub(crate) struct Prepared {
 
 /// Reads the name of a projection.
 pub(crate) fn by_name() -> impl TypedValueParser<Value = &'static dyn Registered> {
-    let values = PROJECTIONS.map(|it| PossibleValue::new(it.name()).help(it.about()));
+    let values: Vec<_> =
+        projections().iter().map(|it| PossibleValue::new(it.name()).help(it.about())).collect();
     PossibleValuesParser::new(values).map(|name| {
-        *PROJECTIONS.iter().find(|it| it.name() == name).expect("the name is one of the possible values")
+        *projections().iter().find(|it| it.name() == name).expect("the name is one of the possible values")
     })
 }
 

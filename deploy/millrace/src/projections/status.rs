@@ -7,8 +7,8 @@ use comfy_table::Table;
 use serde::Serialize;
 use sqlx::{Connection, FromRow, PgConnection};
 
-use super::PROJECTIONS;
 use crate::exit::Exit;
+use crate::program::projections;
 
 /// What to show, and when to complain.
 #[derive(Debug, Args)]
@@ -59,7 +59,7 @@ impl StatusArgs {
         }
         // Whoever never said anything was never current, either.
         let lag = |name| found.iter().find(|it| it.projection == name).and_then(|it| it.lag_seconds);
-        let is_behind = |max: f64| PROJECTIONS.iter().any(|it| lag(it.name()).is_none_or(|lag| lag > max));
+        let is_behind = |max: f64| projections().iter().any(|it| lag(it.name()).is_none_or(|lag| lag > max));
         Ok(if self.lag_max.is_some_and(is_behind) { Exit::Difference } else { Exit::Ok })
     }
 }

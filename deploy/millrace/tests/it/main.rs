@@ -17,6 +17,7 @@ mod freshness;
 mod harness;
 mod import;
 mod janitor;
+mod own_projection;
 mod parked;
 mod poison;
 mod query_api;

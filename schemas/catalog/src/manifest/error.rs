@@ -29,4 +29,10 @@ pub enum ManifestError {
         /// What is wrong.
         reason: String,
     },
+    /// Manifests that contradict each other.
+    #[error("the manifests cannot be taken together: {reason}")]
+    Together {
+        /// What is wrong.
+        reason: String,
+    },
 }

@@ -158,3 +158,17 @@ fn a_file_that_is_not_there_is_named() {
     let error = Manifest::load(Path::new("/no/such/topics.yaml")).unwrap_err();
     assert_eq!(error.to_string(), "/no/such/topics.yaml cannot be read");
 }
+
+#[test]
+fn manifests_are_taken_together_with_the_rules_of_both() {
+    let (one, other) =
+        (MINIMAL.to_owned(), MINIMAL.replace("a.b.events", "a.other.events").replace("views-", "others-"));
+    let parse = |text: &str| Manifest::parse(text, "m.yaml").unwrap();
+    let both = parse(&one).with(parse(&other)).unwrap();
+    assert_eq!(both.topics.len(), 2);
+    assert_eq!(both.users.len(), 1);
+    let expected: BTreeSet<Acl> = parse(&one).acls().union(&parse(&other).acls()).cloned().collect();
+    assert_eq!(both.acls(), expected);
+    let twice = parse(&one).with(parse(&one)).unwrap_err().to_string();
+    assert!(twice.contains("declared twice"), "{twice}");
+}

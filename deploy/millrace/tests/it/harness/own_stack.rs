@@ -10,11 +10,17 @@ pub(crate) struct OwnStack {
 
 impl OwnStack {
     pub(crate) async fn raise(purpose: &str) -> Self {
+        Self::raised_by(|program| program, purpose).await
+    }
+
+    /// By one of its relatives.
+    pub(crate) async fn raised_by(relative: impl FnOnce(Program) -> Program, purpose: &str) -> Self {
         let name = format!("{purpose}-{}", std::process::id());
         // Whatever comes of raising it, it is removed.
         let purge = Purge(name.clone());
-        Program::on(&name).done(&["up"]).await;
-        Self { world: World::named(&name), _purge: purge }
+        let program = relative(Program::on(&name));
+        program.done(&["up"]).await;
+        Self { world: World { program, ..World::named(&name) }, _purge: purge }
     }
 }
 

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ const LONGEST: Duration = Duration::from_secs(150);
 /// The program, told to work on one stack.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
+    executable: PathBuf,
     stack: String,
 }
 
@@ -22,11 +24,16 @@ pub(crate) struct Ran {
 
 impl Program {
     pub(crate) fn on(stack: &str) -> Self {
-        Self { stack: stack.to_owned() }
+        Self { executable: env!("CARGO_BIN_EXE_millrace").into(), stack: stack.to_owned() }
+    }
+
+    /// The program of the example `tickets`, which lies beside it.
+    pub(crate) fn tickets(self) -> Self {
+        Self { executable: self.executable.with_file_name("examples/tickets"), ..self }
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
+        let mut command = Command::new(&self.executable);
         command.args(arguments).env("MILLRACE_STACK", &self.stack);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command

@@ -13,7 +13,7 @@ use super::{MAPPING, PATIENCE, Program, Ran, Runs};
 pub(crate) struct World {
     pub(crate) program: Program,
     pub(crate) stack: Stack,
-    env: StackEnv,
+    pub(super) env: StackEnv,
 }
 
 impl World {

@@ -1,0 +1,10 @@
+create table ticket (
+    like projection_row including all,
+
+    title     text,
+    opened_at timestamptz
+);
+
+comment on table ticket is 'A ticket that is open.';
+comment on column ticket.title is 'What is wrong, in a few words.';
+comment on column ticket.opened_at is 'When it was opened.';
