@@ -337,7 +337,7 @@ impl EventRow {
                 timestamp_ms: self.timestamp_ms,
                 key: self.record_key,
                 payload: self.payload,
-                headers: headers::join(self.header_names, self.header_values),
+                headers: headers::join(&self.header_names, &self.header_values),
             },
             hints: Hints {
                 tenant: self.tenant_id.and_then(|tenant| tenant.parse().ok()),

@@ -229,7 +229,7 @@ impl Relay {
     }
 
     fn headers(&self, parked: &Parked) -> OwnedHeaders {
-        let kept = headers::join(parked.header_names.clone(), parked.header_values.clone());
+        let kept = headers::join(&parked.header_names, &parked.header_values);
         let (topic, partition, offset) = (&parked.topic, parked.partition, parked.record_offset);
         let ours = [
             ("deadletter.id", Some(format!("{topic}/{partition}/{offset}"))),
@@ -246,9 +246,8 @@ impl Relay {
             ("deadletter.attempts", Some(parked.attempts.to_string())),
             ("deadletter.parkedtime", Some(parked.parked_at.to_rfc3339_opts(SecondsFormat::Micros, true))),
         ];
-        let all = OwnedHeaders::new_with_capacity(kept.len() + ours.len());
-        let all =
-            kept.iter().fold(all, |all, (key, value)| all.insert(Header { key, value: value.as_deref() }));
+        let all = OwnedHeaders::new_with_capacity(parked.header_names.len() + ours.len());
+        let all = kept.iter().fold(all, |all, (key, value)| all.insert(Header { key, value }));
         ours.iter().fold(all, |all, (key, value)| all.insert(Header { key, value: value.as_deref() }))
     }
 }

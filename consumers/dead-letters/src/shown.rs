@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use events::{AggregateId, EventId};
-use kafka::{Header, Hints, ParkKey, ParkedRecord, Record};
+use kafka::{Headers, Hints, ParkKey, ParkedRecord, Record};
 use serde::{Serialize, Serializer};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -93,8 +93,8 @@ pub struct EventShown {
 
 impl EventShown {
     /// Its headers, in order.
-    pub fn headers(&self) -> Vec<Header> {
-        headers::join(self.header_names.clone(), self.header_values.clone())
+    pub fn headers(&self) -> Headers {
+        headers::join(&self.header_names, &self.header_values)
     }
 
     /// The record, as its owner would read it back.

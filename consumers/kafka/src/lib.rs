@@ -15,6 +15,7 @@ mod config;
 pub mod conformance;
 mod fault;
 mod handover;
+mod headers;
 mod lane;
 mod metrics;
 mod parking;
@@ -33,6 +34,7 @@ pub use broker::{BrokerConfig, Password};
 pub use changes::{Changes, Progress, RowChange, Source};
 pub use config::{GroupProtocol, ProjectorConfig};
 pub use fault::{Classify, Fault};
+pub use headers::Headers;
 pub use lane::preview::{Foreseen, Preview, RowForeseen, preview};
 pub use metrics::Metrics;
 pub use parking::{
@@ -42,6 +44,6 @@ pub use parking::{
 pub use partition::{murmur2, partition_of};
 pub use projector::{Projector, ProjectorError};
 pub use reading::{ReadError, Shortened, TopicReader, Watermarks};
-pub use record::{Header, Record};
+pub use record::Record;
 pub use standing::{End, Standing};
 pub use store::{Claim, Committed, Loaded, RowKey, Tenure, ViewStore};

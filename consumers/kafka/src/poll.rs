@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers as _, Message};
 use rdkafka::{ClientConfig, Offset};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use crate::handover::{Assignment, Handover, Reading};
 use crate::metrics::Metrics;
 use crate::projector::ProjectorError;
 use crate::queue::{Fetched, Queue};
-use crate::record::{Header, Record};
+use crate::record::Record;
 use crate::signals::{Answer, Command, Control, Pulse, Start, Watermarks};
 
 /// Longest wait in one poll, and so for a command.
@@ -339,9 +339,8 @@ impl Client<'_> {
 
 /// The record, copied, so that librdkafka's buffer is free again.
 pub(crate) fn owned(topic: &Arc<str>, message: &BorrowedMessage<'_>) -> Record {
-    let headers = message
-        .headers()
-        .map_or_else(Vec::new, |headers| (0..headers.count()).map(|index| header(headers, index)).collect());
+    let headers = message.headers();
+    let headers = headers.map(|headers| (0..headers.count()).map(|index| header(headers, index)).collect());
     Record {
         topic: Arc::clone(topic),
         partition: message.partition(),
@@ -349,14 +348,14 @@ pub(crate) fn owned(topic: &Arc<str>, message: &BorrowedMessage<'_>) -> Record {
         timestamp_ms: message.timestamp().to_millis(),
         key: message.key().map(<[u8]>::to_vec),
         payload: message.payload().map(<[u8]>::to_vec),
-        headers,
+        headers: headers.unwrap_or_default(),
     }
 }
 
 /// One header. rdkafka panics on a name that is not UTF-8; such a header must not kill the thread for ever.
-fn header(headers: &BorrowedHeaders, index: usize) -> Header {
-    let read = || headers.try_get(index).map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec)));
-    catch_unwind(AssertUnwindSafe(read)).ok().flatten().unwrap_or_else(|| (UNREADABLE.to_owned(), None))
+fn header(headers: &BorrowedHeaders, index: usize) -> (&str, Option<&[u8]>) {
+    let read = || headers.try_get(index).map(|header| (header.key, header.value));
+    catch_unwind(AssertUnwindSafe(read)).ok().flatten().unwrap_or((UNREADABLE, None))
 }
 
 /// Stands for a header whose name is no text.

@@ -106,6 +106,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::Headers;
 
     fn fetched(offset: i64, bytes: usize) -> Fetched {
         let payload = Some(vec![0; bytes]);
@@ -116,7 +117,7 @@ mod tests {
             timestamp_ms: None,
             key: None,
             payload,
-            headers: Vec::new(),
+            headers: Headers::default(),
         };
         Fetched { generation: 1, record }
     }

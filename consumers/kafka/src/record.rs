@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-/// One header: its name, and its value unless it is null.
-pub type Header = (String, Option<Vec<u8>>);
+use crate::Headers;
 
 /// A Kafka record, copied out of librdkafka's buffers so that holding it pins nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,24 +19,20 @@ pub struct Record {
     pub key: Option<Vec<u8>>,
     /// The value.
     pub payload: Option<Vec<u8>>,
-    /// The headers in their order; a name may occur twice.
-    pub headers: Vec<Header>,
+    /// The headers.
+    pub headers: Headers,
 }
 
 impl Record {
     /// The value of the last header of this name.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.iter().rev().find(|(n, _)| n == name).and_then(|(_, value)| value.as_deref())
+        self.headers.get(name)
     }
 
     /// Roughly what it costs to keep, in bytes.
     pub fn weight(&self) -> usize {
-        let headers: usize =
-            self.headers.iter().map(|(n, v)| n.len() + v.as_ref().map_or(0, Vec::len) + 48).sum();
-        size_of::<Self>()
-            + self.key.as_ref().map_or(0, Vec::len)
-            + self.payload.as_ref().map_or(0, Vec::len)
-            + headers
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        size_of::<Self>() + length(&self.key) + length(&self.payload) + self.headers.weight()
     }
 
     /// The id of the schema it claims to be written with, if it is framed the Confluent way.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -108,10 +109,10 @@ macro_rules! of_an_aggregate {
 
 of_an_aggregate!(ExecutionId WorkflowId PromptId);
 
-/// Whose data this is: 1 to 63 characters of `a-z`, `0-9`, `-`, starting with a letter.
+/// Whose data this is: 1 to 63 characters of `a-z`, `0-9`, `-`, starting with a letter. A copy costs next to nothing.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct TenantId(String);
+pub struct TenantId(Arc<str>);
 
 /// A text that is no [`TenantId`].
 #[derive(Debug, thiserror::Error)]
@@ -129,10 +130,7 @@ impl TryFrom<String> for TenantId {
     type Error = InvalidTenant;
 
     fn try_from(text: String) -> Result<Self, InvalidTenant> {
-        let fits = text.len() <= 63
-            && text.starts_with(|c: char| c.is_ascii_lowercase())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits { Ok(Self(text)) } else { Err(InvalidTenant(text)) }
+        text.parse()
     }
 }
 
@@ -140,13 +138,16 @@ impl FromStr for TenantId {
     type Err = InvalidTenant;
 
     fn from_str(text: &str) -> Result<Self, InvalidTenant> {
-        Self::try_from(text.to_owned())
+        let fits = text.len() <= 63
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits { Ok(Self(text.into())) } else { Err(InvalidTenant(text.to_owned())) }
     }
 }
 
 impl From<TenantId> for String {
     fn from(tenant: TenantId) -> Self {
-        tenant.0
+        tenant.as_str().to_owned()
     }
 }
 

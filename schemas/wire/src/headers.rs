@@ -1,18 +1,19 @@
 //! What a record says about its event, beside the event itself: CloudEvents attributes and ours, as text.
 
 use events::{AggregateId, DomainEvent, EventId, Metadata, Recorded, TenantId, Timestamp};
+use uuid::Uuid;
 
 use crate::Fault;
 
 /// The headers of an event's record, checked one by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventHeaders {
+pub struct EventHeaders<'a> {
     /// `ce_id`.
     pub event_id: EventId,
     /// `ce_type`: the event type's name.
-    pub event_type: String,
+    pub event_type: &'a str,
     /// `ce_source`: which part of the platform it comes from.
-    pub source: String,
+    pub source: &'a str,
     /// `ce_subject`: the aggregate.
     pub aggregate_id: AggregateId,
     /// `ce_time`: when it happened.
@@ -24,11 +25,11 @@ pub struct EventHeaders {
     /// `tenant`.
     pub tenant: TenantId,
     /// `correlationid`.
-    pub correlation_id: Option<String>,
+    pub correlation_id: Option<&'a str>,
     /// `causationid`.
-    pub causation_id: Option<String>,
+    pub causation_id: Option<&'a str>,
     /// `traceparent`, as it came.
-    pub traceparent: Option<String>,
+    pub traceparent: Option<&'a str>,
 }
 
 /// Why a record's headers are not those of an event. None of these gets better by waiting.
@@ -84,14 +85,15 @@ const NAMES: [&str; 12] = [
     "traceparent",
 ];
 
-impl EventHeaders {
+impl<'a> EventHeaders<'a> {
     /// Reads the headers of a record. Those it does not know are left alone; a header without a value is absent.
-    pub fn parse<'a>(
-        headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>,
+    pub fn parse<N: AsRef<[u8]>>(
+        headers: impl IntoIterator<Item = (N, Option<&'a [u8]>)>,
     ) -> Result<Self, HeaderError> {
         let mut values = Values([None; NAMES.len()]);
         for (name, value) in headers {
-            if let (Some(index), Some(value)) = (NAMES.iter().position(|known| *known == name), value)
+            if let (Some(index), Some(value)) =
+                (NAMES.iter().position(|known| known.as_bytes() == name.as_ref()), value)
                 && values.0[index].replace(value).is_some()
             {
                 return Err(HeaderError::Twice(NAMES[index]));
@@ -101,52 +103,53 @@ impl EventHeaders {
             return Err(values.invalid("ce_specversion", "1.0"));
         }
         Ok(Self {
-            event_id: values.parsed("ce_id", "a UUID", uuid)?,
-            event_type: values.text("ce_type")?.to_owned(),
-            source: values.text("ce_source")?.to_owned(),
-            aggregate_id: values.parsed("ce_subject", "a UUID", uuid)?,
+            event_id: EventId(values.parsed("ce_id", "a UUID", uuid)?),
+            event_type: values.text("ce_type")?,
+            source: values.text("ce_source")?,
+            aggregate_id: AggregateId(values.parsed("ce_subject", "a UUID", uuid)?),
             occurred_at: values.parsed("ce_time", "a UTC time of microseconds", |t| t.parse().ok())?,
             recorded_at: values.parsed("recordedtime", "a UTC time of microseconds", |t| t.parse().ok())?,
             version: values.parsed("aggregateversion", "a version from 1", version)?,
             tenant: values.parsed("tenant", "a tenant's name", |t| t.parse().ok())?,
-            correlation_id: values.optional("correlationid")?.map(str::to_owned),
-            causation_id: values.optional("causationid")?.map(str::to_owned),
-            traceparent: values.optional("traceparent")?.map(str::to_owned),
+            correlation_id: values.optional("correlationid")?,
+            causation_id: values.optional("causationid")?,
+            traceparent: values.optional("traceparent")?,
         })
     }
 
     /// What the connector writes beside an event. The actor stays in the store: headers name no people.
-    pub fn of<E: DomainEvent>(event: &Recorded<E>, source: impl Into<String>) -> Self {
+    pub fn of<E: DomainEvent>(event: &'a Recorded<E>, source: &'a str) -> Self {
         Self {
             event_id: event.event_id,
-            event_type: event.payload.event_type().to_owned(),
-            source: source.into(),
+            event_type: event.payload.event_type(),
+            source,
             aggregate_id: event.aggregate_id,
             occurred_at: event.payload.occurred_at(),
             recorded_at: event.recorded_at,
             version: event.version,
             tenant: event.tenant.clone(),
-            correlation_id: event.metadata.correlation_id.clone(),
-            causation_id: event.metadata.causation_id.clone(),
-            traceparent: event.metadata.traceparent.clone(),
+            correlation_id: event.metadata.correlation_id.as_deref(),
+            causation_id: event.metadata.causation_id.as_deref(),
+            traceparent: event.metadata.traceparent.as_deref(),
         }
     }
 
     /// Names and values as they stand on a record; absent ones are left out.
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
-        let optional = [&self.correlation_id, &self.causation_id, &self.traceparent];
+        let optional = [self.correlation_id, self.causation_id, self.traceparent];
         let present = [
             "1.0".to_owned(),
             self.event_id.to_string(),
-            self.event_type.clone(),
-            self.source.clone(),
+            self.event_type.to_owned(),
+            self.source.to_owned(),
             self.aggregate_id.to_string(),
             self.occurred_at.to_string(),
             self.recorded_at.to_string(),
             self.version.to_string(),
             self.tenant.as_str().to_owned(),
         ];
-        let values = present.into_iter().map(Some).chain(optional.into_iter().cloned());
+        let values =
+            present.into_iter().map(Some).chain(optional.into_iter().map(|text| text.map(str::to_owned)));
         NAMES.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
@@ -157,8 +160,12 @@ impl EventHeaders {
         payload: E,
     ) -> Result<Recorded<E>, HeaderError> {
         let aggregate_id = payload.aggregate_id();
-        agree("the key", key.unwrap_or_default(), &aggregate_id.to_string())?;
-        agree("ce_subject", self.aggregate_id.to_string().as_bytes(), &aggregate_id.to_string())?;
+        let mut spelled = Uuid::encode_buffer();
+        let spelled: &str = aggregate_id.0.hyphenated().encode_lower(&mut spelled);
+        agree("the key", key.unwrap_or_default(), spelled)?;
+        if self.aggregate_id != aggregate_id {
+            agree("ce_subject", self.aggregate_id.to_string().as_bytes(), spelled)?;
+        }
         agree("ce_type", self.event_type.as_bytes(), payload.event_type())?;
         if self.occurred_at != payload.occurred_at() {
             let (header, event) = (self.occurred_at.to_string(), payload.occurred_at().to_string());
@@ -171,10 +178,10 @@ impl EventHeaders {
             event_id: self.event_id,
             recorded_at: self.recorded_at,
             metadata: Metadata {
-                correlation_id: self.correlation_id,
-                causation_id: self.causation_id,
+                correlation_id: self.correlation_id.map(str::to_owned),
+                causation_id: self.causation_id.map(str::to_owned),
                 actor: None,
-                traceparent: self.traceparent,
+                traceparent: self.traceparent.map(str::to_owned),
             },
             payload,
         })
@@ -184,12 +191,12 @@ impl EventHeaders {
 /// The value of each of [`NAMES`].
 struct Values<'a>([Option<&'a [u8]>; NAMES.len()]);
 
-impl Values<'_> {
-    fn get(&self, name: &'static str) -> Option<&[u8]> {
+impl<'a> Values<'a> {
+    fn get(&self, name: &'static str) -> Option<&'a [u8]> {
         NAMES.iter().position(|known| *known == name).and_then(|index| self.0[index])
     }
 
-    fn text(&self, name: &'static str) -> Result<&str, HeaderError> {
+    fn text(&self, name: &'static str) -> Result<&'a str, HeaderError> {
         match self.optional(name)? {
             None => Err(HeaderError::Missing(name)),
             Some("") => Err(self.invalid(name, "a text")),
@@ -198,7 +205,7 @@ impl Values<'_> {
     }
 
     /// Whatever the store accepted has to pass: these are somebody else's texts, of any length.
-    fn optional(&self, name: &'static str) -> Result<Option<&str>, HeaderError> {
+    fn optional(&self, name: &'static str) -> Result<Option<&'a str>, HeaderError> {
         let text = |value| std::str::from_utf8(value).map_err(|_| self.invalid(name, "UTF-8"));
         self.get(name).map(text).transpose()
     }
@@ -225,8 +232,9 @@ fn agree(name: &'static str, value: &[u8], payload: &str) -> Result<(), HeaderEr
 }
 
 /// One id has one spelling.
-fn uuid<T: std::str::FromStr + ToString>(text: &str) -> Option<T> {
-    text.parse::<T>().ok().filter(|id| id.to_string() == text)
+fn uuid(text: &str) -> Option<Uuid> {
+    let id = Uuid::try_parse(text).ok()?;
+    (*id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == *text).then_some(id)
 }
 
 fn version(text: &str) -> Option<u64> {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use wire::{Decoder, Encoder};
 
 use super::tally::{Tally, TallyView, Totals};
+use crate::headers::Headers;
 use crate::parking::ParkKey;
 use crate::record::Record;
 use crate::store::RowKey;
@@ -139,7 +140,7 @@ impl History {
 
     /// A record under a key that carries no event.
     pub fn garbage(key: &str) -> Record {
-        record(Some(key), Some(b"not an event".to_vec()), Vec::new())
+        record(Some(key), Some(b"not an event".to_vec()), Headers::default())
     }
 
     fn now(&self) -> Timestamp {
@@ -170,7 +171,7 @@ fn id(n: u128) -> Uuid {
     Uuid::from_u128((0x018f << 112) + n)
 }
 
-fn record(key: Option<&str>, payload: Option<Vec<u8>>, headers: Vec<(String, Option<Vec<u8>>)>) -> Record {
+fn record(key: Option<&str>, payload: Option<Vec<u8>>, headers: Headers) -> Record {
     let key = key.map(|key| key.as_bytes().to_vec());
     Record {
         topic: "".into(),
@@ -183,7 +184,7 @@ fn record(key: Option<&str>, payload: Option<Vec<u8>>, headers: Vec<(String, Opt
     }
 }
 
-fn headers(event: &Recorded<ExecutionEvent>) -> Vec<(String, Option<Vec<u8>>)> {
+fn headers(event: &Recorded<ExecutionEvent>) -> Headers {
     let texts = [
         ("ce_specversion", "1.0".to_owned()),
         ("ce_id", event.event_id.to_string()),
@@ -195,5 +196,5 @@ fn headers(event: &Recorded<ExecutionEvent>) -> Vec<(String, Option<Vec<u8>>)> {
         ("aggregateversion", event.version.to_string()),
         ("tenant", event.tenant.to_string()),
     ];
-    texts.into_iter().map(|(name, text)| (name.to_owned(), Some(text.into_bytes()))).collect()
+    texts.into_iter().map(|(name, text)| (name, Some(text))).collect()
 }

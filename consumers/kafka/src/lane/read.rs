@@ -45,8 +45,8 @@ pub(super) fn times(record: &Record) -> (Timestamp, Timestamp) {
     parse(record).map_or((written, written), |headers| (headers.occurred_at, headers.recorded_at))
 }
 
-fn parse(record: &Record) -> Result<EventHeaders, wire::HeaderError> {
-    EventHeaders::parse(record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())))
+fn parse(record: &Record) -> Result<EventHeaders<'_>, wire::HeaderError> {
+    EventHeaders::parse(record.headers.bytes())
 }
 
 /// An error with its causes, in one line.

@@ -71,9 +71,10 @@ impl Broker {
     /// Sends the records by their keys and waits until the broker has them.
     pub(crate) async fn send(&self, records: impl IntoIterator<Item = Record>) {
         let sent = records.into_iter().map(async |record| {
-            let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-                headers.insert(Header { key, value: value.as_deref() })
-            });
+            let headers = record
+                .headers
+                .iter()
+                .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value }));
             let key = record.key.clone().unwrap_or_default();
             let payload = record.payload.clone().unwrap_or_default();
             let record = FutureRecord::to(&self.topic).key(&key).payload(&payload).headers(headers);

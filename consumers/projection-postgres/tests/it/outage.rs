@@ -22,9 +22,10 @@ struct Program {
 
 async fn send(producer: &FutureProducer, records: impl IntoIterator<Item = kafka::Record>) {
     for record in records {
-        let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-            headers.insert(Header { key, value: value.as_deref() })
-        });
+        let headers = record
+            .headers
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value }));
         let (key, payload) = (record.key.unwrap_or_default(), record.payload.unwrap_or_default());
         let record = FutureRecord::to("tally.events").key(&key).payload(&payload).headers(headers);
         producer.send(record, BOUND).await.unwrap();

@@ -19,7 +19,7 @@ fn park(partition: i32, offset: i64, n: u64) -> Park {
             timestamp_ms: Some(1),
             key: Some(key),
             payload: Some(vec![0, 0, 0, 0, 1, 9]),
-            headers: vec![("ce_id".into(), None)],
+            headers: [("ce_id", None::<&[u8]>)].into_iter().collect(),
         },
         hints: Hints { aggregate_id: Some(aggregate(n)), version: Some(1), ..Hints::default() },
         reason: Reason::Refused,

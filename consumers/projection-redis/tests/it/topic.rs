@@ -41,9 +41,8 @@ async fn send(topic: &str, records: Vec<Record>) {
         testkit::stack().kafka("admin").set("partitioner", "murmur2_random").create().unwrap();
     let mut sent = Vec::new();
     for record in &records {
-        let header = |all: OwnedHeaders, (key, value): &(String, Option<Vec<u8>>)| {
-            all.insert(Header { key, value: value.as_deref() })
-        };
+        let header =
+            |all: OwnedHeaders, (key, value): (&str, Option<&[u8]>)| all.insert(Header { key, value });
         let headers = record.headers.iter().fold(OwnedHeaders::new(), header);
         let (key, payload) = (record.key.clone().unwrap(), record.payload.clone().unwrap());
         let record = FutureRecord::to(topic).key(&key).payload(&payload).headers(headers);

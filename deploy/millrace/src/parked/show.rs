@@ -68,7 +68,7 @@ fn facts(record: &EventShown, read: &Result<Value, String>) -> Value {
     let headers: Vec<Value> = record
         .headers()
         .iter()
-        .map(|(name, value)| json!({ "name": name, "value": value.as_deref().map(shown) }))
+        .map(|(name, value)| json!({ "name": name, "value": value.map(shown) }))
         .collect();
     json!({
         "topic": record.topic, "partition": record.partition, "offset": record.record_offset,
@@ -90,8 +90,8 @@ fn print(record: &EventShown, read: &Result<Value, String>) {
     println!("  parked    {}", record.parked_at.to_rfc3339());
     println!("  copied    {}", record.copied_at.map_or("not yet".to_owned(), |at| at.to_rfc3339()));
     println!("  key       {}", or_null(record.record_key.as_deref().map(shown)));
-    for (name, value) in record.headers() {
-        println!("  header    {name}: {}", or_null(value.as_deref().map(shown)));
+    for (name, value) in record.headers().iter() {
+        println!("  header    {name}: {}", or_null(value.map(shown)));
     }
     println!("  schema    {}", record.schema_id.map_or("unknown".to_owned(), |id| id.to_string()));
     match read {

@@ -76,7 +76,6 @@ fn event(record: &Record) -> Result<TopicEvent, String> {
     })
 }
 
-pub(super) fn headers(record: &Record) -> Result<EventHeaders, String> {
-    let pairs = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
-    EventHeaders::parse(pairs).map_err(|error| error.to_string())
+pub(super) fn headers(record: &Record) -> Result<EventHeaders<'_>, String> {
+    EventHeaders::parse(record.headers.bytes()).map_err(|error| error.to_string())
 }

@@ -125,7 +125,7 @@ async fn rows<E: DomainEvent>(
     let mut rows = Vec::with_capacity(ahead.len());
     for (event, record) in ahead {
         let headers = headers(&record).map_err(anyhow::Error::msg)?;
-        let payload = record.payload.context("an event's record has a value")?;
+        let payload = record.payload.clone().context("an event's record has a value")?;
         let decoded = decoder.decode_loading(&payload).await;
         let decoded = decoded.with_context(|| format!("event {} cannot be read", event.event_id))?;
         let data = encoder.to_json(&decoded);
@@ -137,7 +137,7 @@ async fn rows<E: DomainEvent>(
             aggregate_type: E::AGGREGATE_TYPE.to_owned(),
             version: i64::try_from(recorded.version)?,
             event_id: recorded.event_id,
-            event_type: headers.event_type,
+            event_type: headers.event_type.to_owned(),
             payload,
             event_data: data.to_string(),
             metadata: serde_json::to_string(&Metadata { actor: None, ..recorded.metadata })?,

@@ -57,8 +57,7 @@ async fn shown(record: &Record, registry: &wire::Registry) -> Value {
             .await
             .unwrap_or_else(|error| json!({ "unreadable": error.to_string(), "bytes": payload.len() })),
     };
-    let headers =
-        record.headers.iter().map(|(name, value)| (name.clone(), json!(value.as_deref().map(text))));
+    let headers = record.headers.iter().map(|(name, value)| (name.to_owned(), json!(value.map(text))));
     json!({
         "partition": record.partition, "offset": record.offset, "key": record.key.as_deref().map(text),
         "headers": Value::Object(headers.collect()), "value": value,

@@ -60,8 +60,8 @@ async fn a_live_event_arrives_with_every_header_on_the_topic_and_in_both_views()
 
 /// Every header that the contract names and no other, each from what the store knows of the event.
 fn assert_headers(record: &Record, event: &Value, key: &str, tenant: &TenantId) {
-    let text = |value: &Option<Vec<u8>>| value.clone().map(|bytes| String::from_utf8(bytes).unwrap());
-    let mut found: Vec<_> = record.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    let text = |value: Option<&[u8]>| value.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
+    let mut found: Vec<_> = record.headers.iter().map(|(name, value)| (name, text(value))).collect();
     found.sort();
     let moments = ["ce_time", "recordedtime"].map(|name| {
         let at = found.iter().position(|(found, _)| *found == name).unwrap_or_else(|| panic!("no {name}"));

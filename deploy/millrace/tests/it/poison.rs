@@ -90,8 +90,8 @@ async fn is_copied(world: &World, projection: &str, key: &str, partition: i32, o
     .await;
     let [copy] = copies.as_slice() else { panic!("{copies:?}") };
     assert_eq!(copy.payload.as_deref(), Some(GARBAGE));
-    let sent = [("origin".to_owned(), Some(b"a drill".to_vec())), ("empty".to_owned(), None)];
-    assert_eq!(copy.headers[..2], sent, "{copy:?}");
+    let sent = [("origin", Some(&b"a drill"[..])), ("empty", None)];
+    assert!(copy.headers.iter().take(2).eq(sent), "{copy:?}");
     let text = |name: &str| copy.header(name).map(|value| String::from_utf8(value.to_vec()).unwrap());
     assert_eq!(text("deadletter.topic").as_deref(), Some(ExecutionEvent::TOPIC));
     assert_eq!(text("deadletter.partition"), Some(partition.to_string()));
