@@ -29,12 +29,24 @@ impl Role {
         environment: &[(&str, &str)],
         logs: &Path,
     ) -> anyhow::Result<Self> {
+        Self::start_with(name, &[], stack, environment, logs)
+    }
+
+    /// The same with further arguments.
+    pub(crate) fn start_with(
+        name: &str,
+        arguments: &[&str],
+        stack: &str,
+        environment: &[(&str, &str)],
+        logs: &Path,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(logs).with_context(|| format!("failed to create {}", logs.display()))?;
         let log = logs.join(format!("{name}.log"));
         let open = || File::options().create(true).append(true).open(&log);
         let (out, err) = (open()?, open()?);
         let child = Command::new(std::env::current_exe().context("failed to find this program")?)
             .args(["run", name, "--stack", stack])
+            .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(out)

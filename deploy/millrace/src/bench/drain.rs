@@ -1,10 +1,11 @@
 //! How fast a backlog reaches Kafka.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use event_store::EventStore;
+use event_store::{Append, Codec, EventStore};
 use events::{DomainEvent, ExecutionEvent};
 use tokio::task::JoinSet;
 
@@ -66,18 +67,44 @@ pub(super) async fn figures(args: &DrainArgs, stack: &str) -> anyhow::Result<Vec
     ])
 }
 
-/// Appends at least so many events; answers how many they are.
+/// Appends at least so many events, of one execution after the other; answers how many they are.
 pub(super) async fn pile_up(stack: &str, events: u64) -> anyhow::Result<u64> {
+    let one_by_one = || -> Writer {
+        let mut execution = Synthetic::new();
+        Box::new(move |codec| Ok(vec![execution.next(EVENTS_PER_APPEND, codec)?]))
+    };
+    pile_up_with(stack, events, one_by_one).await
+}
+
+/// The same of so many executions, which take turns event by event.
+pub(super) async fn pile_up_by_turns(stack: &str, events: u64, executions: u32) -> anyhow::Result<u64> {
+    let by_turns = || -> Writer {
+        let of_one = (executions / WRITERS).max(EVENTS_PER_APPEND);
+        let mut executions: VecDeque<_> = (0..of_one).map(|_| Synthetic::new()).collect();
+        Box::new(move |codec| {
+            let mut next = || {
+                executions.rotate_left(1);
+                executions[0].next(1, codec)
+            };
+            (0..EVENTS_PER_APPEND).map(|_| next()).collect()
+        })
+    };
+    pile_up_with(stack, events, by_turns).await
+}
+
+/// Makes what is appended in the next transaction.
+type Writer = Box<dyn FnMut(&Codec<ExecutionEvent>) -> anyhow::Result<Vec<Append>> + Send>;
+
+async fn pile_up_with(stack: &str, events: u64, writer: impl Fn() -> Writer) -> anyhow::Result<u64> {
     let side = WriteSide::connect(stack, WRITERS).await?;
     let appends = events.div_ceil(u64::from(EVENTS_PER_APPEND * WRITERS));
     let mut writers = JoinSet::new();
     for _ in 0..WRITERS {
         let (store, codec, tenant) = (side.store.clone(), Arc::clone(&side.codec), side.tenant.clone());
+        let mut next = writer();
         writers.spawn(async move {
-            let mut execution = Synthetic::new();
             for _ in 0..appends {
-                let append = execution.next(EVENTS_PER_APPEND, &codec)?;
-                store.append(&tenant, &[append]).await?;
+                store.append(&tenant, &next(&codec)?).await?;
             }
             anyhow::Ok(())
         });

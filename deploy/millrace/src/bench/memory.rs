@@ -14,7 +14,12 @@ pub(crate) fn forget_peak() -> anyhow::Result<()> {
 
 /// The highest since then, in MiB.
 pub(crate) fn peak_mib() -> anyhow::Result<f64> {
-    let text = std::fs::read_to_string(STATUS).with_context(|| format!("failed to read {STATUS}"))?;
+    peak_of(STATUS)
+}
+
+/// The highest that any process has kept, by the file that the kernel tells it in.
+pub(crate) fn peak_of(status: &str) -> anyhow::Result<f64> {
+    let text = std::fs::read_to_string(status).with_context(|| format!("failed to read {status}"))?;
     let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB"));
     let kib: f64 = peak.and_then(|kib| kib.trim().parse().ok()).context("the kernel tells no VmHWM")?;
     Ok(kib / 1024.0)

@@ -6,6 +6,7 @@ mod backup;
 mod calibration;
 mod closed;
 mod contention;
+mod cpu;
 mod decode;
 mod drain;
 mod import;
@@ -17,6 +18,7 @@ mod query;
 mod rebuild;
 mod report;
 mod scratch;
+mod sinks;
 mod state;
 mod throughput;
 mod trigger;
@@ -55,6 +57,8 @@ pub(crate) enum Bench {
     Backup(backup::BackupArgs),
     /// Reads over HTTP, rows and pages, open loop
     Query(query::QueryArgs),
+    /// A backlog in the topic, from the first to the last record in the views of each sink, and what it costs
+    Sinks(sinks::SinksArgs),
     /// The views once more, from the events of the store
     Rebuild(rebuild::RebuildBenchArgs),
     /// Payloads to events on one core, ids to schemas in memory, and a check of all schema files
@@ -84,6 +88,7 @@ impl Bench {
             Self::Import(args) => (import::figures(&args, stack).await?, args.output),
             Self::Backup(args) => (backup::figures(&args, stack).await?, args.output),
             Self::Query(args) => (query::figures(&args, stack).await?, args.output),
+            Self::Sinks(args) => (sinks::figures(&args, stack).await?, args.output),
             Self::Rebuild(args) => (rebuild::figures(&args, stack).await?, args.output),
             Self::Decode(args) => (decode::figures(&args, stack).await?, args.output),
         };
