@@ -43,7 +43,7 @@ pub enum Error {
     },
     /// The views are of another edition than the program.
     #[error(
-        "the views of {projection} are of edition {found}, and this program makes edition {wanted}; `millrace projections rebuild {projection}` makes it beside them"
+        "the views of {projection} are of edition {found}, and this program makes edition {wanted}: `projections rebuild {projection}` makes it beside them; to have edition {found} written and compared, use the program that made it"
     )]
     Edition {
         /// Whose.
@@ -53,6 +53,19 @@ pub enum Error {
         /// What the program makes.
         wanted: u32,
     },
+    /// A definition is no SQL that the database takes.
+    #[error("the definition of {projection} cannot be carried out, line {line}: {text}")]
+    Definition {
+        /// Whose.
+        projection: String,
+        /// In which line of the text, counted over all of its parts.
+        line: usize,
+        /// What stands there.
+        text: String,
+        /// What the database said.
+        #[source]
+        source: sqlx::Error,
+    },
     /// What a definition makes cannot be kept to the rows of one tenant.
     #[error("{relation} cannot be shown to readers: {reason}")]
     Unguarded {
@@ -60,6 +73,18 @@ pub enum Error {
         relation: String,
         /// Why.
         reason: &'static str,
+    },
+    /// A rebuild is under way that another program began.
+    #[error(
+        "edition {found} of {projection} is being made, and this program makes edition {wanted}: `projections abandon {projection}` gives up what was made so far"
+    )]
+    OtherRebuild {
+        /// Whose views.
+        projection: String,
+        /// What is being made.
+        found: u32,
+        /// What the program makes.
+        wanted: u32,
     },
     /// Somebody else came further with the same rebuild.
     #[error("somebody else rebuilds {projection} too")]

@@ -40,7 +40,7 @@ mod totals;
 
 pub use config::PostgresConfig;
 pub use error::Error;
-pub use migrate::{Definition, OtherEdition, migrate};
+pub use migrate::{Definition, OtherEdition, check_edition, migrate};
 pub use readers::{
     Comparison, Filter, Found, Freshness, Kind, Order, Readers, ReadersConfig, Relation, RelationColumn,
     Selection, Test, Versioned,

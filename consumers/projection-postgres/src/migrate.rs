@@ -1,6 +1,7 @@
 //! Bringing the views' database up to date.
 
 use projection::Projection;
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 use sqlx::{AssertSqlSafe, Connection, Executor, FromRow, PgConnection};
 
 use crate::Error;
@@ -22,6 +23,17 @@ impl<'a> Definition<'a> {
     /// The tables of a projection as this program has it.
     pub const fn of<P: Projection>(sql: &'a [&'a str]) -> Self {
         Self { projection: P::NAME, edition: P::EDITION, sql }
+    }
+
+    /// What the database said about this part, with the line that it said it about, if it told.
+    fn refused(&self, sql: &str, source: sqlx::Error) -> Error {
+        let said = source.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+        let Some(PgErrorPosition::Original(place)) = said.and_then(PgDatabaseError::position) else {
+            return Error::sql("make the tables of", self.projection)(source);
+        };
+        let line = sql.chars().take(place).filter(|c| *c == '\n').count();
+        let text = sql.lines().nth(line).unwrap_or_default().trim().to_owned();
+        Error::Definition { projection: self.projection.to_owned(), line: line + 1, text, source }
     }
 }
 
@@ -71,7 +83,7 @@ async fn edition(connection: &mut PgConnection, projection: &str) -> Result<Opti
 }
 
 /// That the views are of the edition that a program makes. Where none is written down nobody ever made another one.
-pub(crate) async fn check_edition(
+pub async fn check_edition(
     connection: &mut PgConnection,
     projection: &str,
     wanted: u32,
@@ -115,7 +127,7 @@ pub(crate) async fn define(
     let failed = Error::sql("make the tables of", definition.projection);
     let before = relations(connection, schema).await.map_err(failed)?;
     for sql in definition.sql {
-        connection.execute(AssertSqlSafe(*sql)).await.map_err(failed)?;
+        connection.execute(AssertSqlSafe(*sql)).await.map_err(|source| definition.refused(sql, source))?;
     }
     let mut made = relations(connection, schema).await.map_err(failed)?;
     made.retain(|relation| !before.contains(relation));

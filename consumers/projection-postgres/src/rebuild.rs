@@ -19,7 +19,7 @@ use futures::StreamExt;
 use kafka::{Loaded, RowChange, RowKey, Source, partition_of};
 use projection::{Projection, Row, Step, step};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::migrate::{define, make_edition, relations};
@@ -615,16 +615,16 @@ async fn begin(
     let projection = definition.projection;
     let failed = Error::sql("begin the next edition of", projection);
     let mut beginning = owner.begin().await.map_err(failed)?;
-    let (found, position, events): (i32, i64, i64) =
-        sqlx::query_as(include_str!("../queries/rebuild_begin.sql"))
-            .bind(projection)
-            .bind(definition.edition.cast_signed())
-            .fetch_one(&mut *beginning)
-            .await
-            .map_err(failed)?;
-    if found.unsigned_abs() != definition.edition {
-        let (found, wanted) = (found.unsigned_abs(), definition.edition);
-        return Err(Error::Edition { projection: projection.to_owned(), found, wanted });
+    let text = definition.sql.concat();
+    let mut found = enter(&mut beginning, definition, &text).await.map_err(failed)?;
+    if found.edition.unsigned_abs() != definition.edition {
+        let (found, wanted) = (found.edition.unsigned_abs(), definition.edition);
+        return Err(Error::OtherRebuild { projection: projection.to_owned(), found, wanted });
+    }
+    if found.definition != text {
+        tracing::warn!(projection, "its tables are defined anew: the rebuild begins anew");
+        forget(&mut beginning, projection).await.map_err(failed)?;
+        found = enter(&mut beginning, definition, &text).await.map_err(failed)?;
     }
     if !is_there(&mut beginning, next).await.map_err(failed)? {
         let sql = format!(
@@ -639,7 +639,30 @@ async fn begin(
         }
     }
     beginning.commit().await.map_err(failed)?;
-    Ok((position.unsigned_abs(), events.unsigned_abs()))
+    Ok((found.after_position.unsigned_abs(), found.events.unsigned_abs()))
+}
+
+/// A rebuild under way.
+#[derive(FromRow)]
+struct Begun {
+    edition: i32,
+    definition: String,
+    after_position: i64,
+    events: i64,
+}
+
+/// The one that is under way, which is this one if there was none.
+async fn enter(
+    connection: &mut PgConnection,
+    definition: &Definition<'_>,
+    text: &str,
+) -> Result<Begun, sqlx::Error> {
+    sqlx::query_as(include_str!("../queries/rebuild_begin.sql"))
+        .bind(definition.projection)
+        .bind(definition.edition.cast_signed())
+        .bind(text)
+        .fetch_one(connection)
+        .await
 }
 
 async fn is_there(connection: &mut PgConnection, schema: &str) -> Result<bool, sqlx::Error> {

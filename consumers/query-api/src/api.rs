@@ -48,7 +48,7 @@ impl Api {
     pub fn new(
         readers: Readers,
         fresh: Watch,
-        verifier: Verifier,
+        verifier: impl Into<Arc<Verifier>>,
         config: &QueryConfig,
         metrics: Metrics,
     ) -> Self {

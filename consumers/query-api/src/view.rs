@@ -89,7 +89,7 @@ impl View {
                 readers.row(rows, tenant, id).await.map_err(|error| not_read(&error))
             }
             Source::Documents { documents, .. } => {
-                documents.row(tenant, id).await.map_err(|error| not_found(&error))
+                documents.row(tenant, id).await.map_err(|error| not_found(&*error))
             }
         }
     }
@@ -113,7 +113,7 @@ impl View {
     ) -> Result<Vec<Scored>, Problem> {
         match &self.source {
             Source::Documents { documents, boards } if boards.contains(&board) => {
-                documents.board(tenant, board, limit as usize).await.map_err(|error| not_found(&error))
+                documents.board(tenant, board, limit as usize).await.map_err(|error| not_found(&*error))
             }
             _ => Err(Problem::new(Kind::NotFound, "this view has no such leaderboard")),
         }
@@ -132,7 +132,8 @@ pub(crate) fn not_read(error: &projection_postgres::Error) -> Problem {
     not_found(error)
 }
 
-fn not_found(error: &(impl std::fmt::Display + ?Sized)) -> Problem {
-    tracing::warn!(%error, "a view was not read");
+fn not_found(error: &dyn std::error::Error) -> Problem {
+    let cause = error.source().map(tracing::field::display);
+    tracing::warn!(%error, cause, "a view was not read");
     unavailable("the views do not answer just now")
 }

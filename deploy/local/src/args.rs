@@ -10,7 +10,13 @@ use crate::{Component, Result, Stack};
 #[derive(Debug, Clone, Args)]
 pub struct StackArgs {
     /// Name of the stack; stacks of different names run side by side
-    #[arg(long, env = "MILLRACE_STACK", default_value = "default", value_name = "NAME")]
+    #[arg(
+        long,
+        visible_alias = "stack",
+        env = "MILLRACE_STACK",
+        default_value = "default",
+        value_name = "NAME"
+    )]
     pub name: String,
 }
 

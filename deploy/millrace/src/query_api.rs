@@ -1,14 +1,16 @@
 //! `millrace run query-api`: views over HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use http_api::auth::{AuthConfig, Verifier};
-use http_api::{Metrics, Server};
+use http_api::{Metrics, Router, Server};
 use projection_postgres::{Readers, ReadersConfig};
 use projection_redis::RedisConfig;
-use query_api::{Api, QueryConfig};
+use query_api::{Api, QueryConfig, Watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
@@ -38,21 +40,70 @@ impl QueryApiArgs {
         let (metrics, served) = (Metrics::default(), prometheus::Registry::new());
         metrics.register(&served)?;
         let fresh = query_api::watch(readers.clone(), stop.clone());
-        let mut api = Api::new(readers.clone(), fresh.clone(), verifier, &self.api, metrics);
-        let reading = Reading { readers, redis: self.redis, manifest: program::topics()? };
-        for projection in program::projections() {
-            for view in projection.views(&reading).await? {
-                api = api.view(view);
-            }
-        }
-        let server = Server::bind(self.api.query_address, &self.api.http).await;
-        let server = server.context("the query API cannot listen")?;
+        let shown = Shown {
+            reading: Reading { readers, redis: self.redis, manifest: program::topics()? },
+            fresh: fresh.clone(),
+            verifier: Arc::new(verifier),
+            config: self.api.clone(),
+            metrics,
+        };
+        let address = self.api.query_address;
+        let server = Server::bind(address, &self.api.http).await;
+        let server = server.with_context(|| format!("the query API cannot listen at {address}"))?;
+        let editions = shown.reading.readers.editions().await?;
+        let (exchange, routes) = watch::channel(shown.routes().await?);
+        tokio::spawn(stop.clone().run_until_cancelled_owned(shown.keep_up(editions, exchange)));
         tracing::info!(address = %server.address()?, "views are shown");
         let (ending, ready) = (stop.clone(), fresh);
         let ready =
             move || if ending.is_cancelled() { Err("shutting down".to_owned()) } else { ready.ready() };
         self.health.serve_when(Arc::new(ready), served, &stop).await?;
-        let cut = server.serve(api.routes(), stop).await;
+        let cut = server.serve_current(routes, stop).await;
         Ok(if cut == 0 { Exit::Ok } else { Exit::PartlyFailed })
+    }
+}
+
+/// Between two looks whether another edition of some view is read.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What is shown, and how.
+struct Shown {
+    reading: Reading,
+    fresh: Watch,
+    verifier: Arc<Verifier>,
+    config: QueryConfig,
+    metrics: Metrics,
+}
+
+impl Shown {
+    /// The views with the columns that they have by now.
+    async fn routes(&self) -> anyhow::Result<Router> {
+        let (readers, verifier) = (self.reading.readers.clone(), Arc::clone(&self.verifier));
+        let mut api = Api::new(readers, self.fresh.clone(), verifier, &self.config, self.metrics.clone());
+        for projection in program::projections() {
+            for view in projection.views(&self.reading).await? {
+                api = api.view(view);
+            }
+        }
+        Ok(api.routes())
+    }
+
+    /// Exchanges the routes whenever other editions are read.
+    async fn keep_up(self, mut editions: String, exchange: watch::Sender<Router>) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let Ok(now) = self.reading.readers.editions().await else { continue };
+            if now == editions {
+                continue;
+            }
+            match self.routes().await {
+                Ok(routes) => {
+                    tracing::info!(editions = now, "other editions are shown");
+                    drop(exchange.send_replace(routes));
+                    editions = now;
+                }
+                Err(error) => tracing::warn!("other editions are read and cannot be shown: {error:#}"),
+            }
+        }
     }
 }

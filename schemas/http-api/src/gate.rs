@@ -1,5 +1,6 @@
 //! What every request is asked first: who, may they, and not too much.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::http::{HeaderMap, header};
@@ -13,15 +14,15 @@ use crate::rate::Rate;
 /// Lets in who may, as often as they may.
 #[derive(Debug)]
 pub struct Gate {
-    verifier: Verifier,
+    verifier: Arc<Verifier>,
     rate: Rate,
     metrics: Metrics,
 }
 
 impl Gate {
     /// A gate that nobody has passed yet.
-    pub fn new(verifier: Verifier, config: &HttpConfig, metrics: Metrics) -> Self {
-        Self { verifier, rate: Rate::new(config.api_rate, config.api_burst), metrics }
+    pub fn new(verifier: impl Into<Arc<Verifier>>, config: &HttpConfig, metrics: Metrics) -> Self {
+        Self { verifier: verifier.into(), rate: Rate::new(config.api_rate, config.api_burst), metrics }
     }
 
     /// Who asks, if they may, and have not asked too much.

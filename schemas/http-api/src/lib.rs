@@ -25,6 +25,7 @@ pub mod schema;
 mod server;
 mod token;
 
+pub use axum::Router;
 pub use backend::{Backend, unavailable};
 pub use config::HttpConfig;
 pub use dressed::dressed;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -57,6 +58,11 @@ impl Server {
     /// Serves until `stop`, then finishes the requests that were accepted, for a bounded time. Answers how many
     /// connections had to be cut.
     pub async fn serve(self, routes: Router, stop: CancellationToken) -> usize {
+        self.serve_current(watch::channel(routes).1, stop).await
+    }
+
+    /// The same of routes that may be exchanged meanwhile: every request has those that are current when it comes.
+    pub async fn serve_current(self, routes: watch::Receiver<Router>, stop: CancellationToken) -> usize {
         let (tracker, cut) = (TaskTracker::new(), CancellationToken::new());
         while let Some((stream, permit)) = self.accept(&stop).await {
             let connection = serve_connection(stream, routes.clone(), self.arrival_max, stop.clone());
@@ -105,17 +111,23 @@ impl Server {
 }
 
 /// One client, until it goes, or until `stop` and the answer to what it has asked by then.
-async fn serve_connection(stream: TcpStream, routes: Router, arrival_max: Duration, stop: CancellationToken) {
+async fn serve_connection(
+    stream: TcpStream,
+    routes: watch::Receiver<Router>,
+    arrival_max: Duration,
+    stop: CancellationToken,
+) {
     // A small answer must not wait for the client's acknowledgement of the one before it.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
     }
+    let current = service_fn(move |request| TowerToHyperService::new(routes.borrow().clone()).call(request));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(arrival_max)
         .max_buf_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        .serve_connection(TokioIo::new(stream), current);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -133,6 +133,13 @@ impl Readers {
         again!(self, self.versioned(tenant, &sql, aggregate_id)).map_err(Error::sql("read", relation.name()))
     }
 
+    /// Which editions are read, as a text that is another one as soon as that changes.
+    pub async fn editions(&self) -> Result<String, Error> {
+        let sql = include_str!("../../queries/editions_read.sql");
+        again!(self, sqlx::query_scalar(sql).fetch_one(&self.pool))
+            .map_err(Error::sql("read", "projection_edition"))
+    }
+
     /// How fresh the projections are, those of which that is known.
     pub async fn freshness(&self) -> Result<Vec<Freshness>, Error> {
         let sql = include_str!("../../queries/freshness_read.sql");

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use kafka::{Decided, Loaded, ParkedRecord, RowKey};
 use ledger::{Exceptions, Sink};
 use projection::Projection;
-use projection_postgres::{Definition, PostgresViews, Share, Tables, load, scan, scan_totals};
+use projection_postgres::{Definition, PostgresViews, Share, Tables, check_edition, load, scan, scan_totals};
 use query_api::View;
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
@@ -120,6 +120,7 @@ impl<P: Projection> Registered for InPostgres<P> {
 impl<P: Projection> Rows<P> for InPostgres<P> {
     async fn rows(&self, views: &Views, sink: &mut Sink<P>) -> anyhow::Result<()> {
         let mut connection = views.postgres.acquire().await?;
+        check_edition(&mut connection, P::NAME, P::EDITION).await?;
         let mut rows = scan::<P::View>(&mut connection, self.tables.view).await?;
         while let Some(row) = rows.next().await.transpose()? {
             sink.row(&row.key.tenant, row.key.aggregate_id, row.row.version, row.row.view.as_ref());
@@ -139,6 +140,7 @@ impl<P: Projection> Rows<P> for InPostgres<P> {
         _partition: i32,
         keys: &[RowKey],
     ) -> anyhow::Result<Vec<Loaded<P::View>>> {
+        check_edition(with.views, P::NAME, P::EDITION).await?;
         Ok(load(with.views, self.tables.view, keys).await?)
     }
 }

@@ -125,7 +125,10 @@ impl EditionArgs {
     pub(crate) async fn go_back(self) -> anyhow::Result<Exit> {
         let name = self.projection.name();
         Ok(if go_back(&mut self.owner.connect().await?, name).await? {
-            println!("the views of {name} that were read before are read again; the projector catches up");
+            println!("the views of {name} that were read before are read again");
+            println!(
+                "run the projectors of the program that made them: they catch up; others do not write them"
+            );
             Exit::Ok
         } else {
             println!("no edition of {name} is kept");

@@ -27,17 +27,18 @@ pub(crate) struct StatusArgs {
 }
 
 /// One projection, over all partitions of its topic.
-#[derive(Debug, Serialize, FromRow)]
+#[derive(Debug, Default, Serialize, FromRow)]
 struct Freshness {
     projection: String,
-    topic: String,
+    /// Null, as all that follows, where no projector has said anything since its views were made.
+    topic: Option<String>,
     as_of: Option<DateTime<Utc>>,
     lag_seconds: Option<f64>,
     lag_records: Option<i64>,
     newest_at: Option<DateTime<Utc>>,
-    parked_keys: i64,
-    stopped_partitions: i64,
-    reported_at: DateTime<Utc>,
+    parked_keys: Option<i64>,
+    stopped_partitions: Option<i64>,
+    reported_at: Option<DateTime<Utc>>,
 }
 
 impl StatusArgs {
@@ -45,11 +46,16 @@ impl StatusArgs {
         let mut views = PgConnection::connect(&self.views_dashboard_url)
             .await
             .context("failed to connect as dashboard")?;
-        let found: Vec<Freshness> =
+        let mut found: Vec<Freshness> =
             sqlx::query_as(include_str!("../../queries/projection_freshness_list.sql"))
                 .fetch_all(&mut views)
                 .await
                 .context("failed to read how fresh the projections are")?;
+        for projection in projections() {
+            if !found.iter().any(|it| it.projection == projection.name()) {
+                found.push(Freshness { projection: projection.name().to_owned(), ..Freshness::default() });
+            }
+        }
         if self.json {
             for freshness in &found {
                 println!("{}", serde_json::to_string(freshness)?);
@@ -65,9 +71,6 @@ impl StatusArgs {
 }
 
 fn print(found: &[Freshness]) {
-    if found.is_empty() {
-        return println!("no projector has run yet");
-    }
     let mut table = Table::new();
     table.set_header([
         "projection",
@@ -79,15 +82,16 @@ fn print(found: &[Freshness]) {
         "reported",
     ]);
     let moment = |at: DateTime<Utc>| at.format("%F %T%.3fZ").to_string();
+    let number = |number: Option<i64>| number.map_or(String::new(), |number| number.to_string());
     for it in found {
         table.add_row([
             it.projection.clone(),
             it.as_of.map_or("never current".to_owned(), moment),
             it.lag_seconds.map_or(String::new(), |lag| format!("{lag:.1} s")),
-            it.lag_records.map_or(String::new(), |lag| lag.to_string()),
-            it.parked_keys.to_string(),
-            it.stopped_partitions.to_string(),
-            moment(it.reported_at),
+            number(it.lag_records),
+            number(it.parked_keys),
+            number(it.stopped_partitions),
+            it.reported_at.map_or("no projector has said anything yet".to_owned(), moment),
         ]);
     }
     println!("{table}");

@@ -9,6 +9,7 @@ use crate::ticket::{OpenTicket, Ticket, TicketOpened};
 
 /// Open a ticket
 #[derive(Debug, Parser)]
+#[command(name = "tickets open")]
 struct Open {
     /// What is wrong, in a few words
     title: String,
