@@ -1,6 +1,7 @@
 //! Rows as the sink has them, kept so that an aggregate's next event needs no read.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use lru::LruCache;
 use projection::Row;
@@ -18,12 +19,12 @@ pub(crate) struct Cache<V> {
 #[derive(Debug, Clone)]
 pub(crate) struct Kept<V> {
     pub(crate) partition: Option<i32>,
-    pub(crate) row: Row<V>,
+    pub(crate) row: Arc<Row<V>>,
     /// The partition that read it, which is where it is forgotten with.
     pub(crate) reader: i32,
 }
 
-impl<V: Clone> Cache<V> {
+impl<V> Cache<V> {
     pub(crate) fn new(rows_max: usize) -> Self {
         Self { rows: LruCache::new(NonZeroUsize::new(rows_max).unwrap_or(NonZeroUsize::MIN)) }
     }

@@ -55,7 +55,7 @@ pub struct Progress {
     pub next_offset: i64,
 }
 
-/// One row before and after.
+/// One row before and after; whoever else keeps it shares it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowChange<V> {
     /// Its name.
@@ -63,9 +63,9 @@ pub struct RowChange<V> {
     /// The partition whose events changed it.
     pub partition: i32,
     /// What the sink has (version 0: no row yet); totals follow from the difference of contributions.
-    pub old: Row<V>,
+    pub old: Arc<Row<V>>,
     /// What it shall have.
-    pub new: Row<V>,
+    pub new: Arc<Row<V>>,
     /// The last event that changed it.
     pub last: Source,
 }

@@ -21,10 +21,12 @@ impl Held {
         Self { options, timeout, connection: None }
     }
 
-    pub(crate) async fn take(&mut self) -> Result<PgConnection, Error> {
-        if let Some(connection) = self.connection.take() {
-            return Ok(connection);
-        }
+    /// The connection, unless a new one is needed.
+    pub(crate) fn take(&mut self) -> Option<PgConnection> {
+        self.connection.take()
+    }
+
+    pub(crate) async fn connect(&self) -> Result<PgConnection, Error> {
         match tokio::time::timeout(self.timeout, PgConnection::connect_with(&self.options)).await {
             Ok(connected) => connected.map_err(Error::Connect),
             Err(_) => Err(Error::ConnectTimeout),

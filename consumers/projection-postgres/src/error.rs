@@ -58,7 +58,7 @@ pub enum Error {
     Definition {
         /// Whose.
         projection: String,
-        /// In which line of the text, counted over all of its parts.
+        /// In which line of that part of it.
         line: usize,
         /// What stands there.
         text: String,
@@ -147,7 +147,7 @@ pub enum Error {
         table: String,
         /// Why.
         #[source]
-        source: Option<serde_json::Error>,
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// A row that is not what the view says.
     #[error("the row of {table} for {} of {} cannot be read as its view", key.aggregate_id, key.tenant)]

@@ -30,6 +30,7 @@ mod config;
 mod connection;
 mod error;
 mod fields;
+mod line;
 mod migrate;
 mod readers;
 mod rebuild;

@@ -12,6 +12,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use dead_letters::{DecisionShown, Operator};
 use events::{AggregateId, DomainEvent, Recorded, Timestamp};
@@ -24,7 +25,7 @@ use uuid::Uuid;
 
 use crate::migrate::{define, make_edition, relations};
 use crate::scan::ViewRow;
-use crate::table::{STANDARD, Stored, ViewTable, quoted, tenant_of};
+use crate::table::{Stored, ViewTable, columns, quoted, reading, tenant_of};
 use crate::totals::TotalsTable;
 use crate::{Definition, Error, PostgresConfig, Tables};
 
@@ -75,8 +76,8 @@ pub struct Rebuild<P: Projection> {
 /// A row in memory.
 #[derive(Debug)]
 struct Building<V> {
-    old: Row<V>,
-    new: Row<V>,
+    old: Arc<Row<V>>,
+    new: Arc<Row<V>>,
     last: Source,
     changed: bool,
     /// It was made anew, so that its version may be the one that is written, or an earlier one.
@@ -136,6 +137,7 @@ impl<P: Projection> Rebuild<P> {
             .options([("statement_timeout", "600s"), ("search_path", &format!("{next},public"))]);
         let mut writer = PgConnection::connect_with(&options).await.map_err(Error::Connect)?;
         let view = ViewTable::open::<P::View>(&mut writer, tables.view).await?;
+        view.begin(&mut writer).await?;
         let totals = match tables.totals {
             None => None,
             Some(table) => Some(TotalsTable::open(&mut writer, table).await?),
@@ -189,7 +191,7 @@ impl<P: Projection> Rebuild<P> {
             for (key, through) in ranges {
                 let row = self.rows.entry(key.clone()).or_insert_with(Building::new);
                 if row.new.version < *through {
-                    row.new = Row { version: *through, view: None };
+                    row.new = Row { version: *through, view: None }.into();
                     row.mark_changed(&mut self.unwritten);
                 }
             }
@@ -223,8 +225,8 @@ impl<P: Projection> Rebuild<P> {
         let last = events.iter().rev().find_map(|placed| Some(source(placed.event.as_ref().ok()?)));
         let new = self.fold(events);
         let row = self.rows.entry(key).or_insert_with(Building::new);
-        if row.new != new {
-            row.new = new;
+        if *row.new != new {
+            row.new = new.into();
             row.last = last.unwrap_or(row.last);
             row.mark_changed(&mut self.unwritten);
             row.is_replaced = true;
@@ -246,7 +248,7 @@ impl<P: Projection> Rebuild<P> {
             self.events_unwritten += 1;
             let row = self.rows.entry(key).or_insert_with(Building::new);
             if let Some(new) = next::<P>(&row.new, &placed, &self.decided) {
-                row.new = new;
+                row.new = new.into();
                 if let Ok(event) = &placed.event {
                     row.last = source(event);
                 }
@@ -273,7 +275,8 @@ impl<P: Projection> Rebuild<P> {
             return Ok(());
         }
         for Loaded { key, row, .. } in self.view.load::<P::View>(&mut self.writer, &absent).await? {
-            let building = Building { old: row.clone(), new: row, ..Building::new() };
+            let row = Arc::new(row);
+            let building = Building { old: Arc::clone(&row), new: row, ..Building::new() };
             self.rows.insert(key, building);
         }
         Ok(())
@@ -289,8 +292,8 @@ impl<P: Projection> Rebuild<P> {
             .map(|(key, row)| RowChange {
                 key: key.clone(),
                 partition: partition_of(key.aggregate_id.to_string().as_bytes(), partitions),
-                old: row.old.clone(),
-                new: row.new.clone(),
+                old: Arc::clone(&row.old),
+                new: Arc::clone(&row.new),
                 last: row.last,
             })
             .collect();
@@ -301,10 +304,9 @@ impl<P: Projection> Rebuild<P> {
         let replaced: Vec<&RowKey> =
             self.rows.iter().filter(|(_, row)| row.is_replaced).map(|(key, _)| key).collect();
         self.view.reset(&mut writing, &replaced).await?;
-        // Rows that never were can be copied in, as long as the tables are not guarded yet.
-        let can_copy = !self.is_guarded && self.view.can_copy();
-        let is_new = |change: &&RowChange<P::View>| can_copy && change.old.version == 0;
-        self.view.copy(&mut writing, changes.iter().filter(is_new)).await?;
+        // Rows that never were can go straight in, as long as the tables are not guarded yet.
+        let is_new = |change: &&RowChange<P::View>| !self.is_guarded && change.old.version == 0;
+        self.view.insert(&mut writing, changes.iter().filter(is_new)).await?;
         self.view.write(&mut writing, changes.iter().filter(|change| !is_new(change))).await?;
         if let Some(totals) = &self.totals {
             totals.add::<P>(&mut writing, changes.iter()).await?;
@@ -327,7 +329,7 @@ impl<P: Projection> Rebuild<P> {
             self.rows.clear();
         }
         for row in self.rows.values_mut().filter(|row| row.changed) {
-            row.old = row.new.clone();
+            row.old = Arc::clone(&row.new);
             (row.changed, row.is_replaced) = (false, false);
         }
         Ok(())
@@ -335,9 +337,9 @@ impl<P: Projection> Rebuild<P> {
 
     /// Rows picked at random, to be compared with a fold of their own.
     pub async fn sample(&mut self, rows: u32) -> Result<Vec<ViewRow<P::View>>, Error> {
-        let sql = include_str!("../queries/rebuild_sample.sql").replace("{table}", self.tables.view);
+        let all = columns(&mut self.writer, self.tables.view).await?;
+        let sql = reading(include_str!("../queries/rebuild_sample.sql"), self.tables.view, &all);
         let found: Vec<Stored> = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(&STANDARD[..])
             .bind(i64::from(rows))
             .fetch_all(&mut self.writer)
             .await
@@ -489,7 +491,7 @@ impl<V> Building<V> {
     fn new() -> Self {
         let never = Timestamp::from_micros(0);
         let last = Source { offset: NO_OFFSET, occurred_at: never, recorded_at: never };
-        Self { old: Row::default(), new: Row::default(), last, changed: false, is_replaced: false }
+        Self { old: Arc::default(), new: Arc::default(), last, changed: false, is_replaced: false }
     }
 
     fn mark_changed(&mut self, unwritten: &mut usize) {

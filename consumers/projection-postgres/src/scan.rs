@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::Error;
-use crate::table::{STANDARD, Stored, columns, read_rows};
+use crate::table::{Stored, columns, read_rows, reading};
 use crate::totals::OWNER;
 
 /// One row of a view table.
@@ -47,8 +47,8 @@ pub async fn load<V: DeserializeOwned>(
     table: &str,
     keys: &[RowKey],
 ) -> Result<Vec<Loaded<V>>, Error> {
-    columns(connection, table).await?;
-    let sql = include_str!("../queries/view_load.sql").replace("{table}", table);
+    let all = columns(connection, table).await?;
+    let sql = reading(include_str!("../queries/view_load.sql"), table, &all);
     read_rows(connection, table, &sql, keys.iter()).await
 }
 
@@ -58,13 +58,12 @@ pub async fn scan<'c, V: DeserializeOwned + Send + 'c>(
     connection: &'c mut PgConnection,
     table: &str,
 ) -> Result<BoxStream<'c, Result<ViewRow<V>, Error>>, Error> {
-    columns(connection, table).await?;
-    let sql = include_str!("../queries/view_scan.sql").replace("{table}", table);
+    let all = columns(connection, table).await?;
+    let sql = reading(include_str!("../queries/view_scan.sql"), table, &all);
     let table = table.to_owned();
-    let rows = sqlx::query_as::<_, Stored>(AssertSqlSafe(sql)).bind(&STANDARD[..]).fetch(connection);
+    let rows = sqlx::query_as::<_, Stored>(AssertSqlSafe(sql)).fetch(connection);
     let read = move |row: Result<Stored, sqlx::Error>| {
-        let row = row.map_err(|source| Error::Sql { action: "scan", table: table.clone(), source })?;
-        ViewRow::read(row, &table)
+        ViewRow::read(row.map_err(Error::sql("scan", &table))?, &table)
     };
     Ok(rows.map(read).boxed())
 }
@@ -81,12 +80,9 @@ pub async fn scan_totals<'c>(
     let table = table.to_owned();
     let shares = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql)).fetch(connection);
     let read = move |share: Result<String, sqlx::Error>| {
-        let failed = |source| Error::Sql { action: "scan", table: table.clone(), source };
-        share
-            .and_then(|text| {
-                read_share(&text, &grouping).map_err(|source| sqlx::Error::Decode(source.into()))
-            })
-            .map_err(failed)
+        let read =
+            |text: String| read_share(&text, &grouping).map_err(|source| sqlx::Error::Decode(source.into()));
+        share.and_then(read).map_err(Error::sql("scan", &table))
     };
     Ok(shares.map(read).boxed())
 }

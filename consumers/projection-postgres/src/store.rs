@@ -47,16 +47,26 @@ impl<P: Projection> PostgresViews<P> {
     /// Connects, and checks the tables against the view and its contribution.
     pub async fn named(projection: &str, config: &PostgresConfig, tables: Tables<'_>) -> Result<Self, Error> {
         let mut held = Held::new(config.options(projection)?, config.connect_timeout());
-        let mut connection = held.take().await?;
+        let mut connection = held.connect().await?;
         check_edition(&mut connection, projection, P::EDITION).await?;
         let view = ViewTable::open::<P::View>(&mut connection, tables.view).await?;
         let totals = match tables.totals {
             None => None,
             Some(table) => Some(TotalsTable::open(&mut connection, table).await?),
         };
+        view.begin(&mut connection).await?;
         held.give_back(connection);
         let owner = format!("{projection} pid {}", std::process::id());
         Ok(Self { projection: projection.to_owned(), owner, held, view, totals, of: PhantomData })
+    }
+
+    async fn connection(&mut self) -> Result<PgConnection, Error> {
+        if let Some(connection) = self.held.take() {
+            return Ok(connection);
+        }
+        let mut connection = self.held.connect().await?;
+        self.view.begin(&mut connection).await?;
+        Ok(connection)
     }
 
     /// Runs one piece of work in a transaction. The connection is kept if the transaction ended cleanly, whichever
@@ -65,7 +75,7 @@ impl<P: Projection> PostgresViews<P> {
         &mut self,
         work: impl AsyncFnOnce(&mut PgConnection, &Parts<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut connection = self.held.take().await?;
+        let mut connection = self.connection().await?;
         let parts = Parts {
             projection: &self.projection,
             owner: &self.owner,
@@ -73,10 +83,11 @@ impl<P: Projection> PostgresViews<P> {
             view: &self.view,
             totals: &self.totals,
         };
-        let mut transaction = connection.begin().await.map_err(|source| parts.failed("begin", source))?;
+        let views = format!("the views of {}", self.projection);
+        let mut transaction = connection.begin().await.map_err(Error::sql("begin", &views))?;
         match work(&mut transaction, &parts).await {
             Ok(done) => {
-                transaction.commit().await.map_err(|source| parts.failed("commit", source))?;
+                transaction.commit().await.map_err(Error::sql("commit", &views))?;
                 self.held.give_back(connection);
                 Ok(done)
             }
@@ -100,10 +111,6 @@ struct Parts<'s> {
 }
 
 impl Parts<'_> {
-    fn failed(&self, action: &'static str, source: sqlx::Error) -> Error {
-        Error::Sql { action, table: format!("the views of {}", self.projection), source }
-    }
-
     fn progress<'a>(&'a self, topic: &'a str) -> Progress<'a> {
         Progress { projection: self.projection, topic }
     }
@@ -190,7 +197,7 @@ impl<P: Projection> ViewStore<P> for PostgresViews<P> {
     }
 
     async fn load(&mut self, keys: &[(i32, RowKey)]) -> Result<Vec<Loaded<P::View>>, Error> {
-        let mut connection = self.held.take().await?;
+        let mut connection = self.connection().await?;
         let rows = self.view.load(&mut connection, keys).await?;
         self.held.give_back(connection);
         Ok(rows)
@@ -201,7 +208,7 @@ impl<P: Projection> ViewStore<P> for PostgresViews<P> {
     }
 
     async fn inspect(&mut self, topic: &str, held: &[Tenure]) -> Result<Vec<i32>, Error> {
-        let mut connection = self.held.take().await?;
+        let mut connection = self.connection().await?;
         let epochs: Vec<(i32, i64)> = held.iter().map(|tenure| (tenure.partition, tenure.epoch)).collect();
         let ours = Progress { projection: &self.projection, topic }.hold(&mut connection, &epochs).await?;
         self.held.give_back(connection);
@@ -209,7 +216,7 @@ impl<P: Projection> ViewStore<P> for PostgresViews<P> {
     }
 
     async fn requests(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Request>, Error> {
-        let mut connection = self.held.take().await?;
+        let mut connection = self.connection().await?;
         let dead_letters = DeadLetters::new(self.projection.as_str(), topic);
         let requests = dead_letters.requests(&mut connection, partitions).await?;
         self.held.give_back(connection);
@@ -223,7 +230,7 @@ impl<P: Projection> ViewStore<P> for PostgresViews<P> {
         key: &ParkKey,
         limit: usize,
     ) -> Result<Vec<ParkedRecord>, Error> {
-        let mut connection = self.held.take().await?;
+        let mut connection = self.connection().await?;
         let dead_letters = DeadLetters::new(self.projection.as_str(), topic);
         let records = dead_letters.next(&mut connection, partition, key, limit).await?;
         self.held.give_back(connection);

@@ -1,14 +1,17 @@
 //! A view's table: its columns, checked, and the statements made from them.
 
-use events::{AggregateId, TenantId};
+use std::fmt::Display;
+
+use events::{AggregateId, TenantId, Timestamp};
 use kafka::{Loaded, RowChange, RowKey};
 use projection::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, Executor, FromRow, PgConnection};
 use uuid::Uuid;
 
+use crate::line::{self, Field, NoLine};
 use crate::{Error, fields};
 
 /// What every view table has beside the view's own fields.
@@ -26,6 +29,9 @@ pub(crate) const STANDARD: [&str; 9] = [
 
 /// What is not copied of these: the table says when a row was written.
 const WRITTEN_AT: &str = "updated_at";
+
+/// So many rows are worth the two round trips more that COPY takes.
+const MANY: usize = 50;
 
 /// How much is copied at a time.
 const COPY_BYTES: usize = 256 * 1024;
@@ -76,17 +82,73 @@ pub(crate) fn listed<'c>(
     columns.into_iter().map(|column| format!(", {}", one(column, &column.quoted()))).collect()
 }
 
+/// The columns that are the view's own.
+fn own(all: &[Column]) -> impl Iterator<Item = &Column> + Clone {
+    all.iter().filter(|column| !STANDARD.contains(&column.name.as_str()))
+}
+
+/// A statement that reads rows of a table, with the view's own columns as one document.
+pub(crate) fn reading(statement: &str, table: &str, all: &[Column]) -> String {
+    let columns: Vec<String> = own(all).map(|column| format!("t.{}", column.quoted())).collect();
+    let view = format!("(select row_to_json(o)::text from (select {}) as o)", columns.join(", "));
+    statement.replace("{table}", table).replace("{view}", &view)
+}
+
 /// The statements of one view table.
 #[derive(Debug)]
 pub(crate) struct ViewTable {
     name: String,
-    upsert: String,
-    copy: String,
-    /// What is copied, in its order.
-    copied: Vec<String>,
-    is_scalar: bool,
-    refused: String,
+    /// For few rows, which come as one document.
+    few: Upsert,
+    /// For many rows, which come by COPY; none where a column is an array, which COPY takes in a form of its own.
+    many: Option<Copying>,
     load: String,
+}
+
+/// Rows into the table from somewhere.
+#[derive(Debug)]
+struct Upsert {
+    write: String,
+    refused: String,
+}
+
+/// Rows by COPY, into the table or into a temporary one beside it: what is guarded by row takes no COPY.
+#[derive(Debug)]
+struct Copying {
+    fields: Vec<Field>,
+    into_table: String,
+    into_pending: String,
+    make_pending: String,
+    pending: Upsert,
+}
+
+impl Upsert {
+    fn new(table: &str, all: &[Column], rows: &str) -> Self {
+        let write = include_str!("../queries/view_upsert.sql")
+            .replace("{columns}", &listed(own(all), |_, name| name.to_owned()))
+            .replace("{x_columns}", &listed(own(all), |_, name| format!("x.{name}")))
+            .replace("{set_columns}", &listed(own(all), |_, name| format!("{name} = excluded.{name}")));
+        let of = |statement: &str| statement.replace("{table}", table).replace("{rows}", rows);
+        Self { write: of(&write), refused: of(include_str!("../queries/view_refused.sql")) }
+    }
+}
+
+impl Copying {
+    fn new(table: &str, all: &[Column], fields: &[&'static str]) -> Self {
+        let kind = |name: &str| all.iter().find(|column| column.name == name).map(|column| &*column.kind);
+        let is_json = |name| kind(name).is_some_and(|kind| kind.starts_with("json"));
+        let standard = STANDARD.into_iter().filter(|column| *column != WRITTEN_AT);
+        let copied: Vec<String> = standard.chain(fields.iter().copied()).map(quoted).collect();
+        let into = |table: &str| format!("copy {table} ({}) from stdin", copied.join(", "));
+        let pending = format!("pg_temp.{table}_pending");
+        Self {
+            fields: fields.iter().map(|name| Field { name, is_json: is_json(name) }).collect(),
+            into_table: into(table),
+            into_pending: into(&pending),
+            make_pending: include_str!("../queries/view_pending.sql").replace("{table}", table),
+            pending: Upsert::new(table, all, &format!("{pending} as x")),
+        }
+    }
 }
 
 impl ViewTable {
@@ -101,43 +163,36 @@ impl ViewTable {
                 return Err(Error::NoStandardColumn { table: table.to_owned(), column });
             }
         }
-        let own: Vec<&Column> = all.iter().filter(|c| !STANDARD.contains(&c.name.as_str())).collect();
         let fields =
             fields::of::<V>().ok_or_else(|| Error::Form { table: table.to_owned(), source: None })?;
         let without_column: Vec<String> = fields
             .iter()
-            .filter(|field| !own.iter().any(|c| c.name == **field))
+            .filter(|field| !own(&all).any(|c| c.name == **field))
             .map(|field| (*field).to_owned())
             .collect();
         let without_field: Vec<String> =
-            own.iter().filter(|c| !fields.contains(&c.name.as_str())).map(|c| c.name.clone()).collect();
+            own(&all).filter(|c| !fields.contains(&c.name.as_str())).map(|c| c.name.clone()).collect();
         if !without_column.is_empty() || !without_field.is_empty() {
             return Err(Error::Columns { table: table.to_owned(), without_column, without_field });
         }
-        let upsert = include_str!("../queries/view_upsert.sql")
-            .replace("{table}", table)
-            .replace("{columns}", &listed(own.iter().copied(), |_, name| name.to_owned()))
-            .replace("{x_columns}", &listed(own.iter().copied(), |_, name| format!("x.{name}")))
-            .replace("{typed_columns}", &listed(own.iter().copied(), |c, name| format!("{name} {}", c.kind)))
-            .replace(
-                "{set_columns}",
-                &listed(own.iter().copied(), |_, name| format!("{name} = excluded.{name}")),
-            );
-        let copied = STANDARD.into_iter().filter(|column| *column != WRITTEN_AT);
-        let copied: Vec<String> =
-            copied.chain(own.iter().map(|column| column.name.as_str())).map(str::to_owned).collect();
-        let quoted: Vec<String> = copied.iter().map(|name| quoted(name)).collect();
+        let typed = listed(own(&all), |c, name| format!("{name} {}", c.kind));
+        let documents = include_str!("../queries/view_documents.sql").replace("{typed_columns}", &typed);
+        let has_arrays = own(&all).any(|column| column.kind.ends_with("[]"));
         Ok(Self {
             name: table.to_owned(),
-            upsert,
-            copy: format!("copy {table} ({}) from stdin", quoted.join(", ")),
-            copied,
-            is_scalar: own
-                .iter()
-                .all(|column| !column.kind.ends_with("[]") && !column.kind.starts_with("json")),
-            refused: include_str!("../queries/view_refused.sql").replace("{table}", table),
-            load: include_str!("../queries/view_load.sql").replace("{table}", table),
+            few: Upsert::new(table, &all, documents.trim_end()),
+            many: (!has_arrays).then(|| Copying::new(table, &all, fields)),
+            load: reading(include_str!("../queries/view_load.sql"), table, &all),
         })
+    }
+
+    /// Prepares a connection to write.
+    pub(crate) async fn begin(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        if let Some(Copying { make_pending, .. }) = &self.many {
+            let made = connection.execute(AssertSqlSafe(make_pending.as_str())).await;
+            made.map_err(Error::sql("make a temporary table beside", &self.name))?;
+        }
+        Ok(())
     }
 
     /// Writes the rows; each of them, or none and an error that names one.
@@ -146,34 +201,33 @@ impl ViewTable {
         connection: &mut PgConnection,
         changes: impl Iterator<Item = &'c RowChange<V>>,
     ) -> Result<(), Error> {
-        let rows = changes.map(|change| self.document(change)).collect::<Result<Vec<_>, _>>()?;
-        if rows.is_empty() {
+        let changes: Vec<&RowChange<V>> = changes.collect();
+        if changes.is_empty() {
             return Ok(());
         }
-        let text = serde_json::to_string(&rows).map_err(|e| self.form(Some(e)))?;
-        let done = sqlx::query(AssertSqlSafe(self.upsert.as_str()))
-            .bind(&text)
-            .execute(&mut *connection)
-            .await
-            .map_err(|source| self.failed("write", source))?;
-        if done.rows_affected() == rows.len() as u64 {
+        let many = self.many.as_ref().filter(|_| changes.len() >= MANY);
+        let (upsert, documents) = match many {
+            Some(copying) => {
+                self.copy_in(connection, copying, &copying.into_pending, changes.iter().copied()).await?;
+                (&copying.pending, None)
+            }
+            None => (&self.few, Some(self.documents(&changes)?)),
+        };
+        let mut write = sqlx::query(AssertSqlSafe(upsert.write.as_str()));
+        let mut refused = sqlx::query_as::<_, (String, Uuid, i64)>(AssertSqlSafe(upsert.refused.as_str()));
+        if let Some(documents) = &documents {
+            (write, refused) = (write.bind(documents), refused.bind(documents));
+        }
+        let done = write.execute(&mut *connection).await.map_err(Error::sql("write", &self.name))?;
+        if done.rows_affected() == changes.len() as u64 {
             return Ok(());
         }
-        let found: Option<(String, Uuid, i64)> = sqlx::query_as(AssertSqlSafe(self.refused.as_str()))
-            .bind(&text)
-            .fetch_optional(connection)
-            .await
-            .map_err(|source| self.failed("read", source))?;
+        let found = refused.fetch_optional(connection).await.map_err(Error::sql("read", &self.name))?;
         let found = found.map_or_else(
-            || format!("{} of {} rows were written", done.rows_affected(), rows.len()),
+            || format!("{} of {} rows were written", done.rows_affected(), changes.len()),
             |(tenant, aggregate, version)| format!("{aggregate} of {tenant} at version {version}"),
         );
         Err(Error::NotWritten { table: self.name.clone(), found })
-    }
-
-    /// Whether every value that is copied is the same text to COPY as in JSON.
-    pub(crate) fn can_copy(&self) -> bool {
-        self.is_scalar
     }
 
     /// Makes these rows older than whatever is written next.
@@ -188,38 +242,43 @@ impl ViewTable {
             .execute(connection)
             .await
             .map(drop)
-            .map_err(|source| self.failed("reset", source))
+            .map_err(Error::sql("reset", &self.name))
     }
 
-    /// Copies rows in that the table does not have, into a table that is not guarded by row.
-    pub(crate) async fn copy<'c, V: Serialize + 'c>(
+    /// Writes rows that the table does not have, as long as it is not guarded by row.
+    pub(crate) async fn insert<'c, V: Serialize + 'c>(
         &self,
         connection: &mut PgConnection,
         changes: impl Iterator<Item = &'c RowChange<V>>,
     ) -> Result<(), Error> {
         let mut changes = changes.peekable();
-        if changes.peek().is_none() {
-            return Ok(());
+        match &self.many {
+            Some(copying) if changes.peek().is_some() => {
+                self.copy_in(connection, copying, &copying.into_table, changes).await
+            }
+            _ => self.write(connection, changes).await,
         }
-        let failed = |source| self.failed("copy into", source);
-        let mut copying = connection.copy_in_raw(&self.copy).await.map_err(failed)?;
+    }
+
+    async fn copy_in<'c, V: Serialize + 'c>(
+        &self,
+        connection: &mut PgConnection,
+        copying: &Copying,
+        into: &str,
+        changes: impl Iterator<Item = &'c RowChange<V>>,
+    ) -> Result<(), Error> {
+        let failed = Error::sql("copy into", &self.name);
+        let mut rows = connection.copy_in_raw(into).await.map_err(failed)?;
         let mut lines = String::new();
         for change in changes {
-            let document = self.document(change)?;
-            for (index, name) in self.copied.iter().enumerate() {
-                if index > 0 {
-                    lines.push('\t');
-                }
-                copied(&mut lines, document.get(name));
-            }
-            lines.push('\n');
+            copying.line(&mut lines, change).map_err(|e| self.form(Some(e.into())))?;
             if lines.len() >= COPY_BYTES {
-                copying.send(lines.as_bytes()).await.map_err(failed)?;
+                rows.send(lines.as_bytes()).await.map_err(failed)?;
                 lines.clear();
             }
         }
-        copying.send(lines.as_bytes()).await.map_err(failed)?;
-        copying.finish().await.map(drop).map_err(failed)
+        rows.send(lines.as_bytes()).await.map_err(failed)?;
+        rows.finish().await.map(drop).map_err(failed)
     }
 
     /// The rows of these aggregates, those that exist.
@@ -231,15 +290,20 @@ impl ViewTable {
         read_rows(connection, &self.name, &self.load, keys.iter().map(|(_, key)| key)).await
     }
 
+    /// The rows as one document.
+    fn documents<V: Serialize>(&self, changes: &[&RowChange<V>]) -> Result<String, Error> {
+        let rows = changes.iter().map(|change| self.document(change)).collect::<Result<Vec<_>, _>>()?;
+        serde_json::to_string(&rows).map_err(|e| self.form(Some(e.into())))
+    }
+
     fn document<V: Serialize>(&self, change: &RowChange<V>) -> Result<Map<String, Value>, Error> {
         let mut document = match &change.new.view {
             None => Map::new(),
-            Some(view) => match serde_json::to_value(view).map_err(|e| self.form(Some(e)))? {
+            Some(view) => match serde_json::to_value(view).map_err(|e| self.form(Some(e.into())))? {
                 Value::Object(document) => document,
                 _ => return Err(self.form(None)),
             },
         };
-        let deleted_at = change.new.view.is_none().then(|| change.last.recorded_at.to_string());
         let standard: [(&str, Value); 8] = [
             ("tenant_id", change.key.tenant.as_str().into()),
             ("aggregate_id", change.key.aggregate_id.to_string().into()),
@@ -248,46 +312,50 @@ impl ViewTable {
             ("source_offset", change.last.offset.into()),
             ("occurred_at", change.last.occurred_at.to_string().into()),
             ("recorded_at", change.last.recorded_at.to_string().into()),
-            ("deleted_at", deleted_at.into()),
+            ("deleted_at", deleted_at(change).map(|at| at.to_string()).into()),
         ];
         document.extend(standard.map(|(name, value)| (name.to_owned(), value)));
         Ok(document)
     }
 
-    fn form(&self, source: Option<serde_json::Error>) -> Error {
+    fn form(&self, source: Option<Box<dyn std::error::Error + Send + Sync>>) -> Error {
         Error::Form { table: self.name.clone(), source }
     }
+}
 
-    fn failed(&self, action: &'static str, source: sqlx::Error) -> Error {
-        Error::Sql { action, table: self.name.clone(), source }
+impl Copying {
+    /// Adds a row, in the order of the columns that are copied.
+    fn line<V: Serialize>(&self, lines: &mut String, change: &RowChange<V>) -> Result<(), NoLine> {
+        let RowChange { key, partition, new, last, .. } = change;
+        let standard: [&dyn Display; 7] = [
+            &key.tenant,
+            &key.aggregate_id,
+            &new.version,
+            partition,
+            &last.offset,
+            &last.occurred_at,
+            &last.recorded_at,
+        ];
+        for found in standard {
+            line::value(lines, Some(found));
+            lines.push('\t');
+        }
+        line::value(lines, deleted_at(change));
+        line::fields(lines, &self.fields, new.view.as_ref())?;
+        lines.push('\n');
+        Ok(())
     }
+}
+
+/// When a row was deleted, if it was.
+fn deleted_at<V>(change: &RowChange<V>) -> Option<Timestamp> {
+    change.new.view.is_none().then_some(change.last.recorded_at)
 }
 
 /// A tenant's name as a table has it.
 pub(crate) fn tenant_of(name: &str, table: &str) -> Result<TenantId, Error> {
     let bad = |_| sqlx::Error::Decode(format!("{name:?}").into());
     name.parse().map_err(bad).map_err(Error::sql("read a tenant's name in", table))
-}
-
-/// A value as COPY reads it in its text form.
-fn copied(line: &mut String, value: Option<&Value>) {
-    match value {
-        None | Some(Value::Null) => line.push_str("\\N"),
-        Some(Value::String(text)) => escaped(line, text),
-        Some(other) => escaped(line, &other.to_string()),
-    }
-}
-
-fn escaped(line: &mut String, text: &str) {
-    for letter in text.chars() {
-        match letter {
-            '\\' => line.push_str("\\\\"),
-            '\t' => line.push_str("\\t"),
-            '\n' => line.push_str("\\n"),
-            '\r' => line.push_str("\\r"),
-            _ => line.push(letter),
-        }
-    }
 }
 
 /// Reads the rows of these aggregates, those that exist.
@@ -300,7 +368,6 @@ pub(crate) async fn read_rows<'k, V: DeserializeOwned>(
     let rows: Vec<Stored> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(keys.clone().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
         .bind(keys.map(|key| key.aggregate_id.0).collect::<Vec<_>>())
-        .bind(&STANDARD[..])
         .fetch_all(connection)
         .await
         .map_err(Error::sql("read", table))?;

@@ -87,7 +87,7 @@ impl TotalsTable {
             .execute(connection)
             .await
             .map(drop)
-            .map_err(|source| Error::Sql { action: "add to", table: self.name.clone(), source })
+            .map_err(Error::sql("add to", &self.name))
     }
 
     fn document(&self, (tenant, partition, group): Group, sums: Sums) -> Result<Value, Error> {

@@ -18,14 +18,18 @@ use tokio::sync::Mutex;
 use crate::role::Role;
 use crate::stack_defaults::settings;
 
-/// Starts the projector of a stack as a process of its own.
-pub(crate) fn projector(stack: &str, environment: &[(&str, &str)]) -> anyhow::Result<Role> {
-    Role::start("projector", stack, environment, &Stack::open(stack)?.root().join("logs"))
+/// Starts the projector of a stack as a process of its own; of all projections where none is named.
+pub(crate) fn projector(
+    stack: &str,
+    projections: &[&str],
+    environment: &[(&str, &str)],
+) -> anyhow::Result<Role> {
+    Role::start("projector", projections, stack, environment, &Stack::open(stack)?.root().join("logs"))
 }
 
 /// Starts the relay to the dead-letter topics as a process of its own.
 pub(crate) fn relay(stack: &str) -> anyhow::Result<Role> {
-    Role::start("relay", stack, &[], &Stack::open(stack)?.root().join("logs"))
+    Role::start("relay", &[], stack, &[], &Stack::open(stack)?.root().join("logs"))
 }
 
 /// Reads every topic, as the user who may.

@@ -79,13 +79,8 @@ impl Shown {
     /// The views with the columns that they have by now.
     async fn routes(&self) -> anyhow::Result<Router> {
         let (readers, verifier) = (self.reading.readers.clone(), Arc::clone(&self.verifier));
-        let mut api = Api::new(readers, self.fresh.clone(), verifier, &self.config, self.metrics.clone());
-        for projection in program::projections() {
-            for view in projection.views(&self.reading).await? {
-                api = api.view(view);
-            }
-        }
-        Ok(api.routes())
+        let api = Api::new(readers, self.fresh.clone(), verifier, &self.config, self.metrics.clone());
+        Ok(self.reading.serve(api).await?.routes())
     }
 
     /// Exchanges the routes whenever other editions are read.

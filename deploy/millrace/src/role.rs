@@ -22,18 +22,8 @@ pub(crate) struct Role {
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 impl Role {
-    /// Starts `millrace run <name>` with further environment variables.
+    /// Starts `millrace run <name>` with further arguments and environment variables.
     pub(crate) fn start(
-        name: &str,
-        stack: &str,
-        environment: &[(&str, &str)],
-        logs: &Path,
-    ) -> anyhow::Result<Self> {
-        Self::start_with(name, &[], stack, environment, logs)
-    }
-
-    /// The same with further arguments.
-    pub(crate) fn start_with(
         name: &str,
         arguments: &[&str],
         stack: &str,
@@ -90,13 +80,6 @@ impl Role {
                 bail!("{} ended with {status}; its log ends with\n{}", self.name, self.last_lines())
             }
         }
-    }
-
-    /// Resident memory of a process in KiB, as the kernel counts it; `None` when it is gone.
-    pub(crate) fn rss_kib(pid: Pid) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        line.split_whitespace().next()?.parse().ok()
     }
 
     /// Its process, as long as it has not ended.

@@ -86,8 +86,8 @@ fn changes(moves: &[(&Claim, i64, i64)]) -> Changes<TallyView> {
         changes.rows.push(RowChange {
             key: History::row(u128::from(partition.unsigned_abs())),
             partition,
-            old: row(from),
-            new: row(next_offset),
+            old: row(from).into(),
+            new: row(next_offset).into(),
             last: Source {
                 offset: next_offset - 1,
                 occurred_at: Timestamp::from_micros(1),

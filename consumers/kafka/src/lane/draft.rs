@@ -1,6 +1,7 @@
 //! What a flush will change, while it is being worked out.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use events::{EventId, Recorded, TenantId};
 use projection::{Projection, Row, Step, step};
@@ -37,8 +38,8 @@ struct Work<V> {
     /// Whose events made the row, if there is one.
     home: Option<i32>,
     partition: i32,
-    old: Row<V>,
-    new: Row<V>,
+    old: Arc<Row<V>>,
+    new: Arc<Row<V>>,
     last: Option<Source>,
 }
 
@@ -77,9 +78,9 @@ impl<V: Clone + PartialEq> Draft<V> {
                 continue;
             }
             match cache.get(&key) {
-                Some(kept) => self.put(key, partition, kept.partition, kept.row.clone()),
+                Some(kept) => self.put(key, partition, kept.partition, Arc::clone(&kept.row)),
                 None => {
-                    self.put(key.clone(), partition, None, Row::default());
+                    self.put(key.clone(), partition, None, Arc::default());
                     missing.push((partition, key));
                 }
             }
@@ -91,10 +92,11 @@ impl<V: Clone + PartialEq> Draft<V> {
     pub(super) fn loaded(&mut self, rows: Vec<Loaded<V>>) {
         for Loaded { key, row, partition } in rows {
             if let Some(work) = self.rows.get_mut(&key) {
+                let row = Arc::new(row);
                 *work = Work {
                     home: Some(partition),
                     partition: work.partition,
-                    old: row.clone(),
+                    old: Arc::clone(&row),
                     new: row,
                     last: None,
                 };
@@ -102,8 +104,8 @@ impl<V: Clone + PartialEq> Draft<V> {
         }
     }
 
-    fn put(&mut self, key: RowKey, partition: i32, home: Option<i32>, row: Row<V>) {
-        self.rows.insert(key, Work { home, partition, old: row.clone(), new: row, last: None });
+    fn put(&mut self, key: RowKey, partition: i32, home: Option<i32>, row: Arc<Row<V>>) {
+        self.rows.insert(key, Work { home, partition, old: Arc::clone(&row), new: row, last: None });
     }
 
     /// The version of a row as of this draft.
@@ -114,7 +116,7 @@ impl<V: Clone + PartialEq> Draft<V> {
     /// Moves a row to a version without effect.
     pub(super) fn pass(&mut self, key: &RowKey, version: u64, last: Source) {
         if let Some(work) = self.rows.get_mut(key) {
-            work.new.version = version;
+            Arc::make_mut(&mut work.new).version = version;
             work.last = Some(last);
         }
     }
@@ -144,7 +146,7 @@ impl<V: Clone + PartialEq> Draft<V> {
         while work.new.version < event.version
             && partition.decided.has_version(&event.tenant, event.aggregate_id, work.new.version + 1)
         {
-            work.new.version += 1;
+            Arc::make_mut(&mut work.new).version += 1;
             work.last = Some(last);
         }
         if event.version > work.new.version && refused.contains(&event.event_id) {
@@ -153,9 +155,9 @@ impl<V: Clone + PartialEq> Draft<V> {
                 format!("told to refuse event {}", event.event_id),
             ));
         }
-        match step::<P>(work.new.clone(), event) {
+        match step::<P>(Row::clone(&work.new), event) {
             Step::Applied(row) => {
-                work.new = row;
+                work.new = Arc::new(row);
                 work.last = Some(last);
                 self.tally.applied += 1;
                 Ok(())
@@ -214,7 +216,8 @@ impl<V: Clone + PartialEq> Draft<V> {
 
     /// Every row before and after.
     pub(super) fn into_rows(self) -> impl Iterator<Item = (RowKey, Row<V>, Row<V>)> {
-        self.rows.into_iter().map(|(key, work)| (key, work.old, work.new))
+        let owned = Arc::unwrap_or_clone;
+        self.rows.into_iter().map(move |(key, work)| (key, owned(work.old), owned(work.new)))
     }
 
     /// The rows that changed, sorted by key.
@@ -223,8 +226,8 @@ impl<V: Clone + PartialEq> Draft<V> {
             work.last.filter(|_| work.new.version != work.old.version).map(|last| RowChange {
                 key: key.clone(),
                 partition: work.partition,
-                old: work.old.clone(),
-                new: work.new.clone(),
+                old: Arc::clone(&work.old),
+                new: Arc::clone(&work.new),
                 last,
             })
         };

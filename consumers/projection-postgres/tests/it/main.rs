@@ -13,5 +13,6 @@ mod rows;
 mod sink;
 mod speed;
 mod topic;
+mod values;
 
 kafka::sink_conformance!(sink::PostgresSink::new().await);

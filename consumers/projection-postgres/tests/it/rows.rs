@@ -55,25 +55,28 @@ async fn an_event_that_became_storable_is_redriven() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_that_somebody_else_changed_is_read_again() {
-    let sink = PostgresSink::new().await;
-    let (topic, mut history) = (Topic::default(), History::default());
-    topic.append(0, [history.started(0, "r"), history.started(2, "r")]);
-    let rig = Rig::start(sink.open().await, &topic, &history);
-    rig.assign(&[0]).await;
-    rig.caught_up(&sink, &[0]).await;
-    // Behind the owner's back the next version is there already; what the owner remembers is not true any more.
-    let next = [history.called(0, 5), history.called(2, 5)];
-    sink.execute(
-        "views_writer",
-        "update tally set version = 2, steps = 1, tokens = 5, trail = '1,' where tenant_id = 'acme'
-         and aggregate_id = '018f0000-0000-0000-0000-000000000000'",
-    )
-    .await
-    .unwrap();
-    topic.append(0, next);
-    rig.caught_up(&sink, &[0]).await;
-    assert_eq!(sink.rows().await, history.rows());
-    assert!(rig.metrics().transient_faults.get() >= 1, "the flush was rolled back as a whole");
+    // Few rows go another way into the table than many.
+    for others in [1, 100] {
+        let sink = PostgresSink::new().await;
+        let (topic, mut history) = (Topic::default(), History::default());
+        topic.append(0, (0..=others).map(|n| history.started(n, "r")).collect::<Vec<_>>());
+        let rig = Rig::start(sink.open().await, &topic, &history);
+        rig.assign(&[0]).await;
+        rig.caught_up(&sink, &[0]).await;
+        // Behind the owner's back the next version is there already; what the owner remembers is not true any more.
+        let next: Vec<_> = (0..=others).map(|n| history.called(n, 5)).collect();
+        sink.execute(
+            "views_writer",
+            "update tally set version = 2, steps = 1, tokens = 5, trail = '1,' where tenant_id = 'acme'
+             and aggregate_id = '018f0000-0000-0000-0000-000000000000'",
+        )
+        .await
+        .unwrap();
+        topic.append(0, next);
+        rig.caught_up(&sink, &[0]).await;
+        assert_eq!(sink.rows().await, history.rows());
+        assert!(rig.metrics().transient_faults.get() >= 1, "the flush was rolled back as a whole");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -32,12 +32,7 @@ impl PostgresSink {
     }
 
     pub(crate) fn config(&self) -> PostgresConfig {
-        #[derive(Parser)]
-        struct Program {
-            #[command(flatten)]
-            config: PostgresConfig,
-        }
-        Program::parse_from(["it", "--views-url", &self.database.url("views_writer")]).config
+        config_of(&self.database)
     }
 
     pub(crate) async fn execute(&self, role: &str, sql: &'static str) -> Result<u64, sqlx::Error> {
@@ -58,6 +53,16 @@ impl PostgresSink {
         .await
         .unwrap()
     }
+}
+
+/// How a projector reaches the views of a database.
+pub(crate) fn config_of(database: &testkit::Database) -> PostgresConfig {
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        config: PostgresConfig,
+    }
+    Program::parse_from(["it", "--views-url", &database.url("views_writer")]).config
 }
 
 impl Sink for PostgresSink {

@@ -88,7 +88,7 @@ async fn a_released_record_frees_its_key_and_a_decision_is_remembered() {
     let key = changes.parks[0].key.clone();
     let mut work = flush(&claimed, 3, vec![change(0, 2, 0, 1)]);
     work.progress[0].from = 3;
-    work.rows[0].new.view = None;
+    Arc::make_mut(&mut work.rows[0].new).view = None;
     let decided = Decided { partition: 0, offset: Some(1), version: Some((tenant(), aggregate(2), 1)) };
     let (reason, actor) = ("wrong".into(), "ana".into());
     work.decisions.push(Decision { decided: decided.clone(), event_id: None, reason, actor });
@@ -101,7 +101,7 @@ async fn a_released_record_frees_its_key_and_a_decision_is_remembered() {
     assert_eq!(left.iter().map(|it| it.record.offset).collect::<Vec<_>>(), [2]);
 
     work.rows = vec![change(0, 2, 1, 2)];
-    work.rows[0].old.view = None;
+    Arc::make_mut(&mut work.rows[0].old).view = None;
     work.decisions.clear();
     work.settled.clear();
     work.releases[0].offset = 2;

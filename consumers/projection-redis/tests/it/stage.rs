@@ -111,7 +111,7 @@ pub(crate) fn row(version: u64) -> Row<Count> {
 pub(crate) fn change(partition: i32, n: u64, old: u64, new: u64) -> RowChange<Count> {
     let last =
         Source { offset: 0, occurred_at: Timestamp::from_micros(0), recorded_at: Timestamp::from_micros(0) };
-    RowChange { key: key(n), partition, old: row(old), new: row(new), last }
+    RowChange { key: key(n), partition, old: row(old).into(), new: row(new).into(), last }
 }
 
 /// A flush of one claimed partition.

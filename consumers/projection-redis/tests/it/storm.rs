@@ -2,6 +2,7 @@
 //! the fold of its events all the same.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use events::execution::ToolUsed;
 use events::{EventId, ExecutionEvent, ExecutionId, Metadata, Recorded, Timestamp};
@@ -135,7 +136,13 @@ impl Worker {
             recorded_at: Timestamp::from_micros(0),
         };
         let changed = rows.into_iter().filter(|(_, (_, old, new))| old.version != new.version);
-        let change = |(n, (partition, old, new))| RowChange { key: key(n), partition, old, new, last };
+        let change = |(n, (partition, old, new))| RowChange {
+            key: key(n),
+            partition,
+            old: Arc::new(old),
+            new: Arc::new(new),
+            last,
+        };
         changes.rows = changed.map(change).collect();
         Some(changes)
     }

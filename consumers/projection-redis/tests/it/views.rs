@@ -1,6 +1,7 @@
 //! What is written can be read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use events::AggregateId;
@@ -51,7 +52,7 @@ async fn a_deleted_view_leaves_its_version_and_no_place() {
     let claimed = claim(&mut store, 0).await.unwrap();
     store.commit(&flush(&claimed, 1, vec![change(0, 1, 0, 3)])).await.unwrap();
     let mut deletion = change(0, 1, 3, 4);
-    deletion.new.view = None;
+    Arc::make_mut(&mut deletion.new).view = None;
     let mut changes = flush(&claimed, 2, vec![deletion]);
     changes.progress[0].from = 1;
     store.commit(&changes).await.unwrap();

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::memory::{forget_peak, peak_mib};
 use super::report::{Aim, Figure};
 use super::scratch::Scratch;
-use super::{Output, drain};
+use super::{Output, backlog};
 use crate::backup::MADE_BY;
 use crate::stack_defaults::settings;
 
@@ -34,7 +34,7 @@ pub(super) async fn figures(args: &BackupArgs, stack: &str) -> anyhow::Result<Ve
         .await?;
     let lacking = args.events.saturating_sub(stored.unsigned_abs());
     if lacking > 0 {
-        drain::pile_up(stack, lacking).await?;
+        backlog::pile_up(stack, lacking).await?;
     }
     let path = args.directory.join(format!(".bench-backup-{}", Uuid::now_v7().simple()));
     let measured = measure(stack, &path, &mut auditor).await;

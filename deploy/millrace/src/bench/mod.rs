@@ -2,6 +2,7 @@
 
 mod api;
 mod append;
+mod backlog;
 mod backup;
 mod calibration;
 mod closed;

@@ -1,7 +1,6 @@
 //! When an acknowledged event can be seen, asked as a reader would.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use agent_views::ExecutionsRedis;
@@ -12,12 +11,10 @@ use projection_redis::Reader;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use super::report::histogram;
 use super::workload::Acknowledged;
 use crate::chain::{ChainArgs, watermarks};
-use crate::role::Role;
 use crate::stack_defaults::settings;
 
 /// One reader per sink. Each watches one event at a time, asking every millisecond, so that the referee takes no part of
@@ -116,35 +113,5 @@ impl Reads {
             tokio::time::sleep(REST).await;
         }
         Ok(seen)
-    }
-}
-
-/// Watches a role's resident memory, once a second.
-#[derive(Debug)]
-pub(crate) struct RssWatch {
-    most_kib: Arc<AtomicU64>,
-    stop: CancellationToken,
-}
-
-/// Begins to watch.
-pub(crate) fn watch_rss(role: &Role) -> RssWatch {
-    let (most_kib, stop) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
-    let (most, pid) = (Arc::clone(&most_kib), role.pid());
-    tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
-        loop {
-            if let Some(kib) = pid.and_then(Role::rss_kib) {
-                most.fetch_max(kib, Ordering::Relaxed);
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }));
-    RssWatch { most_kib, stop }
-}
-
-impl RssWatch {
-    /// The most it was, in MiB.
-    pub(crate) fn finish(self) -> f64 {
-        self.stop.cancel();
-        self.most_kib.load(Ordering::Relaxed) as f64 / 1024.0
     }
 }

@@ -84,13 +84,9 @@ impl Http {
         let readers = ReadersConfig { views_dashboard_url: dashboard, ..settings(stack)? };
         let (readers, stop) = (Readers::new(&readers)?, CancellationToken::new());
         let fresh = query_api::watch(readers.clone(), stop.clone());
-        let mut api = Api::new(readers.clone(), fresh, verifier, &config, Metrics::default());
-        let reading = Reading { readers, redis: settings(stack)?, manifest: program::topics()? };
-        for projection in program::projections() {
-            for view in projection.views(&reading).await? {
-                api = api.view(view);
-            }
-        }
+        let api = Api::new(readers.clone(), fresh, verifier, &config, Metrics::default());
+        let api =
+            Reading { readers, redis: settings(stack)?, manifest: program::topics()? }.serve(api).await?;
         let server = Server::bind(config.query_address, &config.http).await?;
         let url = format!("http://{}", server.address()?);
         tokio::spawn(server.serve(api.routes(), stop.clone()));

@@ -1,7 +1,7 @@
 //! How fast views are made once more from the events of the store.
 
 use super::Output;
-use super::drain::pile_up;
+use super::backlog::pile_up;
 use super::report::{Aim, Figure};
 use crate::connector::{ConnectArgs, let_go};
 use crate::program::projections;

@@ -1,21 +1,20 @@
 //! How fast a backlog in the topic reaches the views, and what it costs: one projection at a time, into views of its own.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use agent_views::{ExecutionsPostgres, ExecutionsRedis};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use events::{DomainEvent, ExecutionEvent};
 use kafka::TopicReader;
 use local::{Component, StackArgs, StatusArgs};
 use projection::Projection;
 use projection_redis::{Reader, RedisConfig};
 
-use super::drain::pile_up_by_turns;
+use super::backlog::{Arrived, arrival, pile_up_by_turns};
 use super::report::{Aim, Figure};
 use super::scratch::Scratch;
 use super::{Output, cpu, memory};
-use crate::chain::{ChainArgs, end_of, watermarks};
+use crate::chain::{ChainArgs, end_of, projector, watermarks};
 use crate::role::Role;
 use crate::stack_defaults::settings;
 
@@ -30,12 +29,6 @@ pub(crate) struct SinksArgs {
     #[command(flatten)]
     pub(super) output: Output,
 }
-
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// Nothing moved for so long: it never will.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn figures(args: &SinksArgs, stack: &str) -> anyhow::Result<Vec<Figure>> {
     let chain: ChainArgs = settings(stack)?;
@@ -58,24 +51,17 @@ async fn fill(args: &SinksArgs, stack: &str, topic: &Arc<TopicReader>) -> anyhow
     let has = end_of(topic, ExecutionEvent::TOPIC).await?;
     let lacking = args.events.saturating_sub(has);
     let appended = if lacking > 0 { pile_up_by_turns(stack, lacking, args.executions).await? } else { 0 };
-    let (mut seen, mut moved) = (has, Instant::now());
-    while seen < has + appended {
-        tokio::time::sleep(LOOK).await;
-        let now = end_of(topic, ExecutionEvent::TOPIC).await?;
-        if now > seen {
-            (seen, moved) = (now, Instant::now());
-        }
-        if moved.elapsed() > PATIENCE {
-            bail!("{} of {appended} events reached the topic and no more follow", seen - has);
-        }
+    if appended > 0 {
+        let end = async || end_of(topic, ExecutionEvent::TOPIC).await;
+        arrival("reached the topic", has, has + appended, end).await?;
     }
-    Ok(seen)
+    Ok(has + appended)
 }
 
 /// What a backlog took.
 struct Taken {
     events: u64,
-    took: Duration,
+    arrived: Arrived,
     consumer_cpu_s: f64,
     server_cpu_s: f64,
     rss_mib: f64,
@@ -83,11 +69,11 @@ struct Taken {
 
 impl Taken {
     fn figures(&self, sink: &str, aim: Aim) -> Vec<Figure> {
-        let (events, millions) = (self.events as f64, self.events as f64 / 1e6);
+        let millions = self.events as f64 / 1e6;
         let figure =
             |what: &str, value, unit, aim| Figure::new(format!("sinks.{sink}.{what}"), value, unit, aim);
         vec![
-            figure("rate", events / self.took.as_secs_f64(), "events/s", aim),
+            figure("rate", self.arrived.rate(), "events/s", aim),
             figure("consumer_cpu", self.consumer_cpu_s / millions, "s/1M events", Aim::None),
             figure("server_cpu", self.server_cpu_s / millions, "s/1M events", Aim::None),
             figure("consumer_rss", self.rss_mib, "MiB", Aim::AtMost(96.0)),
@@ -103,7 +89,7 @@ async fn into_postgres(stack: &str, scratch: &Scratch, events: u64) -> anyhow::R
         let reached: i64 = sqlx::query_scalar(sql).fetch_one(&views).await?;
         Ok(reached.unsigned_abs())
     };
-    let projector = projector(ExecutionsPostgres::NAME, stack, &[("MILLRACE_VIEWS_WRITER_URL", &url)])?;
+    let projector = projector(stack, &[ExecutionsPostgres::NAME], &[("MILLRACE_VIEWS_WRITER_URL", &url)])?;
     let taken = take(stack, projector, Component::Postgres, events, reached).await;
     views.close().await;
     taken
@@ -112,13 +98,13 @@ async fn into_postgres(stack: &str, scratch: &Scratch, events: u64) -> anyhow::R
 async fn into_redis(stack: &str, redis: &RedisConfig, partitions: i32, events: u64) -> anyhow::Result<Taken> {
     let namespace = format!("bench-{}", uuid::Uuid::now_v7().simple());
     let config = RedisConfig { namespace: Some(namespace.clone()), ..redis.clone() };
-    let reader = tokio::sync::Mutex::new(Reader::<ExecutionsRedis>::new(&config, partitions)?);
+    let mut reader = Reader::<ExecutionsRedis>::new(&config, partitions)?;
     let reached = async || -> anyhow::Result<u64> {
-        let positions = reader.lock().await.positions().await?;
+        let positions = reader.positions().await?;
         Ok(positions.iter().map(|position| position.next_offset.unsigned_abs()).sum())
     };
     let environment = [("MILLRACE_REDIS_NAMESPACE", namespace.as_str())];
-    let projector = projector(ExecutionsRedis::NAME, stack, &environment)?;
+    let projector = projector(stack, &[ExecutionsRedis::NAME], &environment)?;
     let taken = take(stack, projector, Component::Redis, events, reached).await;
     forget(&config.url, &namespace).await?;
     taken
@@ -147,42 +133,28 @@ async fn forget(url: &str, namespace: &str) -> anyhow::Result<()> {
     }
 }
 
-fn projector(projection: &str, stack: &str, environment: &[(&str, &str)]) -> anyhow::Result<Role> {
-    let logs = local::Stack::open(stack)?.root().join("logs");
-    Role::start_with("projector", &[projection], stack, environment, &logs)
-}
-
 /// Waits until a projector took everything; the time counts from its first flush, less what that brought.
 async fn take(
     stack: &str,
     mut projector: Role,
     server: Component,
     events: u64,
-    reached: impl AsyncFn() -> anyhow::Result<u64>,
+    mut reached: impl AsyncFnMut() -> anyhow::Result<u64>,
 ) -> anyhow::Result<Taken> {
     let server = pid_of(stack, server).await?;
-    let (server_before, mut moved, mut seen) = (cpu::seconds(server)?, Instant::now(), 0);
-    let mut first = None;
-    while seen < events {
-        tokio::time::sleep(LOOK).await;
+    let before = cpu::seconds(server)?;
+    let arrived = arrival("were taken", 0, events, async || {
         projector.check()?;
-        let now = reached().await?;
-        if now > seen {
-            first.get_or_insert_with(|| (Instant::now(), now));
-            (seen, moved) = (now, Instant::now());
-        }
-        if moved.elapsed() > PATIENCE {
-            bail!("{seen} of {events} events were taken and no more are");
-        }
-    }
-    let (first_at, first_seen) = first.context("there was nothing to take")?;
+        reached().await
+    });
+    let arrived = arrived.await?;
     let pid = projector.pid().context("the projector ended")?;
     let taken = Taken {
-        events: seen - first_seen,
-        took: moved.duration_since(first_at),
+        events,
+        arrived,
         consumer_cpu_s: cpu::seconds(pid.as_raw())?,
-        server_cpu_s: cpu::seconds(server)? - server_before,
-        rss_mib: memory::peak_of(&format!("/proc/{pid}/status"))?,
+        server_cpu_s: cpu::seconds(server)? - before,
+        rss_mib: memory::peak_of(&projector)?,
     };
     projector.stop().await?;
     Ok(taken)

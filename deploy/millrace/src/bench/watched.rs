@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::WriteSide;
-use super::probe::{Probes, Seen, watch_rss};
+use super::probe::{Probes, Seen};
 use super::workload::{self, Load, Loaded};
+use super::{WriteSide, memory};
 use crate::chain::projector;
 
 /// A load, and the same before it that nobody watches.
@@ -30,7 +30,7 @@ impl WatchedLoad {
     /// Runs it with a projector of its own.
     pub(super) async fn run(&self, stack: &str) -> anyhow::Result<Watched> {
         let side = WriteSide::connect(stack, self.writers).await?;
-        let mut projector = projector(stack, &[])?;
+        let mut projector = projector(stack, &[], &[])?;
         let load = |seconds| Load {
             tenant: side.tenant.clone(),
             events_per_append: self.events_per_append,
@@ -42,10 +42,9 @@ impl WatchedLoad {
         projector.check()?;
 
         let probes = Probes::start(stack, &side.tenant).await?;
-        let watch = watch_rss(&projector);
         let watcher = Some(probes.watcher());
         let loaded = workload::run(&load(self.seconds), &side.store, &side.codec, watcher).await?;
-        let rss_mib_max = watch.finish();
+        let rss_mib_max = memory::peak_of(&projector)?;
         let seen = probes.finish().await?;
         projector.stop().await?;
         Ok(Watched { loaded, seen, rss_mib_max })

@@ -52,7 +52,7 @@ impl CommandApi {
         let token = crate::token::issue(stack, &grant)?;
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.to_string();
         let logs = Stack::open(stack)?.root().join("logs");
-        let role = Role::start("command-api", stack, &[("MILLRACE_API_ADDRESS", &free)], &logs)?;
+        let role = Role::start("command-api", &[], stack, &[("MILLRACE_API_ADDRESS", &free)], &logs)?;
         let mut api = Self { role, client: Client::new(), url: format!("http://{free}"), token };
         tokio::time::timeout(WAIT_MAX, api.answers()).await.context("the command API does not start")??;
         Ok(api)

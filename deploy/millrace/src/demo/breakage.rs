@@ -40,7 +40,7 @@ pub(crate) async fn run(
     println!("  {} runs imported for tenant {tenant}: {} events", imported.rows, imported.events_appended);
 
     crate::up::up(&crate::up::named(&world.stack)).await.context("failed to raise Connect again")?;
-    let consumer = projector(&world.stack, &[])?;
+    let consumer = projector(&world.stack, &[], &[])?;
     let consumer = kill_half_way(world, consumer, total).await?;
     watch::until_drained(&world.chain, 0).await?;
     Ok(consumer)
@@ -79,7 +79,7 @@ async fn kill_half_way(world: &World, mut consumer: Role, total: u64) -> anyhow:
                     "only {left} of {total} events were in flight, which is less than a third: this broke too little"
                 );
             }
-            return projector(&world.stack, &[]);
+            return projector(&world.stack, &[], &[]);
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

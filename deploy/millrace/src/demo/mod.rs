@@ -59,7 +59,7 @@ async fn show(stack: &str, file: PathBuf, mapping: PathBuf) -> anyhow::Result<()
     heading("The stack");
     println!("{}", crate::up::up(&crate::up::named(stack)).await?);
     let world = World::connect(stack, file, mapping).await?;
-    let mut projector = projector(stack, &[])?;
+    let mut projector = projector(stack, &[], &[])?;
     let relay = relay(stack)?;
     // New tenants each time, so that the demo can be run again on the same stack.
     let run = Uuid::now_v7().simple().to_string();

@@ -74,7 +74,7 @@ async fn refused(world: &World, tenant: &TenantId, views: &PgPool, consumer: Rol
     watch::until_drained(&world.chain, 0).await?;
 
     consumer.stop().await?;
-    let told = projector(&world.stack, &[("MILLRACE_REFUSE_EVENTS", &bad.to_string())])?;
+    let told = projector(&world.stack, &[], &[("MILLRACE_REFUSE_EVENTS", &bad.to_string())])?;
     held.call(bad).await?;
     held.tool("grep", 0).await?;
     held.call(new_event_id()).await?;
@@ -96,7 +96,7 @@ async fn refused(world: &World, tenant: &TenantId, views: &PgPool, consumer: Rol
     println!("  event {bad} is refused: its key waits with 3 events in both sinks, other keys flow");
 
     told.stop().await?;
-    let consumer = projector(&world.stack, &[])?;
+    let consumer = projector(&world.stack, &[], &[])?;
     let mut connection = views.acquire().await?;
     let mut operator = Operator::new(&mut connection);
     let mut arriving = 0;

@@ -22,7 +22,7 @@ use ledger::{Exceptions, Ledger, Pruned, Sink, StoreRecord};
 use projection::Projection;
 use projection_postgres::{Definition, PostgresConfig, Readers};
 use projection_redis::RedisConfig;
-use query_api::View;
+use query_api::{Api, View};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
@@ -144,6 +144,16 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// Has every view served, with the columns that it has by now.
+    pub(crate) async fn serve(&self, mut api: Api) -> anyhow::Result<Api> {
+        for projection in projections() {
+            for view in projection.views(self).await? {
+                api = api.view(view);
+            }
+        }
+        Ok(api)
+    }
+
     /// How many partitions a topic has.
     fn partitions(&self, topic: &str) -> anyhow::Result<u32> {
         let declared = self.manifest.topic(topic);

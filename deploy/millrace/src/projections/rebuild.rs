@@ -286,8 +286,8 @@ impl<P: Projection> Work<P> {
         let progress = bar(settled, "positions");
         progress.set_position(self.rebuild.position());
         let (to_take, mut pages) = mpsc::channel(PAGES_AHEAD);
-        let (reading, after) = (self.source.reading(), self.rebuild.position());
-        let reader = tokio::spawn(reading.read(after, settled, to_take));
+        let (log, decoder) = (PgEventLog::new(self.source.auditor.clone()), Arc::clone(&self.source.decoder));
+        let reader = tokio::spawn(read_ahead(log, decoder, self.rebuild.position(), settled, to_take));
         while let Some((events, through)) = pages.recv().await {
             self.rebuild.take(events, through).await?;
             progress.set_position(through);
@@ -340,10 +340,11 @@ impl<P: Projection> Work<P> {
         if behind.len() > 5 {
             println!("left        and {} more", behind.len() - 5);
         }
+        let has_left: HashSet<AggregateId> = pruned.iter().map(|range| range.aggregate_id).collect();
         let mut compared = 0;
         for row in self.rebuild.sample(sample).await? {
             let RowKey { tenant, aggregate_id } = &row.key;
-            if pruned.iter().any(|range| range.aggregate_id == *aggregate_id) {
+            if has_left.contains(aggregate_id) {
                 continue;
             }
             let mut events = self.source.store.load(tenant, *aggregate_id, 0).await?;
@@ -414,39 +415,27 @@ impl<E: DomainEvent> Source<E> {
             }
         }
     }
-
-    /// What a task of its own needs to read on.
-    fn reading(&self) -> Reading<E> {
-        Reading { log: PgEventLog::new(self.auditor.clone()), decoder: Arc::clone(&self.decoder) }
-    }
-}
-
-/// Reads the store ahead of whoever takes the events in.
-struct Reading<E: DomainEvent> {
-    log: PgEventLog,
-    decoder: Arc<Decoder<E>>,
 }
 
 type Page<E> = (Vec<Placed<E>>, u64);
 
-impl<E: DomainEvent> Reading<E> {
-    /// Reads up to where the store had settled when it was asked: it may grow for ever.
-    async fn read(
-        self,
-        mut position: u64,
-        settled: u64,
-        to_take: mpsc::Sender<Page<E>>,
-    ) -> anyhow::Result<()> {
-        let filter = Filter { aggregate_types: vec![E::AGGREGATE_TYPE.to_owned()], ..Filter::all() };
-        while position < settled {
-            let slice = self.log.read(&filter, position, PAGE).await.context("failed to read the store")?;
-            position = slice.through;
-            if to_take.send((placed(&self.decoder, slice.events).await?, position)).await.is_err() {
-                break;
-            }
+/// Reads the store ahead of whoever takes the events in, up to where it had settled when it was asked: it may grow for ever.
+async fn read_ahead<E: DomainEvent>(
+    log: PgEventLog,
+    decoder: Arc<Decoder<E>>,
+    mut position: u64,
+    settled: u64,
+    to_take: mpsc::Sender<Page<E>>,
+) -> anyhow::Result<()> {
+    let filter = Filter { aggregate_types: vec![E::AGGREGATE_TYPE.to_owned()], ..Filter::all() };
+    while position < settled {
+        let slice = log.read(&filter, position, PAGE).await.context("failed to read the store")?;
+        position = slice.through;
+        if to_take.send((placed(&decoder, slice.events).await?, position)).await.is_err() {
+            break;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Events as the views take them. One that cannot be read is said to be so; a registry that does not answer is an error.

@@ -124,43 +124,40 @@ impl Registry {
     /// Registers a schema under a subject and returns its id; the same schema again returns the same id.
     pub async fn register(&self, subject: &str, schema_text: &str) -> Result<u32, RegistryError> {
         let action = format!("register the schema of subject {subject}");
-        let deadline = self.shared.deadline * ADMINISTRATION;
-        persistently(deadline, &action, || self.shared.register(subject, schema_text, &action)).await
+        self.administer(&action, || self.shared.register(subject, schema_text, &action)).await
     }
 
     /// Sets the rule for every subject that has none of its own.
     pub async fn set_compatibility(&self, level: Compatibility) -> Result<(), RegistryError> {
-        let set = |url, http| compatibility::set(http, url, level);
-        self.administer("take a compatibility rule", set).await
+        let Shared { http, url, .. } = &*self.shared;
+        self.administer("take a compatibility rule", || compatibility::set(http, url, level)).await
     }
 
     /// The names of all subjects.
     pub async fn subjects(&self) -> Result<Vec<String>, RegistryError> {
-        self.administer("list its subjects", |url, http| subjects::all(http, url)).await
+        let Shared { http, url, .. } = &*self.shared;
+        self.administer("list its subjects", || subjects::all(http, url)).await
     }
 
     /// Every version of a subject, oldest first; none where there is no such subject.
     pub async fn versions(&self, subject: &str) -> Result<Vec<Registered>, RegistryError> {
+        let Shared { http, url, .. } = &*self.shared;
         let action = format!("tell the versions of subject {subject}");
-        self.administer(&action, |url, http| subjects::versions(http, url, subject)).await
+        self.administer(&action, || subjects::versions(http, url, subject, &action)).await
     }
 
     /// The rule for every subject that has none of its own.
     pub async fn compatibility(&self) -> Result<Compatibility, RegistryError> {
-        self.administer("tell its compatibility", |url, http| compatibility::get(http, url)).await
+        let Shared { http, url, .. } = &*self.shared;
+        self.administer("tell its compatibility", || compatibility::get(http, url)).await
     }
 
     /// What people ask, seldom and with patience.
-    async fn administer<'r, T, F>(
-        &'r self,
-        action: &str,
-        ask: impl Fn(&'r str, &'r reqwest::Client) -> F,
-    ) -> Result<T, RegistryError>
+    async fn administer<T, F>(&self, action: &str, ask: impl Fn() -> F) -> Result<T, RegistryError>
     where
         F: Future<Output = Result<T, RegistryError>>,
     {
-        let shared = &*self.shared;
-        persistently(shared.deadline * ADMINISTRATION, action, || ask(&shared.url, &shared.http)).await
+        persistently(self.shared.deadline * ADMINISTRATION, action, ask).await
     }
 }
 

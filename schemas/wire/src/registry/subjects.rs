@@ -29,14 +29,14 @@ pub(super) async fn versions(
     http: &Client,
     url: &str,
     subject: &str,
+    action: &str,
 ) -> Result<Vec<Registered>, RegistryError> {
-    let action = format!("tell the versions of subject {subject}");
     let of_subject = format!("{url}/subjects/{subject}/versions");
-    let numbers: Option<Vec<u32>> = ask(http, &of_subject, &action).await?;
+    let numbers: Option<Vec<u32>> = ask(http, &of_subject, action).await?;
     let mut found = Vec::new();
     for number in numbers.unwrap_or_default() {
         // One that went in between is not there.
-        found.extend(ask::<Registered>(http, &format!("{of_subject}/{number}"), &action).await?);
+        found.extend(ask::<Registered>(http, &format!("{of_subject}/{number}"), action).await?);
     }
     Ok(found)
 }
