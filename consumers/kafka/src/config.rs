@@ -24,8 +24,8 @@ pub struct ProjectorConfig {
     #[arg(long, env = "MILLRACE_GROUP_PROTOCOL", value_enum, default_value_t = GroupProtocol::Consumer)]
     pub group_protocol: GroupProtocol,
 
-    /// Most records in one transaction; beyond 1000 a commit takes longer without getting cheaper per record
-    #[arg(long, env = "MILLRACE_BATCH_RECORDS_MAX", default_value_t = 1_000)]
+    /// Most records in one transaction. The more of a backlog one takes, the more events fall to a row that is written once
+    #[arg(long, env = "MILLRACE_BATCH_RECORDS_MAX", default_value_t = 4_000)]
     pub batch_records_max: usize,
 
     /// Longest wait for more records, and only while commits are the bottleneck, in milliseconds
@@ -33,11 +33,11 @@ pub struct ProjectorConfig {
     pub linger_ms_max: u64,
 
     /// Most records between the poll thread and the writer
-    #[arg(long, env = "MILLRACE_QUEUE_RECORDS_MAX", default_value_t = 4_000)]
+    #[arg(long, env = "MILLRACE_QUEUE_RECORDS_MAX", default_value_t = 8_000)]
     pub queue_records_max: usize,
 
     /// Most kilobytes between the poll thread and the writer
-    #[arg(long, env = "MILLRACE_QUEUE_KILOBYTES_MAX", default_value_t = 4_096)]
+    #[arg(long, env = "MILLRACE_QUEUE_KILOBYTES_MAX", default_value_t = 6_144)]
     pub queue_kilobytes_max: usize,
 
     /// Most kilobytes that librdkafka fetches ahead
@@ -45,7 +45,7 @@ pub struct ProjectorConfig {
     pub fetch_kilobytes_max: u32,
 
     /// Rows kept in memory so that the next event of an aggregate needs no read
-    #[arg(long, env = "MILLRACE_ROWS_CACHED_MAX", default_value_t = 10_000)]
+    #[arg(long, env = "MILLRACE_ROWS_CACHED_MAX", default_value_t = 20_000)]
     pub rows_cached_max: usize,
 
     /// Longest wait for one answer of the sink, in milliseconds
@@ -117,9 +117,10 @@ impl ProjectorConfig {
             // The default of a second turns back-pressure into second-long gaps.
             .set("fetch.queue.backoff.ms", "10")
             .set("queued.min.messages", "10000")
-            // One answer of a broker is a part of what is fetched ahead, not fifty megabytes.
+            // One answer of a broker is a part of what is fetched ahead, not fifty megabytes; and of a backlog it is one
+            // partition's, so that a batch has few keys with many events each.
             .set("fetch.max.bytes", "4194304")
-            .set("max.partition.fetch.bytes", "524288")
+            .set("max.partition.fetch.bytes", "4194304")
             .set("queued.max.messages.kbytes", self.fetch_kilobytes_max.to_string())
             .set("max.poll.interval.ms", "120000")
             .set("statistics.interval.ms", "1000");

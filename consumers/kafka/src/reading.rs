@@ -61,6 +61,13 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// What was asked of a topic, for what the broker says.
+    fn broker(action: &'static str, topic: &str) -> impl Fn(KafkaError) -> Self {
+        move |source| Self::Broker { action, topic: topic.to_owned(), source }
+    }
+}
+
 /// First offset, and the one after the last, of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watermarks {
@@ -108,33 +115,32 @@ impl TopicReader {
 
     /// Where each partition begins and ends.
     pub fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, ReadError> {
-        let failed = |action| move |source| ReadError::Broker { action, topic: topic.to_owned(), source };
-        let metadata =
-            self.consumer.fetch_metadata(Some(topic), ANSWER_MAX).map_err(failed("list the partitions"))?;
+        let failed = ReadError::broker("fetch the watermarks", topic);
+        let watermarks = |partition| {
+            let (low, high) =
+                self.consumer.fetch_watermarks(topic, partition, ANSWER_MAX).map_err(&failed)?;
+            Ok(Watermarks { partition, low, high })
+        };
+        self.partitions(topic)?.into_iter().map(watermarks).collect()
+    }
+
+    fn partitions(&self, topic: &str) -> Result<Vec<i32>, ReadError> {
+        let metadata = self.consumer.fetch_metadata(Some(topic), ANSWER_MAX);
+        let metadata = metadata.map_err(ReadError::broker("list the partitions", topic))?;
         let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
         let partitions = found.map(|found| found.partitions()).unwrap_or_default();
+        let mut partitions: Vec<i32> = partitions.iter().map(|partition| partition.id()).collect();
         if partitions.is_empty() {
             return Err(ReadError::NoTopic(topic.to_owned()));
         }
-        let mut watermarks = partitions
-            .iter()
-            .map(|partition| {
-                let partition = partition.id();
-                let (low, high) = self
-                    .consumer
-                    .fetch_watermarks(topic, partition, ANSWER_MAX)
-                    .map_err(failed("fetch the watermarks"))?;
-                Ok(Watermarks { partition, low, high })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        watermarks.sort_by_key(|watermarks| watermarks.partition);
-        Ok(watermarks)
+        partitions.sort_unstable();
+        Ok(partitions)
     }
 
     /// Hands every record to `each`, in the order of offsets within each partition, up to where the topic ends now. Answers
     /// where records were that are gone.
     pub fn read(&self, topic: &str, mut each: impl FnMut(Record)) -> Result<Vec<Shortened>, ReadError> {
-        let failed = |action| move |source| ReadError::Broker { action, topic: topic.to_owned(), source };
+        let failed = |action| ReadError::broker(action, topic);
         let name: Arc<str> = topic.into();
         let mut left = TopicPartitionList::new();
         let mut ends: HashMap<i32, i64> = HashMap::new();
@@ -185,6 +191,18 @@ impl TopicReader {
         }
         self.consumer.unassign().map_err(failed("leave the partitions"))?;
         Ok(since.into_iter().map(|(partition, since_ms)| Shortened { partition, since_ms }).collect())
+    }
+
+    /// How many records its group has behind it, by what is committed.
+    pub fn committed(&self, topic: &str) -> Result<u64, ReadError> {
+        let mut asked = TopicPartitionList::new();
+        for partition in self.partitions(topic)? {
+            asked.add_partition(topic, partition);
+        }
+        let found = self.consumer.committed_offsets(asked, ANSWER_MAX);
+        let found = found.map_err(ReadError::broker("ask for the committed offsets", topic))?;
+        let offsets = found.elements().into_iter().filter_map(|element| element.offset().to_raw());
+        Ok(offsets.filter(|offset| *offset > 0).sum::<i64>().unsigned_abs())
     }
 
     fn position(&self, topic: &str, partition: i32) -> Option<i64> {

@@ -50,8 +50,12 @@ pub(crate) struct TopicsReadArgs {
 impl TopicsReadArgs {
     /// A reader of topics; its group is its own and commits nothing.
     pub(crate) fn reader(&self) -> anyhow::Result<TopicReader> {
-        let group = format!("verify-{}", uuid::Uuid::now_v7().simple());
-        Ok(TopicReader::new(&self.broker, &self.auditor_user, self.auditor_password.as_ref(), &group)?)
+        self.reader_as(&format!("verify-{}", uuid::Uuid::now_v7().simple()))
+    }
+
+    /// The same in a group that the user may use.
+    pub(crate) fn reader_as(&self, group: &str) -> anyhow::Result<TopicReader> {
+        Ok(TopicReader::new(&self.broker, &self.auditor_user, self.auditor_password.as_ref(), group)?)
     }
 }
 

@@ -48,6 +48,10 @@ pub use program::Program;
 pub use projection_postgres::Tables;
 pub use projections::{InPostgres, InRedis, TotalsShown};
 
+/// What a record costs is much memory that one thread takes and another gives back, which this allocator is good at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The whole program: what its arguments ask for.
 pub async fn main(program: Program) -> ExitCode {
     program.begin();

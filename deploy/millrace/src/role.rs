@@ -30,14 +30,18 @@ impl Role {
         environment: &[(&str, &str)],
         logs: &Path,
     ) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe().context("failed to find this program")?);
+        command.args(["run", name, "--stack", stack]).args(arguments).envs(environment.iter().copied());
+        Self::run(name, command, logs)
+    }
+
+    /// Starts another program, which is ended like a role.
+    pub(crate) fn run(name: &str, mut command: Command, logs: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(logs).with_context(|| format!("failed to create {}", logs.display()))?;
         let log = logs.join(format!("{name}.log"));
         let open = || File::options().create(true).append(true).open(&log);
         let (out, err) = (open()?, open()?);
-        let child = Command::new(std::env::current_exe().context("failed to find this program")?)
-            .args(["run", name, "--stack", stack])
-            .args(arguments)
-            .envs(environment.iter().copied())
+        let child = command
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)

@@ -16,7 +16,7 @@ use crate::store::{Loaded, RowKey};
 /// Rows and parks of one flush. Nothing of it is true before the sink has committed it.
 #[derive(Debug)]
 pub(super) struct Draft<V> {
-    rows: BTreeMap<RowKey, Work<V>>,
+    rows: HashMap<RowKey, Work<V>>,
     pub(super) parks: Vec<Park>,
     /// Keys that this draft parks and that were not parked before, and whose they are.
     parked: HashMap<(i32, ParkKey), Option<TenantId>>,
@@ -58,7 +58,7 @@ impl Refused {
 impl<V: Clone + PartialEq> Draft<V> {
     pub(super) fn new() -> Self {
         Self {
-            rows: BTreeMap::new(),
+            rows: HashMap::new(),
             parks: Vec::new(),
             parked: HashMap::new(),
             tenants: Vec::new(),
@@ -214,10 +214,10 @@ impl<V: Clone + PartialEq> Draft<V> {
         (keys, of_partition.filter(|(_, tenant)| counts(tenant)).count() as u64)
     }
 
-    /// Every row before and after.
+    /// Every row before and after, sorted by key.
     pub(super) fn into_rows(self) -> impl Iterator<Item = (RowKey, Row<V>, Row<V>)> {
-        let owned = Arc::unwrap_or_clone;
-        self.rows.into_iter().map(move |(key, work)| (key, owned(work.old), owned(work.new)))
+        let (rows, owned) = (BTreeMap::from_iter(self.rows), Arc::unwrap_or_clone);
+        rows.into_iter().map(move |(key, work)| (key, owned(work.old), owned(work.new)))
     }
 
     /// The rows that changed, sorted by key.
@@ -231,7 +231,9 @@ impl<V: Clone + PartialEq> Draft<V> {
                 last,
             })
         };
-        self.rows.iter().filter_map(change).collect()
+        let mut rows: Vec<_> = self.rows.iter().filter_map(change).collect();
+        rows.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        rows
     }
 
     /// Keeps the rows for the next flush, now that the sink has them.

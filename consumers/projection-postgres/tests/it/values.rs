@@ -155,7 +155,7 @@ async fn written<P: Projection>(
 async fn every_value_comes_back_from_few_rows_and_from_many() {
     let definition = r#"create table wide (
         like projection_row including all, text text, note text, count bigint, share double precision, is_on boolean,
-        at timestamptz, id uuid, kind text, any jsonb, "Parts in order" json);"#;
+        at timestamptz, id uuid, kind text, "any" jsonb, "Parts in order" json);"#;
     for rows in FEW_AND_MANY {
         for [expected, found] in written::<WideViews>(definition, rows, wide).await {
             assert_eq!(found, expected);

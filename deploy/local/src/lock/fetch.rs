@@ -27,23 +27,48 @@ impl Artifacts {
     }
 }
 
-const PARTS: [&str; 4] = ["kafka", "debezium", "registry", "java"];
+/// What the servers run from.
+const SERVERS: [&str; 4] = ["kafka", "debezium", "registry", "java"];
 
-/// The parts, if all of them are in the cache.
+/// What the peer runs from, beside Kafka and Java.
+const PEER: [&str; 2] = ["jdbc-sink", "avro-converter"];
+
+/// The servers' parts, if all of them are in the cache.
 pub(crate) fn cached(lock: &Lock, home: &Home) -> Option<Artifacts> {
-    let place = |part: &str| Some(place(lock, home, part)).filter(|place| place.exists());
-    let [kafka, debezium, registry, java] = PARTS.map(place);
-    Some(Artifacts { kafka: kafka?, debezium: debezium?, registry: registry?, java: java? })
+    let [kafka, debezium, registry, java] = places(lock, home, SERVERS)?;
+    Some(Artifacts { kafka, debezium, registry, java })
+}
+
+/// Where parts lie, if all of them are in the cache.
+fn places<const N: usize>(lock: &Lock, home: &Home, parts: [&str; N]) -> Option<[PathBuf; N]> {
+    let places = parts.map(|part| place(lock, home, part));
+    places.iter().all(|place| place.exists()).then_some(places)
 }
 
 fn place(lock: &Lock, home: &Home, part: &str) -> PathBuf {
     home.cache.join(format!("{part}-{}-{}", wanted()[part].version, digest(&lock.part(part))))
 }
 
-/// Brings what is missing into the cache. One process at a time; the others find it done.
+/// Brings what the servers run from into the cache, where it is missing.
 pub(crate) async fn fetch(lock: &Lock, home: &Home, progress: &Progress) -> Result<Artifacts> {
-    if let Some(artifacts) = cached(lock, home) {
-        return Ok(artifacts);
+    let [kafka, debezium, registry, java] = fetched(lock, home, SERVERS, progress).await?;
+    Ok(Artifacts { kafka, debezium, registry, java })
+}
+
+/// The same for the plugins of the peer.
+pub(crate) async fn fetch_peer(lock: &Lock, home: &Home, progress: &Progress) -> Result<[PathBuf; 2]> {
+    fetched(lock, home, PEER, progress).await
+}
+
+/// Brings what is missing into the cache. One process at a time; the others find it done.
+async fn fetched<const N: usize>(
+    lock: &Lock,
+    home: &Home,
+    parts: [&str; N],
+    progress: &Progress,
+) -> Result<[PathBuf; N]> {
+    if let Some(places) = places(lock, home, parts) {
+        return Ok(places);
     }
     make_folder(&home.cache, 0o755)?;
     let guard = home.cache.join("lock");
@@ -56,7 +81,7 @@ pub(crate) async fn fetch(lock: &Lock, home: &Home, progress: &Progress) -> Resu
     if let Some(step) = waiting {
         step.done("the other command is through");
     }
-    let missing: Vec<&str> = PARTS.into_iter().filter(|part| !place(lock, home, part).exists()).collect();
+    let missing: Vec<&str> = parts.into_iter().filter(|part| !place(lock, home, part).exists()).collect();
     let files: Vec<&Artifact> = missing.iter().flat_map(|part| lock.part(part)).collect();
     if !files.is_empty() {
         packages::require(&[Package::Maven, Package::Pip], progress).await?;
@@ -69,7 +94,7 @@ pub(crate) async fn fetch(lock: &Lock, home: &Home, progress: &Progress) -> Resu
         }
         fs::remove_dir_all(&staging).map_err(Error::file("remove", &staging))?;
     }
-    Ok(cached(lock, home).expect("each part was moved into its place"))
+    Ok(places(lock, home, parts).expect("each part was moved into its place"))
 }
 
 /// Has the clients fetch the files, showing how far they are; then checks every one.

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
 
-pub(crate) use fetch::{Artifacts, cached, fetch};
+pub(crate) use fetch::{Artifacts, cached, fetch, fetch_peer};
 pub(crate) use pip::python;
 pub use renew::renew;
 

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use event_store::{Append, Codec, EventStore};
-use events::ExecutionEvent;
+use events::{DomainEvent, ExecutionEvent};
+use kafka::TopicReader;
 use tokio::task::JoinSet;
 
 use super::WriteSide;
 use super::workload::Synthetic;
+use crate::chain::end_of;
 
 /// Events of one transaction while the backlog is made.
 const EVENTS_PER_APPEND: u32 = 50;
@@ -19,6 +21,32 @@ const WRITERS: u32 = 4;
 const LOOK: Duration = Duration::from_millis(20);
 /// Nothing moved for so long: it never will.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A topic with so many events.
+#[derive(Debug, clap::Args)]
+pub(super) struct BacklogArgs {
+    /// Events that the topic is to have at least
+    #[arg(long, default_value_t = 1_000_000)]
+    events: u64,
+    /// Executions whose events take turns in what is appended
+    #[arg(long, default_value_t = 20_000)]
+    executions: u32,
+}
+
+impl BacklogArgs {
+    /// Appends what the topic lacks, and waits until it is there; answers what it has.
+    pub(super) async fn fill(&self, stack: &str, topic: &Arc<TopicReader>) -> anyhow::Result<u64> {
+        let has = end_of(topic, ExecutionEvent::TOPIC).await?;
+        let lacking = self.events.saturating_sub(has);
+        if lacking == 0 {
+            return Ok(has);
+        }
+        let until = has + pile_up_by_turns(stack, lacking, self.executions).await?;
+        let end = async || end_of(topic, ExecutionEvent::TOPIC).await;
+        arrival("reached the topic", has, until, end).await?;
+        Ok(until)
+    }
+}
 
 /// How a backlog arrived.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +99,7 @@ pub(super) async fn pile_up(stack: &str, events: u64) -> anyhow::Result<u64> {
 }
 
 /// The same of so many executions, which take turns event by event.
-pub(super) async fn pile_up_by_turns(stack: &str, events: u64, executions: u32) -> anyhow::Result<u64> {
+async fn pile_up_by_turns(stack: &str, events: u64, executions: u32) -> anyhow::Result<u64> {
     let by_turns = || -> Writer {
         let of_one = (executions / WRITERS).max(EVENTS_PER_APPEND);
         let mut executions: VecDeque<_> = (0..of_one).map(|_| Synthetic::new()).collect();

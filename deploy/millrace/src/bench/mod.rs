@@ -14,6 +14,7 @@ mod import;
 mod latency;
 mod memory;
 mod metronome;
+mod peers;
 mod probe;
 mod query;
 mod rebuild;
@@ -60,6 +61,8 @@ pub(crate) enum Bench {
     Query(query::QueryArgs),
     /// A backlog in the topic, from the first to the last record in the views of each sink, and what it costs
     Sinks(sinks::SinksArgs),
+    /// A backlog in the topic into Postgres, by the project's projector and by Debezium's JDBC sink, in turn
+    Peers(peers::PeersArgs),
     /// The views once more, from the events of the store
     Rebuild(rebuild::RebuildBenchArgs),
     /// Payloads to events on one core, ids to schemas in memory, and a check of all schema files
@@ -90,6 +93,7 @@ impl Bench {
             Self::Backup(args) => (backup::figures(&args, stack).await?, args.output),
             Self::Query(args) => (query::figures(&args, stack).await?, args.output),
             Self::Sinks(args) => (sinks::figures(&args, stack).await?, args.output),
+            Self::Peers(args) => (peers::figures(&args, stack).await?, args.output),
             Self::Rebuild(args) => (rebuild::figures(&args, stack).await?, args.output),
             Self::Decode(args) => (decode::figures(&args, stack).await?, args.output),
         };

@@ -5,27 +5,22 @@ use std::sync::Arc;
 use agent_views::{ExecutionsPostgres, ExecutionsRedis};
 use anyhow::Context;
 use events::{DomainEvent, ExecutionEvent};
-use kafka::TopicReader;
 use local::{Component, StackArgs, StatusArgs};
 use projection::Projection;
 use projection_redis::{Reader, RedisConfig};
 
-use super::backlog::{Arrived, arrival, pile_up_by_turns};
+use super::backlog::{Arrived, BacklogArgs, arrival};
 use super::report::{Aim, Figure};
 use super::scratch::Scratch;
 use super::{Output, cpu, memory};
-use crate::chain::{ChainArgs, end_of, projector, watermarks};
+use crate::chain::{ChainArgs, projector, watermarks};
 use crate::role::Role;
 use crate::stack_defaults::settings;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SinksArgs {
-    /// Events that the topic is to have at least
-    #[arg(long, default_value_t = 1_000_000)]
-    events: u64,
-    /// Executions whose events take turns in what is appended
-    #[arg(long, default_value_t = 20_000)]
-    executions: u32,
+    #[command(flatten)]
+    backlog: BacklogArgs,
     #[command(flatten)]
     pub(super) output: Output,
 }
@@ -33,34 +28,21 @@ pub(crate) struct SinksArgs {
 pub(super) async fn figures(args: &SinksArgs, stack: &str) -> anyhow::Result<Vec<Figure>> {
     let chain: ChainArgs = settings(stack)?;
     let topic = Arc::new(chain.topics.reader()?);
-    let events = fill(args, stack, &topic).await?;
+    let events = args.backlog.fill(stack, &topic).await?;
 
     let scratch = Scratch::create_views(stack).await?;
     let into_postgres = into_postgres(stack, &scratch, events).await;
     scratch.remove()?;
-    let mut figures = into_postgres?.figures("postgres", Aim::AtLeast(80_000.0));
+    let mut figures = into_postgres?.figures("sinks.postgres", Aim::AtLeast(80_000.0));
     let partitions = i32::try_from(watermarks(&topic, ExecutionEvent::TOPIC).await?.len())?;
     let into_redis = into_redis(stack, &chain.redis, partitions, events).await;
-    figures.extend(into_redis?.figures("redis", Aim::AtLeast(100_000.0)));
+    figures.extend(into_redis?.figures("sinks.redis", Aim::AtLeast(100_000.0)));
     figures.push(Figure::new("sinks.events", events as f64, "count", Aim::None));
     Ok(figures)
 }
 
-/// Appends what the topic lacks, and waits until it is there; answers what it has.
-async fn fill(args: &SinksArgs, stack: &str, topic: &Arc<TopicReader>) -> anyhow::Result<u64> {
-    let has = end_of(topic, ExecutionEvent::TOPIC).await?;
-    let lacking = args.events.saturating_sub(has);
-    let appended = if lacking > 0 { pile_up_by_turns(stack, lacking, args.executions).await? } else { 0 };
-    if appended > 0 {
-        let end = async || end_of(topic, ExecutionEvent::TOPIC).await;
-        arrival("reached the topic", has, has + appended, end).await?;
-    }
-    Ok(has + appended)
-}
-
-/// What a backlog took.
-struct Taken {
-    events: u64,
+/// What a backlog took, from when the first of it was seen.
+pub(super) struct Taken {
     arrived: Arrived,
     consumer_cpu_s: f64,
     server_cpu_s: f64,
@@ -68,20 +50,33 @@ struct Taken {
 }
 
 impl Taken {
-    fn figures(&self, sink: &str, aim: Aim) -> Vec<Figure> {
-        let millions = self.events as f64 / 1e6;
-        let figure =
-            |what: &str, value, unit, aim| Figure::new(format!("sinks.{sink}.{what}"), value, unit, aim);
+    /// Events a second.
+    pub(super) fn rate(&self) -> f64 {
+        self.arrived.rate()
+    }
+
+    /// Seconds on a core of whoever takes them.
+    pub(super) fn consumer_cpu_of_a_million(&self) -> f64 {
+        self.consumer_cpu_s / self.millions()
+    }
+
+    fn millions(&self) -> f64 {
+        self.arrived.events as f64 / 1e6
+    }
+
+    pub(super) fn figures(&self, name: &str, aim: Aim) -> Vec<Figure> {
+        let figure = |what: &str, value, unit, aim| Figure::new(format!("{name}.{what}"), value, unit, aim);
+        let per_million = "s/1M events";
         vec![
-            figure("rate", self.arrived.rate(), "events/s", aim),
-            figure("consumer_cpu", self.consumer_cpu_s / millions, "s/1M events", Aim::None),
-            figure("server_cpu", self.server_cpu_s / millions, "s/1M events", Aim::None),
-            figure("consumer_rss", self.rss_mib, "MiB", Aim::AtMost(96.0)),
+            figure("rate", self.rate(), "events/s", aim),
+            figure("consumer_cpu", self.consumer_cpu_of_a_million(), per_million, Aim::None),
+            figure("server_cpu", self.server_cpu_s / self.millions(), per_million, Aim::None),
+            figure("consumer_rss", self.rss_mib, "MiB", Aim::None),
         ]
     }
 }
 
-async fn into_postgres(stack: &str, scratch: &Scratch, events: u64) -> anyhow::Result<Taken> {
+pub(super) async fn into_postgres(stack: &str, scratch: &Scratch, events: u64) -> anyhow::Result<Taken> {
     let url = scratch.url("views_writer");
     let views = scratch.owner().await?;
     let reached = async || -> anyhow::Result<u64> {
@@ -89,10 +84,12 @@ async fn into_postgres(stack: &str, scratch: &Scratch, events: u64) -> anyhow::R
         let reached: i64 = sqlx::query_scalar(sql).fetch_one(&views).await?;
         Ok(reached.unsigned_abs())
     };
-    let projector = projector(stack, &[ExecutionsPostgres::NAME], &[("MILLRACE_VIEWS_WRITER_URL", &url)])?;
-    let taken = take(stack, projector, Component::Postgres, events, reached).await;
+    let mut projector =
+        projector(stack, &[ExecutionsPostgres::NAME], &[("MILLRACE_VIEWS_WRITER_URL", &url)])?;
+    let taken = take(stack, &mut projector, Component::Postgres, events, reached).await?;
+    projector.stop().await?;
     views.close().await;
-    taken
+    Ok(taken)
 }
 
 async fn into_redis(stack: &str, redis: &RedisConfig, partitions: i32, events: u64) -> anyhow::Result<Taken> {
@@ -104,8 +101,9 @@ async fn into_redis(stack: &str, redis: &RedisConfig, partitions: i32, events: u
         Ok(positions.iter().map(|position| position.next_offset.unsigned_abs()).sum())
     };
     let environment = [("MILLRACE_REDIS_NAMESPACE", namespace.as_str())];
-    let projector = projector(stack, &[ExecutionsRedis::NAME], &environment)?;
-    let taken = take(stack, projector, Component::Redis, events, reached).await;
+    let mut projector = projector(stack, &[ExecutionsRedis::NAME], &environment)?;
+    let taken = take(stack, &mut projector, Component::Redis, events, reached).await;
+    projector.stop().await?;
     forget(&config.url, &namespace).await?;
     taken
 }
@@ -133,31 +131,35 @@ async fn forget(url: &str, namespace: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Waits until a projector took everything; the time counts from its first flush, less what that brought.
-async fn take(
+/// Waits until a consumer took everything. Time and cost count from its first flush, less what that brought: how it started is
+/// another matter.
+pub(super) async fn take(
     stack: &str,
-    mut projector: Role,
+    consumer: &mut Role,
     server: Component,
     events: u64,
     mut reached: impl AsyncFnMut() -> anyhow::Result<u64>,
 ) -> anyhow::Result<Taken> {
     let server = pid_of(stack, server).await?;
-    let before = cpu::seconds(server)?;
+    let pid = consumer.pid().context("the consumer ended")?.as_raw();
+    let spent = || anyhow::Ok([cpu::seconds(pid)?, cpu::seconds(server)?]);
+    let mut before = None;
     let arrived = arrival("were taken", 0, events, async || {
-        projector.check()?;
-        reached().await
+        consumer.check()?;
+        let now = reached().await?;
+        if now > 0 && before.is_none() {
+            before = Some(spent()?);
+        }
+        Ok(now)
     });
     let arrived = arrived.await?;
-    let pid = projector.pid().context("the projector ended")?;
-    let taken = Taken {
-        events,
+    let (after, before) = (spent()?, before.context("nothing was taken")?);
+    Ok(Taken {
         arrived,
-        consumer_cpu_s: cpu::seconds(pid.as_raw())?,
-        server_cpu_s: cpu::seconds(server)? - before,
-        rss_mib: memory::peak_of(&projector)?,
-    };
-    projector.stop().await?;
-    Ok(taken)
+        consumer_cpu_s: after[0] - before[0],
+        server_cpu_s: after[1] - before[1],
+        rss_mib: memory::peak_of(consumer)?,
+    })
 }
 
 /// The server's process, as the stack knows it.
