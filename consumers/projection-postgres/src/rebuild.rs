@@ -26,7 +26,7 @@ use crate::migrate::{define, make_edition, relations};
 use crate::scan::ViewRow;
 use crate::table::{STANDARD, Stored, ViewTable, quoted, tenant_of};
 use crate::totals::TotalsTable;
-use crate::{Definition, Error, PostgresConfig, Tables};
+use crate::{Definition, Error, PostgresConfig, Tables, feed};
 
 /// Rows that changed before they are written, and as many that are kept in memory after.
 const ROWS_MAX: usize = 50_000;
@@ -305,7 +305,7 @@ impl<P: Projection> Rebuild<P> {
         let can_copy = !self.is_guarded && self.view.can_copy();
         let is_new = |change: &&RowChange<P::View>| can_copy && change.old.version == 0;
         self.view.copy(&mut writing, changes.iter().filter(is_new)).await?;
-        self.view.write(&mut writing, changes.iter().filter(|change| !is_new(change))).await?;
+        self.view.write(&mut writing, None, changes.iter().filter(|change| !is_new(change))).await?;
         if let Some(totals) = &self.totals {
             totals.add::<P>(&mut writing, changes.iter()).await?;
         }
@@ -477,6 +477,7 @@ impl<P: Projection> Rebuild<P> {
         // Nothing may be left in there that what was moved needs.
         self.owner.execute(AssertSqlSafe(format!("drop schema {next}"))).await.map_err(failed)?;
         forget(&mut self.owner, P::NAME).await.map_err(failed)?;
+        feed::reset(&mut self.owner, P::NAME, "the view was rebuilt").await.map_err(failed)?;
         self.owner.execute("commit").await.map(drop).map_err(failed)
     }
 
@@ -591,6 +592,7 @@ pub async fn go_back(owner: &mut PgConnection, projection: &str) -> Result<bool,
         .execute(&mut *going)
         .await
         .map_err(failed)?;
+    feed::reset(&mut going, projection, "the view went back to an earlier edition").await.map_err(failed)?;
     going.commit().await.map_err(failed)?;
     Ok(true)
 }

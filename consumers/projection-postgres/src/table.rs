@@ -81,6 +81,8 @@ pub(crate) fn listed<'c>(
 pub(crate) struct ViewTable {
     name: String,
     upsert: String,
+    /// The same, and tells the feed.
+    fed_upsert: String,
     copy: String,
     /// What is copied, in its order.
     copied: Vec<String>,
@@ -129,6 +131,7 @@ impl ViewTable {
         let quoted: Vec<String> = copied.iter().map(|name| quoted(name)).collect();
         Ok(Self {
             name: table.to_owned(),
+            fed_upsert: include_str!("../queries/feed_write.sql").to_owned() + &upsert,
             upsert,
             copy: format!("copy {table} ({}) from stdin", quoted.join(", ")),
             copied,
@@ -140,22 +143,27 @@ impl ViewTable {
         })
     }
 
-    /// Writes the rows; each of them, or none and an error that names one.
+    /// Writes the rows; each of them, or none and an error that names one. `feed`: the projection whose feed is told of them.
     pub(crate) async fn write<'c, V: Serialize + 'c>(
         &self,
         connection: &mut PgConnection,
-        changes: impl Iterator<Item = &'c RowChange<V>>,
+        feed: Option<&str>,
+        changes: impl Iterator<Item = &'c RowChange<V>> + Clone,
     ) -> Result<(), Error> {
-        let rows = changes.map(|change| self.document(change)).collect::<Result<Vec<_>, _>>()?;
+        let rows = changes.clone().map(|change| self.document(change)).collect::<Result<Vec<_>, _>>()?;
         if rows.is_empty() {
             return Ok(());
         }
         let text = serde_json::to_string(&rows).map_err(|e| self.form(Some(e)))?;
-        let done = sqlx::query(AssertSqlSafe(self.upsert.as_str()))
-            .bind(&text)
-            .execute(&mut *connection)
-            .await
-            .map_err(|source| self.failed("write", source))?;
+        let write = match feed {
+            None => sqlx::query(AssertSqlSafe(self.upsert.as_str())).bind(&text),
+            Some(projection) => sqlx::query(AssertSqlSafe(self.fed_upsert.as_str()))
+                .bind(&text)
+                .bind(projection)
+                .bind(changes.clone().map(|change| change.key.tenant.as_str()).collect::<Vec<_>>())
+                .bind(changes.map(|change| change.key.aggregate_id.0).collect::<Vec<_>>()),
+        };
+        let done = write.execute(&mut *connection).await.map_err(|source| self.failed("write", source))?;
         if done.rows_affected() == rows.len() as u64 {
             return Ok(());
         }
