@@ -7,6 +7,8 @@
 //! Beside the truth lies a hint: how far each owner says it is behind its topic ([`report`](Progress::report)), which readers see as the
 //! freshness of views.
 //!
+//! In the same database lies the feed of what changes in views (`projection_change`), which sinks write and readers follow.
+//!
 //! Every function works in the caller's transaction. It does not know what is guarded, nor Kafka: that a partition was
 //! assigned to a process is the process's business.
 
@@ -15,7 +17,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 
 static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// Creates or upgrades `projection_offset`; as the owner of the views' database.
+/// Creates or upgrades `projection_offset` and what goes with it; as the owner of the views' database.
 pub async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> {
     // Several crates migrate one database, each with its own account of what it did.
     let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());

@@ -3,7 +3,8 @@
 //! [`PostgresViews`] keeps one table of views, and optionally one of totals, for one projection. Offsets, rows, totals,
 //! parked records and decisions move in the same transaction, fenced by the partition's epoch and gated by each row's
 //! version: so it promises that whatever crashes whenever, the views are those of a prefix of every partition, each
-//! event in them once. A row that could not be written as worked out rolls the transaction back.
+//! event in them once. A row that could not be written as worked out rolls the transaction back. The statement that writes rows
+//! also tells the feed of them ([`PostgresViews::with_feed`]), which [`Readers::changes`] reads without passing one over.
 //!
 //! Rows go in and out in the view's serde form, field by field; the table's columns are checked against the view's
 //! fields when it is opened. It knows no projection, and no Kafka: it is called by [`kafka::Projector`].
@@ -29,6 +30,7 @@
 mod config;
 mod connection;
 mod error;
+mod feed;
 mod fields;
 mod line;
 mod migrate;
@@ -41,10 +43,11 @@ mod totals;
 
 pub use config::PostgresConfig;
 pub use error::Error;
+pub use feed::PostgresFeedConfig;
 pub use migrate::{Definition, OtherEdition, check_edition, migrate};
 pub use readers::{
-    Comparison, Filter, Found, Freshness, Kind, Order, Readers, ReadersConfig, Relation, RelationColumn,
-    Selection, Test, Versioned,
+    Change, Comparison, Filter, Found, Freshness, Kind, Order, Readers, ReadersConfig, Relation,
+    RelationColumn, Selection, Test, Versioned,
 };
 pub use rebuild::{Behind, NO_OFFSET, Placed, Rebuild, Unreadable, abandon, go_back};
 pub use scan::{Share, ViewRow, load, scan, scan_totals};

@@ -49,7 +49,10 @@ pub(crate) fn fields<V: Serialize>(
 ) -> Result<(), NoLine> {
     match view {
         Some(view) => view.serialize(Writer { line, of_view: Some(fields) }),
-        None => Ok(Fields { line, left: fields.iter() }.leave_out()),
+        None => {
+            Fields { line, left: fields.iter() }.leave_out();
+            Ok(())
+        }
     }
 }
 
@@ -124,7 +127,8 @@ impl ser::SerializeStruct for Fields<'_> {
     }
 
     fn end(self) -> Result<(), NoLine> {
-        Ok(self.leave_out())
+        self.leave_out();
+        Ok(())
     }
 }
 

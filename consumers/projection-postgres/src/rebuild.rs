@@ -27,7 +27,7 @@ use crate::migrate::{define, make_edition, relations};
 use crate::scan::ViewRow;
 use crate::table::{Stored, ViewTable, columns, quoted, reading, tenant_of};
 use crate::totals::TotalsTable;
-use crate::{Definition, Error, PostgresConfig, Tables};
+use crate::{Definition, Error, PostgresConfig, Tables, feed};
 
 /// Rows that changed before they are written, and as many that are kept in memory after.
 const ROWS_MAX: usize = 50_000;
@@ -307,7 +307,7 @@ impl<P: Projection> Rebuild<P> {
         // Rows that never were can go straight in, as long as the tables are not guarded yet.
         let is_new = |change: &&RowChange<P::View>| !self.is_guarded && change.old.version == 0;
         self.view.insert(&mut writing, changes.iter().filter(is_new)).await?;
-        self.view.write(&mut writing, changes.iter().filter(|change| !is_new(change))).await?;
+        self.view.write(&mut writing, None, changes.iter().filter(|change| !is_new(change))).await?;
         if let Some(totals) = &self.totals {
             totals.add::<P>(&mut writing, changes.iter()).await?;
         }
@@ -479,6 +479,7 @@ impl<P: Projection> Rebuild<P> {
         // Nothing may be left in there that what was moved needs.
         self.owner.execute(AssertSqlSafe(format!("drop schema {next}"))).await.map_err(failed)?;
         forget(&mut self.owner, P::NAME).await.map_err(failed)?;
+        feed::reset(&mut self.owner, P::NAME, "the view was rebuilt").await.map_err(failed)?;
         self.owner.execute("commit").await.map(drop).map_err(failed)
     }
 
@@ -593,6 +594,7 @@ pub async fn go_back(owner: &mut PgConnection, projection: &str) -> Result<bool,
         .execute(&mut *going)
         .await
         .map_err(failed)?;
+    feed::reset(&mut going, projection, "the view went back to an earlier edition").await.map_err(failed)?;
     going.commit().await.map_err(failed)?;
     Ok(true)
 }

@@ -1,6 +1,7 @@
 //! The sink: everything of a flush in one fenced transaction.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use dead_letters::DeadLetters;
 use kafka::{
@@ -14,6 +15,7 @@ use sqlx::{Connection, PgConnection};
 use crate::config::PostgresConfig;
 use crate::connection::Held;
 use crate::error::Error;
+use crate::feed::Feed;
 use crate::migrate::check_edition;
 use crate::table::ViewTable;
 use crate::totals::TotalsTable;
@@ -35,6 +37,7 @@ pub struct PostgresViews<P> {
     held: Held,
     view: ViewTable,
     totals: Option<TotalsTable>,
+    feed: Feed,
     of: PhantomData<fn() -> P>,
 }
 
@@ -57,7 +60,15 @@ impl<P: Projection> PostgresViews<P> {
         view.begin(&mut connection).await?;
         held.give_back(connection);
         let owner = format!("{projection} pid {}", std::process::id());
-        Ok(Self { projection: projection.to_owned(), owner, held, view, totals, of: PhantomData })
+        let feed = Feed::new(None);
+        Ok(Self { projection: projection.to_owned(), owner, held, view, totals, feed, of: PhantomData })
+    }
+
+    /// With a feed of the rows that change, which is kept for so long.
+    #[must_use]
+    pub fn with_feed(mut self, retention: Option<Duration>) -> Self {
+        self.feed = Feed::new(retention);
+        self
     }
 
     async fn connection(&mut self) -> Result<PgConnection, Error> {
@@ -82,6 +93,7 @@ impl<P: Projection> PostgresViews<P> {
             edition: P::EDITION,
             view: &self.view,
             totals: &self.totals,
+            feed: &self.feed,
         };
         let views = format!("the views of {}", self.projection);
         let mut transaction = connection.begin().await.map_err(Error::sql("begin", &views))?;
@@ -108,6 +120,7 @@ struct Parts<'s> {
     edition: u32,
     view: &'s ViewTable,
     totals: &'s Option<TotalsTable>,
+    feed: &'s Feed,
 }
 
 impl Parts<'_> {
@@ -128,6 +141,7 @@ impl Parts<'_> {
     ) -> Result<Vec<Claim>, Error> {
         // Whoever switched editions took the epochs too: so nobody goes on with tables that it does not know.
         check_edition(connection, self.projection, self.edition).await?;
+        self.feed.begin_or_end(connection, self.projection).await?;
         let partitions: Vec<i32> = claimed.iter().map(|claim| claim.partition).collect();
         let (keys, decided) = self.dead_letters(topic).claim(connection, &partitions).await?;
         let claim = |Claimed { partition, epoch, next_offset }| Claim {
@@ -161,7 +175,8 @@ impl Parts<'_> {
         let decisions = kept(&changes.decisions, |d| is_ours(d.decided.partition));
         dead_letters.decide(connection, &decisions).await?;
         dead_letters.park(connection, &kept(&changes.parks, |p| is_ours(p.record.partition))).await?;
-        self.view.write(connection, changes.rows.iter().filter(|row| is_ours(row.partition))).await?;
+        let feed = self.feed.is_on().then_some(self.projection);
+        self.view.write(connection, feed, changes.rows.iter().filter(|row| is_ours(row.partition))).await?;
         if let Some(totals) = self.totals {
             totals.add::<P>(connection, changes.rows.iter().filter(|row| is_ours(row.partition))).await?;
         }
@@ -211,6 +226,7 @@ impl<P: Projection> ViewStore<P> for PostgresViews<P> {
         let mut connection = self.connection().await?;
         let epochs: Vec<(i32, i64)> = held.iter().map(|tenure| (tenure.partition, tenure.epoch)).collect();
         let ours = Progress { projection: &self.projection, topic }.hold(&mut connection, &epochs).await?;
+        self.feed.keep(&mut connection, &self.projection).await?;
         self.held.give_back(connection);
         Ok(held.iter().map(|tenure| tenure.partition).filter(|id| !ours.contains(id)).collect())
     }

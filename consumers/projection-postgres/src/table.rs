@@ -109,6 +109,8 @@ pub(crate) struct ViewTable {
 #[derive(Debug)]
 struct Upsert {
     write: String,
+    /// The same, and tells the feed.
+    fed_write: String,
     refused: String,
 }
 
@@ -123,13 +125,23 @@ struct Copying {
 }
 
 impl Upsert {
-    fn new(table: &str, all: &[Column], rows: &str) -> Self {
-        let write = include_str!("../queries/view_upsert.sql")
-            .replace("{columns}", &listed(own(all), |_, name| name.to_owned()))
-            .replace("{x_columns}", &listed(own(all), |_, name| format!("x.{name}")))
-            .replace("{set_columns}", &listed(own(all), |_, name| format!("{name} = excluded.{name}")));
-        let of = |statement: &str| statement.replace("{table}", table).replace("{rows}", rows);
-        Self { write: of(&write), refused: of(include_str!("../queries/view_refused.sql")) }
+    /// `projection`: the parameter that names whose feed is told.
+    fn new(table: &str, all: &[Column], rows: &str, projection: &str) -> Self {
+        let of = |statement: &str| {
+            statement
+                .replace("{columns}", &listed(own(all), |_, name| name.to_owned()))
+                .replace("{x_columns}", &listed(own(all), |_, name| format!("x.{name}")))
+                .replace("{set_columns}", &listed(own(all), |_, name| format!("{name} = excluded.{name}")))
+                .replace("{projection}", projection)
+                .replace("{table}", table)
+                .replace("{rows}", rows)
+        };
+        let write = of(include_str!("../queries/view_upsert.sql"));
+        Self {
+            fed_write: of(include_str!("../queries/feed_write.sql")) + &write,
+            write,
+            refused: of(include_str!("../queries/view_refused.sql")),
+        }
     }
 }
 
@@ -146,7 +158,7 @@ impl Copying {
             into_table: into(table),
             into_pending: into(&pending),
             make_pending: include_str!("../queries/view_pending.sql").replace("{table}", table),
-            pending: Upsert::new(table, all, &format!("{pending} as x")),
+            pending: Upsert::new(table, all, &format!("{pending} as x"), "$1"),
         }
     }
 }
@@ -180,7 +192,7 @@ impl ViewTable {
         let has_arrays = own(&all).any(|column| column.kind.ends_with("[]"));
         Ok(Self {
             name: table.to_owned(),
-            few: Upsert::new(table, &all, documents.trim_end()),
+            few: Upsert::new(table, &all, documents.trim_end(), "$2"),
             many: (!has_arrays).then(|| Copying::new(table, &all, fields)),
             load: reading(include_str!("../queries/view_load.sql"), table, &all),
         })
@@ -195,10 +207,11 @@ impl ViewTable {
         Ok(())
     }
 
-    /// Writes the rows; each of them, or none and an error that names one.
+    /// Writes the rows; each of them, or none and an error that names one. `feed`: the projection whose feed is told of them.
     pub(crate) async fn write<'c, V: Serialize + 'c>(
         &self,
         connection: &mut PgConnection,
+        feed: Option<&str>,
         changes: impl Iterator<Item = &'c RowChange<V>>,
     ) -> Result<(), Error> {
         let changes: Vec<&RowChange<V>> = changes.collect();
@@ -213,10 +226,14 @@ impl ViewTable {
             }
             None => (&self.few, Some(self.documents(&changes)?)),
         };
-        let mut write = sqlx::query(AssertSqlSafe(upsert.write.as_str()));
+        let write = if feed.is_some() { &upsert.fed_write } else { &upsert.write };
+        let mut write = sqlx::query(AssertSqlSafe(write.as_str()));
         let mut refused = sqlx::query_as::<_, (String, Uuid, i64)>(AssertSqlSafe(upsert.refused.as_str()));
         if let Some(documents) = &documents {
             (write, refused) = (write.bind(documents), refused.bind(documents));
+        }
+        if let Some(projection) = feed {
+            write = write.bind(projection);
         }
         let done = write.execute(&mut *connection).await.map_err(Error::sql("write", &self.name))?;
         if done.rows_affected() == changes.len() as u64 {
@@ -256,7 +273,7 @@ impl ViewTable {
             Some(copying) if changes.peek().is_some() => {
                 self.copy_in(connection, copying, &copying.into_table, changes).await
             }
-            _ => self.write(connection, changes).await,
+            _ => self.write(connection, None, changes).await,
         }
     }
 

@@ -1,7 +1,8 @@
 -- Takes one partition under an epoch that Postgres gave out, unless a later one was here before.
 --
 -- KEYS[1]  progress of the partition: a hash {epoch, next_offset, of}
--- ARGV     1 epoch, 2 of which projection and topic
+-- KEYS[2]  feed of the partition: a stream
+-- ARGV     1 epoch, 2 of which projection and topic, 3 how many entries the feed keeps (0: there is none)
 -- Answer   'ours' and the next offset; 'fenced' and the later epoch; 'foreign' and whose this namespace is
 --
 -- A Redis that was wiped has no progress and answers 0: everything is read again.
@@ -15,4 +16,9 @@ if stored[1] and tonumber(stored[1]) > tonumber(ARGV[1]) then
 end
 local next_offset = stored[2] or '0'
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'next_offset', next_offset, 'of', ARGV[2])
+if ARGV[3] == '0' then
+    redis.call('DEL', KEYS[2]) -- a feed that is not written on is none
+elseif redis.call('EXISTS', KEYS[2]) == 0 then
+    redis.call('XADD', KEYS[2], '*', 'mark', 'begin')
+end
 return {'ours', next_offset}

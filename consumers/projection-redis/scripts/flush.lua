@@ -1,26 +1,29 @@
--- Writes rows of one partition, their places on leaderboards, and last the offset: all of it or nothing.
+-- Writes rows of one partition, their places on leaderboards, what changed into the feed, and last the offset: all of it or nothing.
 --
--- Everything written is absolute, so a second run after an unknown outcome changes nothing. All checks come before the
+-- Everything written is absolute, so a second run after an unknown outcome changes nothing (the feed may tell twice). All checks come before the
 -- first write, because Redis takes nothing back when a script stops half-way.
 --
 -- KEYS  1        progress of the partition: a hash {epoch, next_offset, of}
 --       2..n+1   rows: hashes {v, d}, version and document; no d: the view is deleted
 --       n+2..    leaderboards: sorted sets of members by score
+--       last     feed: a stream of what changed
 -- ARGV  1        epoch that the partition is owned under
 --       2, 3     the offset it stands at, the offset it gets to
 --       4        1: the last script of the flush, which moves the offset; 0: one before it
 --       5        n
+--       6        how many entries the feed keeps (0: there is none)
 --       then for each row
 --       1, 2     version that is stored (0: no row), version to store
 --       3        document; empty: the view is deleted
 --       4        member on leaderboards
 --       5        leaderboard to leave (counted from 1 among them; 0: none)
 --       6, 7     leaderboard to be on (0: none), score
+--       then for each tenant of theirs: its name, and its rows' ids, each with its version behind it
 -- Answer  'applied'; 'before', if an earlier run of this flush did it all
 --         'fenced' and the later epoch
 --         'lost' and what stands instead: Redis was wiped, rolled back, or written by somebody else; nothing is written
 
-local epoch, from, to, last, rows = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', tonumber(ARGV[5])
+local epoch, from, to, last, rows, kept = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), ARGV[6]
 
 local progress = redis.call('HMGET', KEYS[1], 'epoch', 'next_offset')
 if progress[1] and tonumber(progress[1]) > tonumber(epoch) then
@@ -38,7 +41,7 @@ end
 
 local stored = {}
 for i = 1, rows do
-    local at = 5 + (i - 1) * 7
+    local at = 6 + (i - 1) * 7
     stored[i] = redis.call('HGET', KEYS[i + 1], 'v') or '0'
     if stored[i] ~= ARGV[at + 1] and stored[i] ~= ARGV[at + 2] then
         return {'lost', KEYS[i + 1] .. ' at version ' .. stored[i]}
@@ -46,7 +49,7 @@ for i = 1, rows do
 end
 
 for i = 1, rows do
-    local at = 5 + (i - 1) * 7
+    local at = 6 + (i - 1) * 7
     local version, document, member = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
     if tonumber(stored[i]) < tonumber(version) then
         if document == '' then
@@ -62,6 +65,12 @@ for i = 1, rows do
         if be_on > 0 then
             redis.call('ZADD', KEYS[rows + 1 + be_on], ARGV[at + 7], member)
         end
+    end
+end
+
+if kept ~= '0' then
+    for at = 6 + rows * 7 + 1, #ARGV, 2 do
+        redis.call('XADD', KEYS[#KEYS], 'MAXLEN', '~', kept, '*', 'tenant', ARGV[at], 'rows', ARGV[at + 1])
     end
 end
 

@@ -22,6 +22,15 @@ pub struct RedisConfig {
     pub timeout_ms: u64,
 }
 
+/// How much of the feed of view changes is kept.
+#[derive(Debug, Clone, Args)]
+pub struct RedisFeedConfig {
+    /// How many entries of the feed of changed rows in Redis a partition keeps at least; an entry is what one flush changed of one
+    /// tenant. 0: none is written. The same for all projectors of a projection
+    #[arg(long, env = "MILLRACE_REDIS_FEED_ENTRIES", default_value_t = 10_000, value_name = "N")]
+    pub redis_feed_entries: u32,
+}
+
 impl RedisConfig {
     /// A configuration with the defaults.
     pub fn new(url: impl Into<String>) -> Self {

@@ -1,5 +1,7 @@
 //! Changes as calls of the flush script.
 
+use std::collections::BTreeMap;
+
 use events::AggregateId;
 use kafka::{Progress, RowChange};
 use projection::{Projection, Rank};
@@ -19,6 +21,7 @@ const SCORE_MAX: u64 = 1 << 53;
 pub(crate) fn calls<P: Projection>(
     keys: &Keys,
     flush: &Code,
+    feed_entries: u32,
     progress: Progress,
     rows: &[&RowChange<P::View>],
 ) -> Result<Vec<Cmd>, Error> {
@@ -28,7 +31,7 @@ pub(crate) fn calls<P: Projection>(
     }
     let last = chunks.len() - 1;
     let call = |(place, rows): (usize, &&[&RowChange<P::View>])| {
-        call::<P>(keys, flush, progress, rows, place == last)
+        call::<P>(keys, flush, feed_entries, progress, rows, place == last)
     };
     chunks.iter().enumerate().map(call).collect()
 }
@@ -36,6 +39,7 @@ pub(crate) fn calls<P: Projection>(
 fn call<P: Projection>(
     keys: &Keys,
     flush: &Code,
+    feed_entries: u32,
     progress: Progress,
     rows: &[&RowChange<P::View>],
     last: bool,
@@ -47,16 +51,28 @@ fn call<P: Projection>(
     let changes =
         rows.iter().map(|row| Change::of::<P>(keys, row, &mut boards)).collect::<Result<Vec<_>, _>>()?;
     names.extend(boards);
+    names.push(keys.feed(partition));
 
     let mut call = flush.call(&names);
     call.arg(progress.epoch)
         .arg(progress.from)
         .arg(progress.next_offset)
         .arg(i64::from(last))
-        .arg(rows.len());
+        .arg(rows.len())
+        .arg(feed_entries);
     for (row, change) in rows.iter().zip(changes) {
         call.arg(row.old.version).arg(row.new.version).arg(change.document).arg(change.member);
         call.arg(change.leave).arg(change.be_on).arg(change.score);
+    }
+    if feed_entries > 0 {
+        let mut changed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for row in rows {
+            let told = format!("{} {}", row.key.aggregate_id, row.new.version);
+            changed.entry(row.key.tenant.as_str()).or_default().push(told);
+        }
+        for (tenant, rows) in changed {
+            call.arg(tenant).arg(rows.join(" "));
+        }
     }
     Ok(call)
 }

@@ -41,6 +41,11 @@ impl Keys {
         format!("{}:{{p{partition}}}:board:{tenant}:{board}", self.namespace)
     }
 
+    /// What changed in a partition.
+    pub(crate) fn feed(&self, partition: i32) -> String {
+        format!("{}:{{p{partition}}}:changes", self.namespace)
+    }
+
     /// The pattern of all keys of a kind: `row`, `board`.
     pub(crate) fn pattern(&self, kind: &str) -> String {
         let mut pattern = String::new();

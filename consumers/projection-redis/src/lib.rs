@@ -6,6 +6,9 @@
 //! in Postgres before the offset moves past it; and that a Redis that was wiped or rolled back is noticed, within a
 //! second though nothing flows, and filled again from the topic.
 //!
+//! The same script tells a feed which rows changed ([`RedisViews::with_feed`]): one stream per partition, for any program to read.
+//! [`Fed`] says how it is laid out.
+//!
 //! Epochs come from Postgres, because Redis can forget the newest of them; offsets live in Redis, because they must be
 //! forgotten together with the rows. [`Reader`] reads the views, [`kafka::partition_of`] tells where.
 //!
@@ -16,6 +19,7 @@
 mod config;
 mod connection;
 mod error;
+mod feed;
 mod flush;
 mod keys;
 mod postgres;
@@ -23,7 +27,8 @@ mod reader;
 mod scripts;
 mod store;
 
-pub use config::RedisConfig;
+pub use config::{RedisConfig, RedisFeedConfig};
 pub use error::Error;
+pub use feed::{Fed, FeedPlace};
 pub use reader::{Place, Position, Reader, ViewAt};
 pub use store::RedisViews;

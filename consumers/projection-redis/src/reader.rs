@@ -18,9 +18,9 @@ use crate::store::read_row;
 /// Reads what a projection has in Redis.
 #[derive(Debug)]
 pub struct Reader<P> {
-    keys: Keys,
-    link: Link,
-    partitions: i32,
+    pub(crate) keys: Keys,
+    pub(crate) link: Link,
+    pub(crate) partitions: i32,
     projection: PhantomData<fn() -> P>,
 }
 
@@ -74,8 +74,11 @@ impl<P: Projection> Reader<P> {
 
     /// One aggregate's row; version 0 where there is none.
     pub async fn row(&mut self, tenant: &TenantId, aggregate_id: AggregateId) -> Result<Row<P::View>, Error> {
-        let partition = partition_of(aggregate_id.to_string().as_bytes(), self.partitions);
-        self.row_in(partition, tenant, aggregate_id).await
+        self.row_in(self.partition_of(aggregate_id), tenant, aggregate_id).await
+    }
+
+    pub(crate) fn partition_of(&self, aggregate_id: AggregateId) -> i32 {
+        partition_of(aggregate_id.to_string().as_bytes(), self.partitions)
     }
 
     /// The same where the partition is known.

@@ -25,6 +25,8 @@ pub struct RedisViews<P> {
     link: Link,
     scripts: Scripts,
     postgres: Postgres,
+    /// How many entries the feed of a partition keeps; 0: there is none.
+    feed_entries: u32,
     /// Where each partition stands under our epoch, as far as it is known.
     held: BTreeMap<i32, Standing>,
     projection: PhantomData<fn() -> P>,
@@ -47,9 +49,17 @@ impl<P: Projection> RedisViews<P> {
             keys,
             scripts: Scripts::new(),
             postgres: Postgres::new(P::NAME, owner, views),
+            feed_entries: 0,
             held: BTreeMap::new(),
             projection: PhantomData,
         })
+    }
+
+    /// With a feed of the rows that change, of about so many entries a partition; 0: without.
+    #[must_use]
+    pub fn with_feed(mut self, entries: u32) -> Self {
+        self.feed_entries = entries;
+        self
     }
 
     /// Stores the epochs of `claims` in Redis and learns the offsets. Those that a later owner overtook are given back
@@ -62,8 +72,8 @@ impl<P: Projection> RedisViews<P> {
         let of = format!("{} of {topic}", P::NAME);
         let claim = &self.scripts.claim;
         let call = |it: &Claim| {
-            let mut call = claim.call(&[self.keys.progress(it.partition)]);
-            call.arg(it.epoch).arg(&of);
+            let mut call = claim.call(&[self.keys.progress(it.partition), self.keys.feed(it.partition)]);
+            call.arg(it.epoch).arg(&of).arg(self.feed_entries);
             call
         };
         let calls: Vec<Cmd> = claims.iter().map(call).collect();
@@ -103,7 +113,8 @@ impl<P: Projection> RedisViews<P> {
             }
             let rows = changes.rows.iter().filter(|row| row.partition == progress.partition);
             let rows: Vec<&RowChange<P::View>> = rows.collect();
-            let of_partition = flush::calls::<P>(&self.keys, &self.scripts.flush, *progress, &rows)?;
+            let flush = &self.scripts.flush;
+            let of_partition = flush::calls::<P>(&self.keys, flush, self.feed_entries, *progress, &rows)?;
             of_call.extend(of_partition.iter().map(|_| *progress));
             calls.extend(of_partition);
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use events::{AggregateId, TenantId};
@@ -19,11 +19,15 @@ use serde_json::{Value, json};
 
 use crate::QueryConfig;
 use crate::answer::{AS_OF, Answer, STALE, digest_tag};
-use crate::asked::{AtLeast, Parameters, refused};
+use crate::asked::{AtLeast, Parameters, aggregate_id, refused};
+use crate::changes::{Streams, Tail, open};
 use crate::cursor::Cursor;
 use crate::freshness::{AsOf, Watch};
 use crate::openapi;
-use crate::view::{Source, View, not_read};
+use crate::view::{Source, View, not_found, not_read};
+
+/// Up to where a client that comes back has what a stream sent (WHATWG HTML, 9.2.4).
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Between the first two looks whether a row is as fresh as a token; doubled from look to look.
 const LOOK_AFTER: Duration = Duration::from_millis(10);
@@ -37,6 +41,8 @@ pub struct Api {
     readers: Readers,
     fresh: Watch,
     views: BTreeMap<&'static str, View>,
+    tails: BTreeMap<&'static str, Arc<Tail>>,
+    streams: Streams,
     gate: Gate,
     backend: Backend,
     config: QueryConfig,
@@ -51,11 +57,14 @@ impl Api {
         verifier: impl Into<Arc<Verifier>>,
         config: &QueryConfig,
         metrics: Metrics,
+        streams: Streams,
     ) -> Self {
         Self {
             readers,
             fresh,
             views: BTreeMap::new(),
+            tails: BTreeMap::new(),
+            streams,
             gate: Gate::new(verifier, &config.http, metrics.clone()),
             backend: Backend::new(&config.http),
             config: config.clone(),
@@ -66,6 +75,9 @@ impl Api {
     /// Serves one more view.
     #[must_use]
     pub fn view(mut self, view: View) -> Self {
+        if let Some(feed) = view.feed(&self.readers) {
+            self.tails.insert(view.name, Arc::new(Tail::new(feed)));
+        }
         self.views.insert(view.name, view);
         self
     }
@@ -77,14 +89,32 @@ impl Api {
         let routes = Router::new()
             .route("/v1/views", get(catalogue))
             .route("/v1/views/{view}", get(page))
+            .route("/v1/views/{view}/changes", get(changes))
             .route("/v1/views/{view}/{id}", get(row))
             .route("/v1/views/{view}/boards/{board}", get(board))
             .with_state(Arc::new(self));
-        dressed(routes, description, &config, metrics, &[header::IF_NONE_MATCH], &[AS_OF, STALE])
+        dressed(
+            routes,
+            description,
+            &config,
+            metrics,
+            &[header::IF_NONE_MATCH, LAST_EVENT_ID],
+            &[AS_OF, STALE],
+        )
     }
 
     fn found(&self, name: &str) -> Result<&View, Problem> {
         self.views.get(name).ok_or_else(|| Problem::new(Kind::NotFound, "there is no view of this name"))
+    }
+
+    /// The end of the feed of a view's changes; totals have none.
+    fn tail(&self, view: &View) -> Result<&Arc<Tail>, Problem> {
+        self.tails.get(view.name).ok_or_else(|| {
+            Problem::new(
+                Kind::NotFound,
+                "totals have no feed of changes; that of the rows that they sum tells when to read them anew",
+            )
+        })
     }
 
     /// What is known of an aggregate's row once it is as fresh as asked, or the wait is over; of when that is, and whether it
@@ -207,8 +237,7 @@ async fn row(
     let ((view, id), mut parameters) = (path(target)?, given(query)?);
     let view = api.found(&view)?;
     view.has_rows()?;
-    let id: AggregateId =
-        id.parse().map_err(|_| refused("id", "is not a UUID in lower case with hyphens"))?;
+    let id = aggregate_id(&id)?;
     let at_least = parameters.at_least(&caller.tenant, api.config.wait_max())?;
     parameters.done()?;
     if at_least.as_ref().is_some_and(|it| it.token.aggregate_id != id) {
@@ -223,6 +252,29 @@ async fn row(
         }
         _ => Err(Problem::new(Kind::NotFound, "there is no such row").with("stale", stale)),
     }
+}
+
+async fn changes(
+    State(api): State<Arc<Api>>,
+    view: Result<Path<String>, PathRejection>,
+    query: Given,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = api.gate.admit(&headers, Role::Reader).await?;
+    let (view, parameters) = (api.found(&path(view)?)?, given(query)?);
+    let tail = api.tail(view)?;
+    let last_event_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?"));
+    let asked = parameters.stream(last_event_id, |text| tail.is_place(text))?;
+    let place = api.streams.admit(&caller.tenant)?;
+    let newest = async { tail.newest(&caller.tenant).await.map_err(|error| not_found(&*error)) };
+    let newest = api.backend.read(newest).await?;
+    let newest = newest.ok_or_else(|| {
+        Problem::new(
+            Kind::NotFound,
+            "no feed of this view's changes is written: its projector was told so, or never ran",
+        )
+    })?;
+    Ok(open(Arc::clone(tail), place, caller, asked, newest))
 }
 
 async fn board(

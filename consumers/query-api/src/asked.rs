@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use events::TenantId;
+use events::{AggregateId, TenantId};
 use http_api::Token;
 use http_api::problem::{Kind as Problems, Problem};
 use projection_postgres::{Comparison, Filter, Kind, Order, Relation, RelationColumn, Selection, Test};
@@ -32,6 +32,15 @@ pub(crate) struct Asked {
     /// The order as it was asked for.
     pub(crate) sort: String,
     pub(crate) at_least: Option<AtLeast>,
+}
+
+/// A stream of changes.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    /// The place that the client has everything up to; `None`: it has nothing yet.
+    pub(crate) after: Option<String>,
+    /// The only aggregate that it wants to hear of.
+    pub(crate) only: Option<AggregateId>,
 }
 
 /// The parameters of one request, each used once.
@@ -79,6 +88,22 @@ impl Parameters {
         Ok(Some(AtLeast { token, wait }))
     }
 
+    /// A stream of changes, from a place on that the header names, or else a parameter: whoever reconnects says the header.
+    pub(crate) fn stream(
+        mut self,
+        last_event_id: Option<&str>,
+        is_place: impl Fn(&str) -> bool,
+    ) -> Result<Stream, Problem> {
+        let parameter = self.take("last_event_id");
+        let after = last_event_id.map(str::to_owned).or(parameter).filter(|place| !place.is_empty());
+        if after.as_deref().is_some_and(|place| !is_place(place)) {
+            return Err(refused("last_event_id", "is not one that a stream of this view sent"));
+        }
+        let only = self.take("id").map(|id| aggregate_id(&id)).transpose()?;
+        self.done()?;
+        Ok(Stream { after, only })
+    }
+
     /// A number of rows.
     pub(crate) fn limit(&mut self, most: u32) -> Result<u32, Problem> {
         let Some(text) = self.take("limit") else { return Ok(ROWS.min(most)) };
@@ -109,6 +134,11 @@ impl Parameters {
             self.0.iter().map(|(name, text)| filter(relation, name, text)).collect::<Result<_, _>>()?;
         Ok(Asked { selection: Selection { filters, order, after, limit, shown }, sort, at_least })
     }
+}
+
+/// The id of an aggregate.
+pub(crate) fn aggregate_id(text: &str) -> Result<AggregateId, Problem> {
+    text.parse().map_err(|_| refused("id", "is not a UUID in lower case with hyphens"))
 }
 
 /// A parameter that cannot be used, and why.

@@ -23,6 +23,16 @@ pub struct QueryConfig {
           value_parser = value_parser!(u64).range(0..=60_000))]
     pub query_wait_ms_max: u64,
 
+    /// Most streams of changes at the same time; one more is answered 503. Each is an open connection
+    #[arg(long, env = "MILLRACE_QUERY_STREAMS_MAX", default_value_t = 512, value_name = "N",
+          value_parser = value_parser!(u32).range(0..=100_000))]
+    pub query_streams_max: u32,
+
+    /// Most streams of changes of one tenant at the same time
+    #[arg(long, env = "MILLRACE_QUERY_TENANT_STREAMS_MAX", default_value_t = 64, value_name = "N",
+          value_parser = value_parser!(u32).range(0..=100_000))]
+    pub query_tenant_streams_max: u32,
+
     #[expect(missing_docs, reason = "a doc here would become the help's heading")]
     #[command(flatten)]
     pub http: HttpConfig,

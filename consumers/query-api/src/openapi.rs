@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::View;
 use crate::answer::{AS_OF, STALE};
+use crate::api::LAST_EVENT_ID;
 use crate::view::Source;
 
 /// The description of an API of these views.
@@ -149,6 +150,9 @@ fn parameters() -> Value {
         "sort": query("sort", "Columns with a comma between them, `-` before those whose greatest value comes first. Rows without a value come last.", json!({ "type": "string" })),
         "cursor": query("cursor", "What the page before ended with, in `next`.", json!({ "type": "string" })),
         "fields": query("fields", "The columns to show, with a comma between them.", json!({ "type": "string" })),
+        "last_event_id": query("last_event_id", "As the header `Last-Event-ID`, which wins.", json!({ "type": "string" })),
+        "only-id": query("id", "The only aggregate to be told of.", uuid()),
+        LAST_EVENT_ID.as_str(): header(LAST_EVENT_ID.as_str(), "The last `id` that a stream of this view sent: go on after it."),
         "if-none-match": header("if-none-match", "The tag of what is known already: 304 where nothing else could be answered."),
         CORRELATION_ID.as_str(): header(CORRELATION_ID.as_str(), "Names the request; made here where it is left out, and always answered."),
         TRACEPARENT.as_str(): header(TRACEPARENT.as_str(), "The trace that the request belongs to (W3C Trace Context)."),
@@ -234,11 +238,12 @@ fn paths_of(view: &View) -> Map<String, Value> {
         )
     };
     let (all, single) = (format!("/v1/views/{name}"), format!("/v1/views/{name}/{{id}}"));
+    let changes = (format!("/v1/views/{name}/changes"), changes(view));
     match &view.source {
-        Source::Table(relation) => Map::from_iter([(all, page(relation)), (single, one())]),
+        Source::Table(relation) => Map::from_iter([(all, page(relation)), (single, one()), changes]),
         Source::Totals { totals, .. } => Map::from_iter([(all, page(totals))]),
         Source::Documents { boards, .. } => {
-            let mut paths = Map::from_iter([(single, one())]);
+            let mut paths = Map::from_iter([(single, one()), changes]);
             for board in *boards {
                 let about = format!("{}: the first of the leaderboard {board}", view.about);
                 let first = get(
@@ -252,6 +257,30 @@ fn paths_of(view: &View) -> Map<String, Value> {
             paths
         }
     }
+}
+
+/// The stream of what changes in a view.
+fn changes(view: &View) -> Value {
+    let about = "Server-sent events. `begin`, the first of a stream that resumes none, tells where it begins: a page that is read after it and \
+         the stream together miss nothing. `row` (`id`, `version`, `row`) and `deleted` (`id`, `version`) tell what a row is that \
+         changed, in the order of its versions, each change at least once; several changes may be one event. `reset` (`reason`) says \
+         that changes cannot be told: read the view anew. The `id` of the last event that has one, given back, resumes the stream \
+         after it. A comment comes every 15 seconds of silence, where need be with an `id`. A stream ends with its token, when its \
+         client is too slow, and when the API or the view changes; resume it.";
+    let headers = [LAST_EVENT_ID, CORRELATION_ID, TRACEPARENT];
+    let names = ["last_event_id", "only-id"].into_iter().chain(headers.iter().map(HeaderName::as_str));
+    let parameters: Vec<_> = names.map(|name| reference("parameters", name)).collect();
+    json!({ "get": {
+        "summary": format!("{}: what changes, as it does", view.about), "operationId": format!("{}-changes", view.name),
+        "description": about, "parameters": parameters,
+        "responses": {
+            "200": {
+                "description": "The stream.", "headers": answered(&[CORRELATION_ID.as_str()]),
+                "content": { "text/event-stream": { "schema": { "type": "string" } } },
+            },
+            "default": reference("responses", "problem"),
+        },
+    }})
 }
 
 /// The filter of one column; the tests other than equality are told of in its words.

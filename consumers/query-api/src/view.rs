@@ -1,5 +1,7 @@
 //! What is served, and where it is read.
 
+use std::sync::Arc;
+
 use events::{AggregateId, TenantId};
 use http_api::problem::{Kind, Problem};
 use http_api::unavailable;
@@ -7,6 +9,7 @@ use kafka::{Classify, Fault};
 use projection_postgres::{Readers, Relation, Versioned};
 
 use crate::asked::refused;
+use crate::changes::{Feed, TableFeed};
 use crate::documents::{Documents, Scored};
 
 /// One view, under the name that it is asked for by.
@@ -28,7 +31,7 @@ pub(crate) enum Source {
     /// Totals over the rows of a table.
     Totals { totals: Relation, rows: Relation },
     /// Documents, and the leaderboards that they are on.
-    Documents { documents: Box<dyn Documents>, boards: &'static [&'static str] },
+    Documents { documents: Arc<dyn Documents>, boards: &'static [&'static str] },
 }
 
 impl View {
@@ -61,7 +64,7 @@ impl View {
         about: &'static str,
         projection: &'static str,
         partitions: usize,
-        documents: Box<dyn Documents>,
+        documents: Arc<dyn Documents>,
         boards: &'static [&'static str],
     ) -> Self {
         Self { name, about, projection, partitions, source: Source::Documents { documents, boards } }
@@ -104,6 +107,18 @@ impl View {
         }
     }
 
+    /// The feed of its rows; totals have none.
+    pub(crate) fn feed(&self, readers: &Readers) -> Option<Arc<dyn Feed>> {
+        match &self.source {
+            Source::Table(rows) => {
+                let (readers, rows) = (readers.clone(), rows.clone());
+                Some(Arc::new(TableFeed { readers, projection: self.projection, rows }))
+            }
+            Source::Totals { .. } => None,
+            Source::Documents { documents, .. } => Some(Arc::clone(documents) as Arc<dyn Feed>),
+        }
+    }
+
     /// The first of a leaderboard.
     pub(crate) async fn board(
         &self,
@@ -132,7 +147,7 @@ pub(crate) fn not_read(error: &projection_postgres::Error) -> Problem {
     not_found(error)
 }
 
-fn not_found(error: &dyn std::error::Error) -> Problem {
+pub(crate) fn not_found(error: &dyn std::error::Error) -> Problem {
     let cause = error.source().map(tracing::field::display);
     tracing::warn!(%error, cause, "a view was not read");
     unavailable("the views do not answer just now")

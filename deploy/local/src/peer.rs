@@ -1,6 +1,8 @@
 //! A Connect worker beside the stack that carries a topic into Postgres with Debezium's JDBC sink: what the project's own sink is
 //! measured against.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use tokio::process::Command;
@@ -10,7 +12,7 @@ use crate::java::{self, Profile};
 use crate::kafka::LOGGING;
 use crate::lock::{Lock, fetch, fetch_peer};
 use crate::progress::Progress;
-use crate::{Result, Stack};
+use crate::{Error, Result, Stack};
 
 const WORKER: &str = include_str!("../config/peer-worker.properties");
 const SINK: &str = include_str!("../config/peer-sink.properties");
@@ -37,16 +39,23 @@ impl Peer<'_> {
     pub async fn command(&self, stack: &Stack) -> Result<Command> {
         let (lock, progress, env) = (Lock::committed(), Progress::new(), stack.env()?);
         let servers = fetch(&lock, stack.home(), &progress).await?;
-        let plugins = fetch_peer(&lock, stack.home(), &progress).await?;
+        let [sink, converter] = fetch_peer(&lock, stack.home(), &progress).await?;
         let folder = stack.root().join("jdbc-sink");
+        let plugins = folder.join("plugins");
         make_folder(&folder, 0o700)?;
+        make_folder(&plugins, 0o700)?;
+        // The worker takes each folder in there for one plugin.
+        for (name, place) in [("sink", sink.join("debezium-connector-jdbc")), ("converter", converter)] {
+            let link = plugins.join(name);
+            fs::remove_file(&link).ok(); // of an earlier run
+            symlink(&place, &link).map_err(Error::file("link", &link))?;
+        }
         let value = |key: &str| env.get(key).unwrap_or_default().to_owned();
-        let plugins: Vec<String> = plugins.iter().map(|path| path.display().to_string()).collect();
         let (host, port, database) = self.database;
         let worker = WORKER
             .replace("{bootstrap}", &value("MILLRACE_KAFKA_BOOTSTRAP"))
             .replace("{password}", &value("MILLRACE_KAFKA_AUDITOR_PASSWORD"))
-            .replace("{plugins}", &plugins.join(","))
+            .replace("{plugins}", &plugins.display().to_string())
             .replace("{offsets}", &folder.join("offsets").display().to_string());
         let registry = value("MILLRACE_REGISTRY_URL");
         let registry = registry.split("/apis/").next().unwrap_or_default();

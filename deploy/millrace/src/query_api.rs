@@ -9,7 +9,7 @@ use http_api::auth::{AuthConfig, Verifier};
 use http_api::{Metrics, Router, Server};
 use projection_postgres::{Readers, ReadersConfig};
 use projection_redis::RedisConfig;
-use query_api::{Api, QueryConfig, Watch};
+use query_api::{Api, QueryConfig, Streams, Watch};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +39,8 @@ impl QueryApiArgs {
         let readers = Readers::new(&self.readers)?;
         let (metrics, served) = (Metrics::default(), prometheus::Registry::new());
         metrics.register(&served)?;
+        let streams = Streams::new(&self.api, stop.clone());
+        streams.register(&served)?;
         let fresh = query_api::watch(readers.clone(), stop.clone());
         let shown = Shown {
             reading: Reading { readers, redis: self.redis, manifest: program::topics()? },
@@ -46,13 +48,16 @@ impl QueryApiArgs {
             verifier: Arc::new(verifier),
             config: self.api.clone(),
             metrics,
+            streams,
         };
         let address = self.api.query_address;
         let server = Server::bind(address, &self.api.http).await;
         let server = server.with_context(|| format!("the query API cannot listen at {address}"))?;
         let editions = shown.reading.readers.editions().await?;
-        let (exchange, routes) = watch::channel(shown.routes().await?);
-        tokio::spawn(stop.clone().run_until_cancelled_owned(shown.keep_up(editions, exchange)));
+        let current = stop.child_token();
+        let (exchange, routes) = watch::channel(shown.routes(&current).await?);
+        let keep_up = shown.keep_up(editions, exchange, stop.clone(), current);
+        tokio::spawn(stop.clone().run_until_cancelled_owned(keep_up));
         tracing::info!(address = %server.address()?, "views are shown");
         let (ending, ready) = (stop.clone(), fresh);
         let ready =
@@ -73,28 +78,39 @@ struct Shown {
     verifier: Arc<Verifier>,
     config: QueryConfig,
     metrics: Metrics,
+    streams: Streams,
 }
 
 impl Shown {
-    /// The views with the columns that they have by now.
-    async fn routes(&self) -> anyhow::Result<Router> {
+    /// The views with the columns that they have by now; streams of their changes end at `stop`.
+    async fn routes(&self, stop: &CancellationToken) -> anyhow::Result<Router> {
         let (readers, verifier) = (self.reading.readers.clone(), Arc::clone(&self.verifier));
-        let api = Api::new(readers, self.fresh.clone(), verifier, &self.config, self.metrics.clone());
+        let (metrics, streams) = (self.metrics.clone(), self.streams.until(stop.clone()));
+        let api = Api::new(readers, self.fresh.clone(), verifier, &self.config, metrics, streams);
         Ok(self.reading.serve(api).await?.routes())
     }
 
-    /// Exchanges the routes whenever other editions are read.
-    async fn keep_up(self, mut editions: String, exchange: watch::Sender<Router>) {
+    /// Exchanges the routes whenever other editions are read. Streams of the `current` ones end with that.
+    async fn keep_up(
+        self,
+        mut editions: String,
+        exchange: watch::Sender<Router>,
+        stop: CancellationToken,
+        mut current: CancellationToken,
+    ) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let Ok(now) = self.reading.readers.editions().await else { continue };
             if now == editions {
                 continue;
             }
-            match self.routes().await {
+            let next = stop.child_token();
+            match self.routes(&next).await {
                 Ok(routes) => {
                     tracing::info!(editions = now, "other editions are shown");
                     drop(exchange.send_replace(routes));
+                    current.cancel();
+                    current = next;
                     editions = now;
                 }
                 Err(error) => tracing::warn!("other editions are read and cannot be shown: {error:#}"),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use dead_letters::{Relay, RelayConfig};
 use kafka::{BrokerConfig, ProjectorConfig};
-use projection_postgres::PostgresConfig;
-use projection_redis::RedisConfig;
+use projection_postgres::{PostgresConfig, PostgresFeedConfig};
+use projection_redis::{RedisConfig, RedisFeedConfig};
 use service::Health;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -61,7 +61,11 @@ pub(crate) struct ProjectorArgs {
     #[command(flatten)]
     postgres: PostgresConfig,
     #[command(flatten)]
+    postgres_feed: PostgresFeedConfig,
+    #[command(flatten)]
     redis: RedisConfig,
+    #[command(flatten)]
+    redis_feed: RedisFeedConfig,
 }
 
 #[derive(Debug, Args)]
@@ -119,7 +123,9 @@ impl ProjectorArgs {
             projector: self.projector,
             registry: wire::Registry::new(&self.registry)?,
             postgres: self.postgres,
+            postgres_feed: self.postgres_feed,
             redis: self.redis,
+            redis_feed: self.redis_feed,
         };
         let chosen = if self.projections.is_empty() { projections() } else { &self.projections };
         let (registry, mut running) = (prometheus::Registry::new(), JoinSet::new());

@@ -10,7 +10,7 @@ use super::{History, Sink};
 use crate::changes::{Changes, Progress, RowChange, Source};
 use crate::store::{Claim, Tenure, ViewStore};
 
-const TOPIC: &str = "tally.events";
+pub(super) const TOPIC: &str = "tally.events";
 
 /// An owner that lost its partition while it slept wakes up and writes.
 pub async fn a_late_batch_of_a_zombie_changes_nothing(sink: &impl Sink) {
@@ -77,7 +77,7 @@ pub async fn an_offset_that_is_elsewhere_is_refused(sink: &impl Sink) {
 }
 
 /// A flush that moves each partition's one row and offset: versions are offsets.
-fn changes(moves: &[(&Claim, i64, i64)]) -> Changes<TallyView> {
+pub(super) fn changes(moves: &[(&Claim, i64, i64)]) -> Changes<TallyView> {
     let mut changes = Changes::new(TOPIC.into());
     for (claim, from, next_offset) in moves {
         let (partition, epoch) = (claim.partition, claim.epoch);

@@ -4,6 +4,7 @@
 //! the real lane over a topic in memory, so that the order of records, hand-overs and crashes is the test's to choose;
 //! the broker's part is tested with a broker, elsewhere.
 
+mod feed;
 mod fence;
 mod flaky;
 mod history;
@@ -18,6 +19,11 @@ use std::time::{Duration, Instant};
 
 use projection::Row;
 
+pub use self::feed::{
+    a_key_that_is_redriven_or_discarded_is_in_the_feed,
+    what_is_committed_is_in_the_feed_and_what_is_not_is_not,
+    what_is_committed_is_in_the_feed_though_its_answer_is_lost,
+};
 pub use self::fence::{
     a_late_batch_of_a_zombie_changes_nothing, a_lost_partition_does_not_hold_up_the_others,
     a_renewal_keeps_what_is_ours_and_no_more, an_offset_that_is_elsewhere_is_refused,
@@ -58,6 +64,9 @@ pub trait Sink: Send + Sync {
 
     /// Every row there is.
     fn rows(&self) -> impl Future<Output = BTreeMap<RowKey, Row<TallyView>>> + Send;
+
+    /// The rows that the feed tells of, in its order, each as often as it does.
+    fn feed(&self) -> impl Future<Output = Vec<RowKey>> + Send;
 
     /// The totals that readers see, where the sink keeps any; groups that are all zero may be left out.
     fn totals(&self) -> impl Future<Output = Option<Totals>> + Send;
@@ -131,6 +140,9 @@ macro_rules! sink_conformance {
             the_bound_of_one_tenants_parked_records_stops_the_partition
             failures_in_a_row_stop_the_partition
             a_large_share_of_failures_stops_the_partition
+            what_is_committed_is_in_the_feed_and_what_is_not_is_not
+            what_is_committed_is_in_the_feed_though_its_answer_is_lost
+            a_key_that_is_redriven_or_discarded_is_in_the_feed
         }
     };
     (@each $sink:expr => $($story:ident)*) => {

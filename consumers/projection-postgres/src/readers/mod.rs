@@ -1,5 +1,6 @@
 //! The views as their readers see them: as the role `dashboard`, one tenant at a time, and no more than was asked for.
 
+mod changes;
 mod relation;
 mod select;
 
@@ -14,6 +15,7 @@ use kafka::Password;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, FromRow, PgPool, PgTransaction};
 
+pub use changes::Change;
 pub use relation::{Kind, Relation, RelationColumn};
 use select::Statement;
 pub use select::{Comparison, Filter, Order, Selection, Test};
@@ -86,6 +88,7 @@ macro_rules! again {
         answer
     }};
 }
+use again;
 
 impl Readers {
     /// As configured; connects when first asked.
@@ -174,8 +177,14 @@ impl Readers {
 
     /// A transaction that sees one tenant, in one round trip. Whatever ends it, the connection forgets the tenant with it.
     async fn of_tenant(&self, tenant: &TenantId) -> Result<PgTransaction<'static>, sqlx::Error> {
-        let name = tenant.as_str().replace('\'', "''");
-        let begin = format!("begin read only; set local millrace.tenant = '{name}'");
+        self.of_tenants(std::slice::from_ref(tenant)).await
+    }
+
+    /// The same of several, for what shows more than one.
+    async fn of_tenants(&self, tenants: &[TenantId]) -> Result<PgTransaction<'static>, sqlx::Error> {
+        let names: Vec<_> = tenants.iter().map(TenantId::as_str).collect();
+        let names = names.join(",").replace('\'', "''");
+        let begin = format!("begin read only; set local millrace.tenant = '{names}'");
         self.pool.begin_with(AssertSqlSafe(begin)).await
     }
 }

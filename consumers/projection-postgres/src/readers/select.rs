@@ -125,12 +125,22 @@ pub(super) fn statement(relation: &Relation, selection: &Selection) -> Statement
 
 /// Answers the version of the row of the aggregate `$1`, and the row as JSON unless it is deleted.
 pub(super) fn one(relation: &Relation) -> String {
+    format!("select {} from {} t where t.aggregate_id = $1", versioned(relation), relation.name())
+}
+
+/// The same of each of the aggregates `$1` that has a row, after its id.
+pub(super) fn some(relation: &Relation) -> String {
+    let versioned = versioned(relation);
+    format!("select t.aggregate_id, {versioned} from {} t where t.aggregate_id = any ($1)", relation.name())
+}
+
+fn versioned(relation: &Relation) -> String {
     let row = format!("(select row_to_json(r)::text from (select {}) r)", shown(relation, &[]));
     let row = match relation.keeps_deleted() {
         true => format!("case when t.{DELETED_AT} is null then {row} end"),
         false => row,
     };
-    format!("select t.version, {row} from {} t where t.aggregate_id = $1", relation.name())
+    format!("t.version, {row}")
 }
 
 fn quoted(column: &RelationColumn) -> String {

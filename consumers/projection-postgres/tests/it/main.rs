@@ -5,6 +5,7 @@
 mod broker;
 mod claims;
 mod columns;
+mod feed;
 mod mutants;
 mod outage;
 mod parked;

@@ -1,18 +1,22 @@
 //! A database of the views' kind for one test.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::Parser;
 use dead_letters::{Filter, Operator, Scope};
+use events::AggregateId;
 use futures::TryStreamExt;
 use kafka::conformance::{Parked, Sink, Tally, TallyView, Totals};
 use kafka::{ParkKey, RowKey};
 use projection::Row;
 use projection_postgres::{Definition, PostgresConfig, PostgresViews, Tables, scan};
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
-pub(crate) const TABLES: Tables<'_> = Tables { view: "tally", totals: Some("tally_total") };
-const DEFINITION: Definition<'_> = Definition::of::<Tally>(&[include_str!("definition/tally.sql")]);
+pub(crate) const TABLES: Tables<'static> = Tables { view: "tally", totals: Some("tally_total") };
+pub(crate) const DEFINITION: Definition<'static> =
+    Definition::of::<Tally>(&[include_str!("definition/tally.sql")]);
 
 pub(crate) struct PostgresSink {
     database: testkit::Database,
@@ -29,6 +33,10 @@ impl PostgresSink {
 
     pub(crate) async fn connect(&self, role: &str) -> PgConnection {
         PgConnection::connect(&self.database.url(role)).await.unwrap()
+    }
+
+    pub(crate) fn url(&self, role: &str) -> String {
+        self.database.url(role)
     }
 
     pub(crate) fn config(&self) -> PostgresConfig {
@@ -69,13 +77,26 @@ impl Sink for PostgresSink {
     type Store = PostgresViews<Tally>;
 
     async fn open(&self) -> PostgresViews<Tally> {
-        PostgresViews::open(&self.config(), TABLES).await.unwrap()
+        let store = PostgresViews::open(&self.config(), TABLES).await.unwrap();
+        store.with_feed(Some(Duration::from_secs(3600)))
     }
 
     async fn rows(&self) -> BTreeMap<RowKey, Row<TallyView>> {
         let mut connection = self.connect("views_writer").await;
         let rows = scan::<TallyView>(&mut connection, "tally").await.unwrap();
         rows.map_ok(|row| (row.key, row.row)).try_collect().await.unwrap()
+    }
+
+    async fn feed(&self) -> Vec<RowKey> {
+        let mut connection = self.connect("views_writer").await;
+        let sql = "select tenant_id, unnest(aggregate_ids) from projection_change
+                   where projection = 'tally' and tenant_id is not null order by id";
+        let told: Vec<(String, Uuid)> = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
+        let key = |(tenant, id): (String, Uuid)| RowKey {
+            tenant: tenant.parse().unwrap(),
+            aggregate_id: AggregateId(id),
+        };
+        told.into_iter().map(key).collect()
     }
 
     async fn totals(&self) -> Option<Totals> {

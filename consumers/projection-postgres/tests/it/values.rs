@@ -95,13 +95,13 @@ fn wide(n: u64) -> Wide {
     let anything = [json!(null), json!(text), json!({ "a": [1, text] }), json!(true), json!(-1.5)];
     Wide {
         text: text.to_owned(),
-        note: (n % 3 > 0).then(|| text.to_owned()),
+        note: (!n.is_multiple_of(3)).then(|| text.to_owned()),
         count: [0, i64::MIN, i64::MAX][n as usize % 3],
         share: [0.1, -1e300, 5e-324][n as usize % 3],
-        is_on: n % 2 == 0,
+        is_on: n.is_multiple_of(2),
         at: Timestamp::from_micros(1_700_000_000_123_456 + n.cast_signed()).try_into().unwrap(),
         id: Uuid::from_u128(n.into()),
-        kind: if n % 2 == 0 { Kind::AtRest } else { Kind::OnTheMove },
+        kind: if n.is_multiple_of(2) { Kind::AtRest } else { Kind::OnTheMove },
         any: anything[n as usize % anything.len()].clone(),
         parts: TEXTS[..n as usize % 3].iter().map(|name| Part { name: (*name).to_owned() }).collect(),
     }
@@ -130,7 +130,7 @@ async fn written<P: Projection>(
         let from = version.cast_signed() - 1;
         changes.progress.push(Progress { partition: 0, epoch, from, next_offset: from + 1 });
         for n in 0..rows {
-            let stays = version == 1 || n % 2 == 0;
+            let stays = version == 1 || n.is_multiple_of(2);
             let new = Row { version, view: stays.then(|| view(n + version)) };
             let old = expected.insert(key(n), new.clone()).unwrap_or_default();
             let (occurred_at, recorded_at) = (Timestamp::from_micros(1), Timestamp::from_micros(2));

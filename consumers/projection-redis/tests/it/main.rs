@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod faults;
+mod feed;
 mod heals;
 mod parking;
 mod proxy;

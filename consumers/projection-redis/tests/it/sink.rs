@@ -34,7 +34,7 @@ impl Sink for RedisSink {
 
     async fn open(&self) -> RedisViews<Tally> {
         let views = self.stage.database.url("views_writer").parse().unwrap();
-        RedisViews::new(&self.stage.config, views, "tester").unwrap()
+        RedisViews::new(&self.stage.config, views, "tester").unwrap().with_feed(10_000)
     }
 
     async fn rows(&self) -> BTreeMap<RowKey, Row<TallyView>> {
@@ -44,6 +44,18 @@ impl Sink for RedisSink {
         };
         self.reader().rows(show).await.unwrap();
         rows
+    }
+
+    async fn feed(&self) -> Vec<RowKey> {
+        let mut told = Vec::new();
+        for partition in 0..PARTITIONS {
+            for (tenant, rows) in self.stage.fed(partition).await {
+                told.extend(
+                    rows.into_iter().map(|(id, _)| RowKey { tenant: tenant.clone(), aggregate_id: id }),
+                );
+            }
+        }
+        told
     }
 
     async fn totals(&self) -> Option<Totals> {

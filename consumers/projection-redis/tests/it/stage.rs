@@ -1,5 +1,6 @@
 //! What every test here starts from: a namespace and a views' database of its own, and a projection that counts.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -73,6 +74,20 @@ impl Stage {
     pub(crate) async fn redis(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.config.url.as_str()).unwrap();
         client.get_multiplexed_async_connection().await.unwrap()
+    }
+
+    /// What the feed of a partition tells, entry by entry: whose rows, and their ids and versions.
+    pub(crate) async fn fed(&self, partition: i32) -> Vec<(TenantId, Vec<(AggregateId, u64)>)> {
+        let mut read = redis::cmd("XRANGE");
+        read.arg(self.key(partition, "changes")).arg("-").arg("+");
+        let entries: Vec<(String, HashMap<String, String>)> =
+            read.query_async(&mut self.redis().await).await.unwrap();
+        let entry = |(_, fields): (String, HashMap<String, String>)| {
+            let words: Vec<&str> = fields.get("rows")?.split(' ').collect();
+            let row = |row: &[&str]| (row[0].parse().unwrap(), row[1].parse().unwrap());
+            Some((fields["tenant"].parse().unwrap(), words.chunks(2).map(row).collect()))
+        };
+        entries.into_iter().filter_map(entry).collect()
     }
 
     pub(crate) fn key(&self, partition: i32, rest: &str) -> String {

@@ -43,6 +43,14 @@ async fn answers_are_as_described_and_every_column_says_what_it_means() {
     }
     assert_eq!(described, 4, "views, executions, one execution, totals");
 
+    let stream = &document["paths"]["/v1/views/executions/changes"]["get"];
+    assert!(stream["responses"]["200"]["content"]["text/event-stream"].is_object(), "{stream}");
+    for parameter in stream["parameters"].as_array().unwrap() {
+        let name = parameter["$ref"].as_str().unwrap().trim_start_matches('#');
+        assert!(document.pointer(name).is_some(), "{name}");
+    }
+    assert!(document["paths"].get("/v1/views/totals/changes").is_none());
+
     for view in ["executions", "totals"] {
         let columns = &document["components"]["schemas"][format!("Row-{view}")]["properties"];
         let silent = |(name, schema): (&String, &Value)| {

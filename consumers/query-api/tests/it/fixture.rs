@@ -7,7 +7,7 @@ use clap::Parser;
 use http_api::auth::{AuthConfig, Grant, Issuer, Role, Verifier};
 use http_api::{Metrics, Server};
 use projection_postgres::{Definition, Readers, ReadersConfig, migrate};
-use query_api::{Api, QueryConfig, View, watch};
+use query_api::{Api, QueryConfig, Streams, View, watch};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -25,6 +25,7 @@ pub(crate) struct World {
     url: String,
     client: Client,
     _folder: TempDir,
+    pub(crate) stop: CancellationToken,
     _served: DropGuard,
 }
 
@@ -61,6 +62,11 @@ pub(crate) struct Written {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With settings of its own.
+    pub(crate) async fn with(settings: &[&str]) -> Self {
         let database = testkit::views_database().await;
         let mut owner = PgConnection::connect(&database.url("owner")).await.unwrap();
         migrate(&mut owner, &[Definition::of::<ExecutionsPostgres>(EXECUTIONS_DEFINITION)]).await.unwrap();
@@ -79,22 +85,23 @@ impl World {
             "--query-rows-max",
             "50",
         ];
-        let Program { api: config, auth, readers } = Program::parse_from(given);
+        let Program { api: config, auth, readers } = Program::parse_from(given.iter().chain(settings));
         let (readers, stop) = (Readers::new(&readers).unwrap(), CancellationToken::new());
         let verifier = Verifier::open(&auth).await.unwrap();
         let fresh = watch(readers.clone(), stop.clone());
         let rows = readers.relation(EXECUTION_TABLE, &["aggregate_id"]).await.unwrap();
         let by = &["repository", "model_name"];
         let totals = readers.relation(REPOSITORY_MODEL_TOTAL_VIEW, by).await.unwrap();
-        let api = Api::new(readers, fresh, verifier, &config, Metrics::default())
+        let streams = Streams::new(&config, stop.clone());
+        let api = Api::new(readers, fresh, verifier, &config, Metrics::default(), streams)
             .view(View::table("executions", "Executions", "executions-postgres", 2, rows.clone()))
             .view(View::totals("totals", "Totals", "executions-postgres", 2, totals, rows));
         let server = Server::bind(config.query_address, &config.http).await.unwrap();
         let url = format!("http://{}", server.address().unwrap());
         tokio::spawn(server.serve(api.routes(), stop.clone()));
         let writer = PgPool::connect(&database.url("views_writer")).await.unwrap();
-        let _served = stop.drop_guard();
-        Self { database, writer, issuer, auth, url, client: Client::new(), _folder: folder, _served }
+        let _served = stop.clone().drop_guard();
+        Self { database, writer, issuer, auth, url, client: Client::new(), _folder: folder, stop, _served }
     }
 
     /// A request of a tenant's reader.
@@ -114,8 +121,29 @@ impl World {
         answer(self.request("acme", path)).await
     }
 
-    /// Writes a row as a projector would.
+    /// Writes a row as a projector would that has no feed.
     pub(crate) async fn write(&self, tenant: &str, row: &Written) {
+        let mut writing = self.writer.acquire().await.unwrap();
+        self.write_in(&mut writing, tenant, row).await;
+    }
+
+    /// Writes rows and tells the feed of them, in one transaction.
+    pub(crate) async fn change(&self, tenant: &str, rows: &[Written]) {
+        let mut changing = self.writer.begin().await.unwrap();
+        for row in rows {
+            self.write_in(&mut changing, tenant, row).await;
+        }
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        sqlx::query("insert into projection_change (projection, tenant_id, aggregate_ids) values ('executions-postgres', $1, $2)")
+            .bind(tenant)
+            .bind(ids)
+            .execute(&mut *changing)
+            .await
+            .unwrap();
+        changing.commit().await.unwrap();
+    }
+
+    async fn write_in(&self, connection: &mut PgConnection, tenant: &str, row: &Written) {
         sqlx::query(include_str!("row.sql"))
             .bind(tenant)
             .bind(row.id)
@@ -126,7 +154,7 @@ impl World {
             .bind(row.steps)
             .bind(row.verdict)
             .bind(row.ended_at)
-            .execute(&self.writer)
+            .execute(connection)
             .await
             .unwrap();
     }

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use http_api::auth::{AuthConfig, Grant, Role, Verifier};
 use http_api::{Metrics, Server};
 use projection_postgres::{Readers, ReadersConfig};
-use query_api::{Api, QueryConfig};
+use query_api::{Api, QueryConfig, Streams};
 use reqwest::Client;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::task::JoinSet;
@@ -84,7 +84,8 @@ impl Http {
         let readers = ReadersConfig { views_dashboard_url: dashboard, ..settings(stack)? };
         let (readers, stop) = (Readers::new(&readers)?, CancellationToken::new());
         let fresh = query_api::watch(readers.clone(), stop.clone());
-        let api = Api::new(readers.clone(), fresh, verifier, &config, Metrics::default());
+        let streams = Streams::new(&config, stop.clone());
+        let api = Api::new(readers.clone(), fresh, verifier, &config, Metrics::default(), streams);
         let api =
             Reading { readers, redis: settings(stack)?, manifest: program::topics()? }.serve(api).await?;
         let server = Server::bind(config.query_address, &config.http).await?;

@@ -77,6 +77,7 @@ impl<P: Projection> Registered for InPostgres<P> {
     ) -> BoxFuture<'a, anyhow::Result<Prepared>> {
         Box::pin(async move {
             let store = PostgresViews::<P>::open(&with.postgres, self.tables).await?;
+            let store = store.with_feed(with.postgres_feed.retention());
             Ok(prepared::<P, _>(with, store, stop))
         })
     }

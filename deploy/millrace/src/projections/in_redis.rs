@@ -1,6 +1,7 @@
 //! Projections whose views are documents in Redis.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use events::DomainEvent;
 use futures::future::BoxFuture;
@@ -53,6 +54,7 @@ impl<P: Projection> Registered for InRedis<P> {
             let owner = format!("{} pid {}", P::NAME, std::process::id());
             let views = with.postgres.options(P::NAME)?;
             let store = RedisViews::<P>::new(&with.redis, views, &owner)?;
+            let store = store.with_feed(with.redis_feed.redis_feed_entries);
             Ok(prepared::<P, _>(with, store, stop))
         })
     }
@@ -69,7 +71,7 @@ impl<P: Projection> Registered for InRedis<P> {
     fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>> {
         Box::pin(async move {
             let partitions = with.partitions(P::Event::TOPIC)?;
-            let documents = Box::new(Live::<P>::new(with.redis.clone(), i32::try_from(partitions)?));
+            let documents = Arc::new(Live::<P>::new(with.redis.clone(), i32::try_from(partitions)?));
             let partitions = usize::try_from(partitions)?;
             Ok(vec![View::documents(self.shown_as, self.about, P::NAME, partitions, documents, self.boards)])
         })

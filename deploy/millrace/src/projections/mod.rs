@@ -20,8 +20,8 @@ use kafka::{
 };
 use ledger::{Exceptions, Ledger, Pruned, Sink, StoreRecord};
 use projection::Projection;
-use projection_postgres::{Definition, PostgresConfig, Readers};
-use projection_redis::RedisConfig;
+use projection_postgres::{Definition, PostgresConfig, PostgresFeedConfig, Readers};
+use projection_redis::{RedisConfig, RedisFeedConfig};
 use query_api::{Api, View};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -132,7 +132,9 @@ pub(crate) struct Surroundings {
     pub(crate) projector: ProjectorConfig,
     pub(crate) registry: wire::Registry,
     pub(crate) postgres: PostgresConfig,
+    pub(crate) postgres_feed: PostgresFeedConfig,
     pub(crate) redis: RedisConfig,
+    pub(crate) redis_feed: RedisFeedConfig,
 }
 
 /// Where readers read.

@@ -8,6 +8,7 @@
 mod archive;
 mod broken_links;
 mod chain;
+mod changes;
 mod cli;
 mod command_api;
 mod connect_faults;

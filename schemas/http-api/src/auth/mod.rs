@@ -10,9 +10,11 @@ pub use config::AuthConfig;
 pub use issuer::{Grant, Issuer, IssuerError};
 pub use keys::KeysError;
 
+use std::time::Duration;
+
 use events::TenantId;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Validation, decode, decode_header};
+use jsonwebtoken::{Validation, decode, decode_header, get_current_timestamp};
 use serde::{Deserialize, Serialize};
 
 use keys::Keys;
@@ -22,6 +24,9 @@ const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
 /// How far another machine's clock may be off, in seconds.
 const LEEWAY_S: u64 = 30;
+
+/// What is said of a token that is in force for longer, in seconds.
+const EXPIRY_S_MAX: f64 = 30.0 * 86_400.0;
 
 /// Longest name of an actor, in bytes: it becomes part of each event's metadata.
 const ACTOR_BYTES_MAX: usize = 200;
@@ -47,6 +52,8 @@ pub struct Caller {
     pub actor: String,
     /// What they may do.
     pub role: Role,
+    /// For how long their token is believed yet; a month where it is longer.
+    pub expires_in: Duration,
 }
 
 /// Why a token was refused: for the metrics, never for the client.
@@ -88,6 +95,7 @@ struct Claims {
     sub: String,
     tenant: TenantId,
     role: Role,
+    exp: f64,
 }
 
 /// Checks tokens.
@@ -134,7 +142,9 @@ impl Verifier {
         if claims.sub.is_empty() || claims.sub.len() > ACTOR_BYTES_MAX || !claims.sub.chars().all(readable) {
             return Err(Refused::Malformed);
         }
-        Ok(Caller { tenant: claims.tenant, actor: claims.sub, role: claims.role })
+        let left_s = claims.exp + LEEWAY_S as f64 - get_current_timestamp() as f64;
+        let expires_in = Duration::from_secs_f64(left_s.clamp(0.0, EXPIRY_S_MAX));
+        Ok(Caller { tenant: claims.tenant, actor: claims.sub, role: claims.role, expires_in })
     }
 
     /// How often keys were fetched since the start.
