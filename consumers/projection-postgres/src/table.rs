@@ -83,7 +83,7 @@ pub(crate) fn listed<'c>(
 }
 
 /// The columns that are the view's own.
-fn own(all: &[Column]) -> impl Iterator<Item = &Column> + Clone {
+fn own(all: &[Column]) -> impl Iterator<Item = &Column> {
     all.iter().filter(|column| !STANDARD.contains(&column.name.as_str()))
 }
 

@@ -86,13 +86,9 @@ impl<P: Projection> Reader<P> {
         tenant: &TenantId,
         ids: &[AggregateId],
     ) -> Result<Vec<(AggregateId, Row<P::View>)>, Error> {
-        let mut pipeline = redis::pipe();
         let keys: Vec<String> =
             ids.iter().map(|id| self.keys.row(self.partition_of(*id), tenant, *id)).collect();
-        for key in &keys {
-            pipeline.cmd("HMGET").arg(key).arg("v").arg("d");
-        }
-        let stored: Vec<(Option<String>, Option<String>)> = self.link.query("read rows", &pipeline).await?;
+        let stored = self.stored(&keys).await?;
         let mut rows = Vec::with_capacity(ids.len());
         for ((id, key), (version, document)) in ids.iter().zip(&keys).zip(stored) {
             let Some(version) = version else { continue };

@@ -15,6 +15,9 @@ use crate::error::Error;
 use crate::keys::Keys;
 use crate::store::read_row;
 
+/// Version and document of a key.
+pub(crate) type Stored = (Option<String>, Option<String>);
+
 /// Reads what a projection has in Redis.
 #[derive(Debug)]
 pub struct Reader<P> {
@@ -138,16 +141,20 @@ impl<P: Projection> Reader<P> {
         Ok((0..).zip(stored).filter_map(position).collect())
     }
 
+    /// Version and document of each of these keys, in their order, as far as it has them.
+    pub(crate) async fn stored(&mut self, keys: &[String]) -> Result<Vec<Stored>, Error> {
+        let mut pipeline = redis::pipe();
+        for key in keys {
+            pipeline.cmd("HMGET").arg(key).arg("v").arg("d");
+        }
+        self.link.query("read rows", &pipeline).await
+    }
+
     /// Shows every row of every partition once, in no order. Rows that come or go meanwhile may be shown or not.
     pub async fn rows(&mut self, mut show: impl FnMut(ViewAt<P::View>)) -> Result<(), Error> {
         let keys = self.scan("row").await?;
         for keys in keys.chunks(PAGE) {
-            let mut pipeline = redis::pipe();
-            for key in keys {
-                pipeline.cmd("HMGET").arg(key).arg("v").arg("d");
-            }
-            let stored: Vec<(Option<String>, Option<String>)> =
-                self.link.query("read rows", &pipeline).await?;
+            let stored = self.stored(keys).await?;
             for (key, (version, document)) in keys.iter().zip(stored) {
                 let (Some(name), Some(version)) = (self.keys.row_name(key), version) else { continue };
                 let row = read_row(key, &version, document.as_deref())?;

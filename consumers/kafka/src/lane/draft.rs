@@ -91,15 +91,8 @@ impl<V: Clone + PartialEq> Draft<V> {
     /// Takes the rows that the sink had.
     pub(super) fn loaded(&mut self, rows: Vec<Loaded<V>>) {
         for Loaded { key, row, partition } in rows {
-            if let Some(work) = self.rows.get_mut(&key) {
-                let row = Arc::new(row);
-                *work = Work {
-                    home: Some(partition),
-                    partition: work.partition,
-                    old: Arc::clone(&row),
-                    new: row,
-                    last: None,
-                };
+            if let Some(reader) = self.rows.get(&key).map(|work| work.partition) {
+                self.put(key, reader, Some(partition), Arc::new(row));
             }
         }
     }
