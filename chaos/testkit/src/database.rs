@@ -41,12 +41,14 @@ impl Database {
 }
 
 impl Drop for Database {
-    /// Ends what is still connected and drops the database with its replication slots. It blocks for some
-    /// milliseconds and needs no runtime, so it works in a panic as well; what fails is left to the stack's end.
+    /// Begins to end what is still connected and to drop the database with its replication slots, and does not wait: it needs
+    /// no runtime, so it works in a panic as well, and it keeps none from finishing a login that the server would wait for.
+    /// What fails is left to the stack's end.
     fn drop(&mut self) {
         let facts = stack();
-        if let Err(error) = facts.stack().drop_database(facts.env(), &self.name) {
-            eprintln!("the database {} stays until the stack is purged: {error}", self.name);
+        match facts.stack().begin_drop_database(facts.env(), &self.name) {
+            Ok(child) => drop(std::thread::spawn(move || child.wait_with_output())),
+            Err(error) => eprintln!("the database {} stays until the stack is purged: {error}", self.name),
         }
     }
 }

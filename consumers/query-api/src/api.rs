@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -16,6 +16,8 @@ use http_api::problem::{Kind, Problem};
 use http_api::{Backend, Gate, Metrics, dressed};
 use projection_postgres::{Readers, Versioned};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::QueryConfig;
 use crate::answer::{AS_OF, Answer, STALE, digest_tag};
@@ -45,6 +47,8 @@ pub struct Api {
     streams: Streams,
     gate: Gate,
     backend: Backend,
+    /// Half of the places among the requests: those who wait for a row look at it here, one after the other.
+    waiting: Semaphore,
     config: QueryConfig,
     metrics: Metrics,
 }
@@ -67,6 +71,7 @@ impl Api {
             streams,
             gate: Gate::new(verifier, &config.http, metrics.clone()),
             backend: Backend::new(&config.http),
+            waiting: Semaphore::new((config.http.api_requests_max as usize).div_ceil(2)),
             config: config.clone(),
             metrics,
         }
@@ -118,7 +123,8 @@ impl Api {
     }
 
     /// What is known of an aggregate's row once it is as fresh as asked, or the wait is over; of when that is, and whether it
-    /// is stale. No place among the requests is held meanwhile.
+    /// is stale. No place among the requests is held between two looks, and those who wait look a few at a time, so that
+    /// they leave room for the others.
     async fn versioned(
         &self,
         view: &View,
@@ -126,26 +132,36 @@ impl Api {
         id: AggregateId,
         at_least: Option<&AtLeast>,
     ) -> Result<(AsOf, Option<Versioned>, bool), Problem> {
-        let give_up = Instant::now() + at_least.map_or(Duration::ZERO, |it| it.wait);
-        let wanted = at_least.map_or(0, |it| it.token.version);
+        let look = async || {
+            let as_of = self.fresh.of(view);
+            Ok((as_of, self.backend.read(view.versioned(&self.readers, tenant, id)).await?))
+        };
+        let Some(AtLeast { token, wait }) = at_least.filter(|it| !it.wait.is_zero()) else {
+            let (as_of, found) = look().await?;
+            let is_stale = at_least.is_some_and(|it| version(&found) < it.token.version);
+            return Ok((as_of, found, is_stale));
+        };
+        let give_up = Instant::now() + *wait;
+        let mut last =
+            Err(Problem::new(Kind::Overloaded, "too many requests wait at once").retry_after(*wait));
         let mut pause = LOOK_AFTER;
         loop {
-            let as_of = self.fresh.of(view);
-            let looked = self.backend.read(view.versioned(&self.readers, tenant, id)).await;
-            let left = give_up.saturating_duration_since(Instant::now());
-            match looked {
-                Ok(found) if found.as_ref().map_or(0, |row| row.version) >= wanted => {
-                    return Ok((as_of, found, false));
-                }
-                Ok(found) if left.is_zero() => return Ok((as_of, found, true)),
-                Ok(_) => {}
+            let Ok(place) = timeout_at(give_up, self.waiting.acquire()).await else { break };
+            match look().await {
+                Ok((as_of, found)) if version(&found) >= token.version => return Ok((as_of, found, false)),
+                Ok((as_of, found)) => last = Ok((as_of, found, true)),
                 // Who waits anyway can wait for a place too.
-                Err(problem) if problem.kind() == Kind::Overloaded && !left.is_zero() => {}
+                Err(problem) if problem.kind() == Kind::Overloaded => last = last.or(Err(problem)),
                 Err(problem) => return Err(problem),
             }
-            tokio::time::sleep(pause.min(left)).await;
+            drop(place);
+            if Instant::now() >= give_up {
+                break;
+            }
+            sleep_until(give_up.min(Instant::now() + pause)).await;
             pause = (2 * pause).min(LOOK_AFTER_MAX);
         }
+        last
     }
 
     /// Waits for the token's aggregate; whether that was in vain.
@@ -158,6 +174,11 @@ impl Api {
         let Some(AtLeast { token, .. }) = at_least else { return Ok(false) };
         Ok(self.versioned(view, &caller.tenant, token.aggregate_id, at_least).await?.2)
     }
+}
+
+/// How far a row is; one that is not there was not begun.
+fn version(found: &Option<Versioned>) -> u64 {
+    found.as_ref().map_or(0, |row| row.version)
 }
 
 type Given = Result<Query<Vec<(String, String)>>, QueryRejection>;

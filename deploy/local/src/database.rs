@@ -1,7 +1,7 @@
 //! Databases beside those of the stack itself: tests have one each.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Child, Stdio};
 
 use crate::postgres::Postgres;
 use crate::{Error, Result, Stack, StackEnv};
@@ -34,10 +34,22 @@ impl Stack {
 
     /// Drops a database with its replication slots and whoever is connected. Blocks; needs no runtime.
     pub fn drop_database(&self, env: &StackEnv, name: &str) -> Result<()> {
-        let postgres = self.postgres()?;
-        run(&mut postgres.psql(self, env, name), SLOTS_DROP)?;
-        let drop = format!("drop database if exists \"{name}\" with (force)");
-        run(&mut postgres.psql(self, env, "postgres"), &drop)
+        finish(self.begin_drop_database(env, name)?)
+    }
+
+    /// Begins to drop a database and leaves the rest to a process, which goes on when this one ends. PostgreSQL waits for
+    /// everybody who is about to log in before it drops a database: who blocks what would finish a login waits a minute.
+    pub fn begin_drop_database(&self, env: &StackEnv, name: &str) -> Result<Child> {
+        let drop =
+            format!("{SLOTS_DROP}\n\\connect postgres\ndrop database if exists \"{name}\" with (force);\n");
+        let mut psql = self.postgres()?.psql(self, env, name);
+        let mut begin = || {
+            let mut child =
+                psql.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+            child.stdin.take().expect("its input was asked for").write_all(drop.as_bytes())?;
+            Ok(child)
+        };
+        begin().map_err(Error::run("psql"))
     }
 
     pub(crate) fn postgres(&self) -> Result<Postgres> {
@@ -45,14 +57,9 @@ impl Stack {
     }
 }
 
-fn run(command: &mut Command, input: &str) -> Result<()> {
-    let failed = Error::run("psql");
-    let mut finish = || {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        child.stdin.take().expect("its input was asked for").write_all(input.as_bytes())?;
-        child.wait_with_output()
-    };
-    let output = finish().map_err(failed)?;
+/// Waits for psql.
+fn finish(child: Child) -> Result<()> {
+    let output = child.wait_with_output().map_err(Error::run("psql"))?;
     if output.status.success() {
         return Ok(());
     }

@@ -1,5 +1,7 @@
 //! The testkit against a stack that is up.
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
@@ -25,12 +27,43 @@ async fn a_test_database_admits_the_roles_of_production_and_goes_with_its_handle
         .await
         .unwrap();
     drop(database);
-    let left: i64 = sqlx::query_scalar("select count(*) from pg_database where datname = $1")
-        .bind(&name)
-        .fetch_one(&mut superuser)
-        .await
-        .unwrap();
-    assert_eq!(left, 0);
+    goes(&name, &mut superuser).await;
+}
+
+async fn goes(name: &str, superuser: &mut PgConnection) {
+    testkit::eventually("the database is gone", Duration::from_secs(30), async || {
+        let left = sqlx::query_scalar("select count(*) from pg_database where datname = $1").bind(name);
+        left.fetch_one(&mut *superuser).await.is_ok_and(|left: i64| left == 0)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_goes_while_its_test_is_about_to_log_in() {
+    let database = testkit::views_database().await;
+    let facts = testkit::stack();
+    let name = database.name().to_owned();
+    let mut superuser = PgConnection::connect(facts.get("MILLRACE_POSTGRES_SUPERUSER_URL")).await.unwrap();
+    let port: u16 = facts.get("MILLRACE_POSTGRES_PORT").parse().unwrap();
+    let mut half = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let asked =
+        [&196_608_u32.to_be_bytes()[..], b"user\0owner\0database\0", name.as_bytes(), b"\0\0"].concat();
+    let length = u32::try_from(asked.len() + 4).unwrap().to_be_bytes();
+    half.write_all(&[&length[..], &asked].concat()).unwrap();
+    let mut answer = [0; 256];
+    let length = half.read(&mut answer).unwrap();
+    assert!(answer[..length].starts_with(b"R"), "the server asks for a password: {:?}", &answer[..length]);
+
+    drop(database);
+    half.set_nonblocking(true).unwrap();
+    let pending = half.read(&mut answer).unwrap_err();
+    assert_eq!(
+        pending.kind(),
+        ErrorKind::WouldBlock,
+        "the server gave the login up before the handle was gone"
+    );
+    drop(half);
+    goes(&name, &mut superuser).await;
 }
 
 #[tokio::test]
