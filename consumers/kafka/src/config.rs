@@ -25,7 +25,7 @@ pub struct ProjectorConfig {
     pub group_protocol: GroupProtocol,
 
     /// Most records in one transaction. The more of a backlog one takes, the more events fall to a row that is written once
-    #[arg(long, env = "MILLRACE_BATCH_RECORDS_MAX", default_value_t = 4_000)]
+    #[arg(long, env = "MILLRACE_BATCH_RECORDS_MAX", default_value_t = 8_000)]
     pub batch_records_max: usize,
 
     /// Longest wait for more records, and only while commits are the bottleneck, in milliseconds
@@ -33,10 +33,10 @@ pub struct ProjectorConfig {
     pub linger_ms_max: u64,
 
     /// Most records between the poll thread and the writer
-    #[arg(long, env = "MILLRACE_QUEUE_RECORDS_MAX", default_value_t = 8_000)]
+    #[arg(long, env = "MILLRACE_QUEUE_RECORDS_MAX", default_value_t = 4_000)]
     pub queue_records_max: usize,
 
-    /// Most kilobytes between the poll thread and the writer
+    /// Most kilobytes between the poll thread and the writer, and as many again that are read while the sink is at work
     #[arg(long, env = "MILLRACE_QUEUE_KILOBYTES_MAX", default_value_t = 6_144)]
     pub queue_kilobytes_max: usize,
 

@@ -29,6 +29,7 @@ mod rhythm;
 mod signals;
 mod standing;
 mod store;
+mod way;
 
 pub use broker::{BrokerConfig, Password};
 pub use changes::{Changes, Progress, RowChange, Source};
@@ -47,3 +48,4 @@ pub use reading::{ReadError, Shortened, TopicReader, Watermarks};
 pub use record::Record;
 pub use standing::{End, Standing};
 pub use store::{Claim, Committed, Loaded, RowKey, Tenure, ViewStore};
+pub use way::Hops;

@@ -4,6 +4,8 @@ use prometheus::{
     Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+use crate::way::Hops;
+
 /// The figures of one projector. They count whether or not they are registered anywhere.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -23,6 +25,8 @@ pub struct Metrics {
     pub flush_records: Histogram,
     /// Seconds per flush, reading and folding included.
     pub flush_seconds: Histogram,
+    /// Seconds from place to place on an event's way, of the newest event of each partition in a flush.
+    pub hops: Hops,
     /// Partitions of which the sink said that they are not ours.
     pub fence_rejections: IntCounter,
     /// Errors of the sink or the registry after which the projector went on.
@@ -53,12 +57,11 @@ impl Metrics {
         };
         let counter = |name, help| IntCounter::with_opts(opts(name, help)).expect(NAMED);
         let by_partition = |name, help| IntGaugeVec::new(opts(name, help), &["partition"]).expect(NAMED);
-        let histogram = |name, help, buckets: Vec<f64>| {
-            let opts = HistogramOpts::from(opts(name, help)).buckets(buckets);
-            Histogram::with_opts(opts).expect(NAMED)
-        };
-        let seconds = vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0];
-        let records = vec![1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0];
+        let buckets =
+            |name, help, buckets: &[f64]| HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec());
+        let histogram = |name, help, bounds| Histogram::with_opts(buckets(name, help, bounds)).expect(NAMED);
+        let seconds = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 60.0];
+        let records = &[1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0];
         Self {
             applied: counter("events_applied_total", "Events that took effect"),
             stale: counter("events_stale_total", "Events whose version took effect before"),
@@ -69,6 +72,8 @@ impl Metrics {
             flushes: counter("flushes_total", "Flushes that the sink took"),
             flush_records: histogram("flush_records", "Records per flush", records),
             flush_seconds: histogram("flush_seconds", "Seconds per flush", seconds),
+            hops: Hops::new(buckets("hop_seconds", "Seconds from place to place on an event's way", seconds))
+                .expect(NAMED),
             fence_rejections: counter(
                 "fence_rejections_total",
                 "Partitions lost to another owner at a flush",
@@ -111,6 +116,7 @@ impl Metrics {
         registry.register(Box::new(self.parked.clone()))?;
         registry.register(Box::new(self.flush_records.clone()))?;
         registry.register(Box::new(self.flush_seconds.clone()))?;
+        self.hops.register(registry)?;
         registry.register(Box::new(self.lag_seconds.clone()))?;
         registry.register(Box::new(self.partitions.clone()))
     }

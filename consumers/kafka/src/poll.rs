@@ -19,6 +19,7 @@ use crate::projector::ProjectorError;
 use crate::queue::{Fetched, Queue};
 use crate::record::Record;
 use crate::signals::{Answer, Command, Control, Pulse, Start, Watermarks};
+use crate::way::now;
 
 /// Longest wait in one poll, and so for a command.
 const POLL: Duration = Duration::from_millis(50);
@@ -280,7 +281,7 @@ impl Client<'_> {
             _ => return, // Held, or read before.
         };
         let record = owned(&self.poller.topic, message);
-        self.enqueue(Fetched { generation, record }, PATIENCE);
+        self.enqueue(Fetched { generation, fetched_at: now(), record }, PATIENCE);
     }
 
     fn enqueue(&mut self, fetched: Fetched, patience: Duration) {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use events::Timestamp;
 use tokio::sync::Notify;
 
 use crate::record::Record;
@@ -13,6 +14,7 @@ use crate::record::Record;
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) generation: u64,
+    pub(crate) fetched_at: Timestamp,
     pub(crate) record: Record,
 }
 
@@ -119,7 +121,7 @@ mod tests {
             payload,
             headers: Headers::default(),
         };
-        Fetched { generation: 1, record }
+        Fetched { generation: 1, fetched_at: Timestamp::from_micros(0), record }
     }
 
     #[test]

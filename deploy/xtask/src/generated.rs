@@ -2,10 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
+
+use crate::plot::plot;
 
 /// What is printed as a whole, and by which command.
 const WHOLE: [(&str, &[&str]); 3] = [
@@ -13,6 +15,9 @@ const WHOLE: [(&str, &[&str]); 3] = [
     ("schemas/asyncapi.json", &["schema", "asyncapi"]),
     ("schemas/CATALOGUE.md", &["schema", "catalogue"]),
 ];
+
+/// What benchmarks wrote, and the plot of each.
+const FIGURES: &str = "deploy/figures";
 
 /// The file with the table of settings, and the lines around it.
 const README: &str = "README.md";
@@ -36,17 +41,26 @@ pub fn differences(write: bool) -> anyhow::Result<Vec<String>> {
     let readme = with_settings(&read(README)?, &printed(&["settings", "--name", "no-such-stack"])?)?;
     let readme = with_files(&readme, read)?;
     let mut found = Vec::new();
-    let mut copies = vec![(README, readme)];
+    let mut copies = vec![(PathBuf::from(README), readme)];
     for (file, command) in WHOLE {
-        copies.push((file, printed(command)?));
+        copies.push((file.into(), printed(command)?));
+    }
+    for entry in std::fs::read_dir(FIGURES).with_context(|| format!("failed to list {FIGURES}"))? {
+        let file = entry?.path();
+        if file.extension() == Some(OsStr::new("json")) {
+            let plot = plot(&std::fs::read_to_string(&file)?)
+                .with_context(|| format!("{} cannot be drawn", file.display()))?;
+            copies.push((file.with_extension("svg"), plot));
+        }
     }
     for (file, current) in copies {
-        if std::fs::read_to_string(file).is_ok_and(|copy| copy == current) {
+        if std::fs::read_to_string(&file).is_ok_and(|copy| copy == current) {
             continue;
         }
         if write {
-            std::fs::write(file, current).with_context(|| format!("failed to write {file}"))?;
+            std::fs::write(&file, current).with_context(|| format!("failed to write {}", file.display()))?;
         } else {
+            let file = file.display();
             found.push(format!("{file} is out of date; run `cargo xtask generated --write`"));
         }
     }

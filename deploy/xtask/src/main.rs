@@ -4,6 +4,7 @@ mod dependencies;
 mod documents;
 mod generated;
 mod metadata;
+mod plot;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

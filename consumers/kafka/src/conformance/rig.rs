@@ -19,6 +19,7 @@ use crate::queue::{Fetched, Queue};
 use crate::record::Record;
 use crate::signals::{Answer, Command, Control, Pulse, Start, Watermarks};
 use crate::store::ViewStore;
+use crate::way::now;
 
 /// A topic in memory: records get their offsets when they are appended.
 #[derive(Debug, Clone)]
@@ -192,7 +193,10 @@ async fn read(
         for start in reading.values_mut() {
             for record in topic.read(start.partition, start.offset, 500) {
                 let next = record.offset + 1;
-                if queue.push(Fetched { generation: start.generation, record }, Duration::ZERO).is_some() {
+                if queue
+                    .push(Fetched { generation: start.generation, fetched_at: now(), record }, Duration::ZERO)
+                    .is_some()
+                {
                     break;
                 }
                 start.offset = next;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use events::{DomainEvent, Recorded};
+use events::{DomainEvent, Recorded, Timestamp};
 use projection::Projection;
 use tracing::{error, info, warn};
 use wire::Decoder;
 
+use super::ahead::Incoming;
 use super::circuit::Circuit;
 use super::draft::{Draft, Refused};
 use super::partition::{Parked, Partition};
@@ -17,9 +18,10 @@ use crate::changes::{Changes, Progress};
 use crate::fault::{Classify, Fault};
 use crate::parking::{Park, ParkKey, Reason};
 use crate::projector::ProjectorError;
-use crate::record::Record;
+use crate::queue::Fetched;
 use crate::rhythm::WORTHWHILE;
-use crate::store::{RowKey, ViewStore};
+use crate::store::{Committed, RowKey, ViewStore};
+use crate::way::{Way, now};
 
 /// First and longest wait for a registry that does not answer.
 const REGISTRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -32,7 +34,10 @@ struct Plan<V> {
     holds: Vec<(i32, Hold)>,
     /// What became of the last records, by partition, after this batch.
     circuits: BTreeMap<i32, Circuit>,
-    newest: BTreeMap<i32, events::Timestamp>,
+    /// The way of the newest event of each partition.
+    newest: BTreeMap<i32, Way>,
+    /// When the rows were worked out.
+    applied_at: Timestamp,
 }
 
 /// Why a partition goes no further for now.
@@ -61,15 +66,12 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         let started = Instant::now();
         let idle = started.saturating_duration_since(self.idle_since);
         if let Some(linger) = self.rhythm.linger() {
-            drop(tokio::time::timeout(linger, self.queue.holds(WORTHWHILE)).await);
+            let lacking = WORTHWHILE.saturating_sub(self.ahead.len());
+            drop(tokio::time::timeout(linger, self.queue.holds(lacking)).await);
         }
-        let fetched = self.queue.take(self.config.batch_records_max.max(1));
         let ours = |p: i32, generation| self.partitions.get(&p).is_some_and(|p| p.is_running(generation));
-        let records: Vec<Record> = fetched
-            .into_iter()
-            .filter(|fetched| ours(fetched.record.partition, fetched.generation))
-            .map(|fetched| fetched.record)
-            .collect();
+        let mut records = self.ahead.take(&self.queue);
+        records.retain(|incoming| ours(incoming.fetched.record.partition, incoming.fetched.generation));
         if !records.is_empty() {
             let count = records.len();
             self.apply(records).await?;
@@ -84,14 +86,15 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
 
     /// Applies records in order. A batch with data that the sink cannot store is halved until the culprit is alone,
     /// and parks.
-    async fn apply(&mut self, records: Vec<Record>) -> Result<(), ProjectorError> {
+    async fn apply(&mut self, records: Vec<Incoming<P::Event>>) -> Result<(), ProjectorError> {
         let mut work = vec![(records, None)];
         while let Some((mut records, unstorable)) = work.pop() {
-            records.retain(|r| self.partitions.get(&r.partition).is_some_and(|p| p.wake_at().is_none()));
+            let goes_on = |id: i32| self.partitions.get(&id).is_some_and(|p| p.wake_at().is_none());
+            records.retain(|incoming| goes_on(incoming.fetched.record.partition));
             if records.is_empty() {
                 continue;
             }
-            let plan = match self.plan(&records, unstorable.clone()).await {
+            let plan = match self.plan(&mut records, unstorable.clone()).await {
                 Ok(plan) => plan,
                 Err(trouble) => return self.judge("load rows", trouble),
             };
@@ -99,7 +102,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
                 self.done(plan, &[]); // Every partition of it has come to a halt.
                 continue;
             }
-            match asked(self.config.sink_timeout(), self.store.commit(&plan.changes)).await {
+            match self.commit(&plan.changes).await {
                 Ok(committed) => self.done(plan, &committed.fenced),
                 Err(SinkTrouble::Refused(error))
                     if error.fault() == Fault::Poison && unstorable.is_none() =>
@@ -118,21 +121,33 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         Ok(())
     }
 
+    /// Has the sink apply the changes, and reads meanwhile what comes next.
+    async fn commit(&mut self, changes: &Changes<P::View>) -> Result<Committed, SinkTrouble<S::Error>> {
+        let committing = asked(self.config.sink_timeout(), self.store.commit(changes));
+        let mut committing = std::pin::pin!(committing);
+        tokio::select! {
+            biased;
+            committed = &mut committing => return committed,
+            () = self.ahead.read(&self.queue, &self.decoder) => {}
+        }
+        committing.await
+    }
+
     /// Works out what the records come to. `unstorable`: the sink refused what came of the only record; it parks.
     async fn plan(
         &mut self,
-        records: &[Record],
+        records: &mut [Incoming<P::Event>],
         unstorable: Option<String>,
     ) -> Result<Plan<P::View>, SinkTrouble<S::Error>> {
         let mut holds: Vec<(i32, Hold)> = Vec::new();
         let mut seen = Vec::with_capacity(records.len());
-        for record in records {
-            seen.push(look_at(&self.decoder, &self.partitions, record, &mut holds).await);
+        for incoming in &mut *records {
+            seen.push(look_at(&self.decoder, &self.partitions, incoming, &mut holds).await);
         }
         let mut draft = Draft::new();
-        let keys = seen.iter().zip(records).filter_map(|(seen, record)| match seen {
+        let keys = seen.iter().zip(&*records).filter_map(|(seen, incoming)| match seen {
             Seen::Event(_, event) => Some((
-                record.partition,
+                incoming.fetched.record.partition,
                 RowKey { tenant: event.tenant.clone(), aggregate_id: event.aggregate_id },
             )),
             _ => None,
@@ -147,13 +162,15 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             holds,
             circuits: BTreeMap::new(),
             newest: BTreeMap::new(),
+            applied_at: now(),
         };
         let mut reached: BTreeMap<i32, i64> = BTreeMap::new();
-        for (record, seen) in records.iter().zip(seen) {
+        for (Incoming { fetched, .. }, seen) in records.iter().zip(seen) {
+            let record = &fetched.record;
             if plan.holds.iter().any(|(p, hold)| *p == record.partition && matches!(hold, Hold::Stopped(_))) {
                 continue;
             }
-            if self.work_out(&mut plan, record, seen, unstorable.as_deref()) {
+            if self.work_out(&mut plan, fetched, seen, unstorable.as_deref()) {
                 reached.insert(record.partition, record.offset + 1);
             }
         }
@@ -163,6 +180,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             plan.changes.progress.push(Progress { partition: id, epoch, from, next_offset });
         }
         plan.changes.rows = plan.draft.changed();
+        plan.applied_at = now();
         plan.changes.parks = std::mem::take(&mut plan.draft.parks);
         Ok(plan)
     }
@@ -171,7 +189,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
     fn work_out(
         &self,
         plan: &mut Plan<P::View>,
-        record: &Record,
+        Fetched { record, fetched_at, .. }: &Fetched,
         seen: Seen<P::Event>,
         unstorable: Option<&str>,
     ) -> bool {
@@ -189,7 +207,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             Seen::Event(key, event) => match plan.draft.fold::<P>(partition, &self.refused, record, &event) {
                 Ok(()) => {
                     plan.circuits.entry(id).or_insert(partition.circuit).passed();
-                    plan.newest.insert(id, event.recorded_at);
+                    plan.newest.insert(id, Way::of(record, event.recorded_at, *fetched_at));
                     return true;
                 }
                 Err(refused) => (key, refused),
@@ -246,6 +264,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         self.metrics.applied.inc_by(plan.draft.tally.applied);
         self.metrics.stale.inc_by(plan.draft.tally.stale);
         self.metrics.gaps.inc_by(plan.draft.tally.gaps);
+        let visible_at = now();
         plan.draft.keep(&mut self.cache, fenced);
         for progress in plan.changes.progress.iter().filter(|p| !fenced.contains(&p.partition)) {
             if let Some(partition) = self.partitions.get_mut(&progress.partition) {
@@ -258,7 +277,10 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
                     info!(topic = &*self.topic, partition = partition.id, "goes on");
                     self.metrics.stopped.with_label_values(&[&partition.id.to_string()]).set(0);
                 }
-                partition.newest = plan.newest.get(&progress.partition).copied().or(partition.newest);
+                if let Some(way) = plan.newest.get(&progress.partition) {
+                    partition.newest = Some(way.recorded_at);
+                    self.metrics.hops.arrived(way, plan.applied_at, visible_at);
+                }
             }
         }
         self.remember_parks(&plan.changes.parks, fenced);
@@ -325,9 +347,10 @@ fn behind() -> Refused {
 async fn look_at<E: DomainEvent>(
     decoder: &Decoder<E>,
     partitions: &BTreeMap<i32, Partition>,
-    record: &Record,
+    incoming: &mut Incoming<E>,
     holds: &mut Vec<(i32, Hold)>,
 ) -> Seen<E> {
+    let record = &incoming.fetched.record;
     let id = record.partition;
     let Some(partition) = partitions.get(&id) else { return Seen::Beyond };
     if record.offset < partition.next_offset || holds.iter().any(|(held, _)| *held == id) {
@@ -340,8 +363,12 @@ async fn look_at<E: DomainEvent>(
     if partition.parks(&key, record.offset) {
         return Seen::Behind(key);
     }
-    match read::event(decoder, record).await {
-        Ok(Ok(event)) => Seen::Event(key, Box::new(event)),
+    let found = match incoming.found.take() {
+        Some(found) => Ok(found),
+        None => read::event(decoder, record).await,
+    };
+    match found {
+        Ok(Ok(event)) => Seen::Event(key, event),
         Ok(Err(why)) => Seen::Bad(key, why),
         Err(error) => {
             holds.push((id, Hold::Registry(told(&error))));

@@ -1,5 +1,6 @@
 //! The writer lane: one task that owns the sink, and applies what the poll thread reads.
 
+mod ahead;
 mod circuit;
 mod draft;
 mod live;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use tracing::error;
 use wire::Decoder;
 
+use self::ahead::Ahead;
 use self::partition::{Partition, State, Wake};
 pub(crate) use self::read::told;
 use crate::cache::Cache;
@@ -34,6 +36,7 @@ use crate::rhythm::Rhythm;
 use crate::signals::{Command, Control, Pulse, Watermarks};
 use crate::standing::Standing;
 use crate::store::{Tenure, ViewStore};
+use crate::way::now;
 
 /// How often Kafka is told how far the sink got.
 const HINT: Duration = Duration::from_millis(500);
@@ -54,6 +57,7 @@ pub(crate) struct Lane<P: Projection, S> {
     config: ProjectorConfig,
     refused: HashSet<EventId>,
     queue: Arc<Queue>,
+    ahead: Ahead<P::Event>,
     commands: Sender<Command>,
     watermarks: Arc<Watermarks>,
     pulse: Arc<Pulse>,
@@ -107,6 +111,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             decoder,
             refused: config.refuse_events.iter().copied().collect(),
             queue: links.queue,
+            ahead: Ahead::new(config.batch_records_max, config.queue_kilobytes_max.saturating_mul(1024)),
             commands: links.commands,
             watermarks: links.watermarks,
             pulse: links.pulse,
@@ -144,7 +149,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
                     self.obey(controls).await?;
                 }
                 () = tokio::time::sleep_until(self.next_duty().into()) => self.duties().await?,
-                () = queue.holds(1) => self.flush().await?,
+                () = queue.holds(1_usize.saturating_sub(self.ahead.len())) => self.flush().await?,
             }
         }
     }
@@ -229,14 +234,14 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
 
     fn measure_lag(&self) {
         let mut oldest: f64 = 0.0;
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let now = now().micros();
         for partition in self.partitions.values().filter(|p| p.epoch.is_some()) {
             let Some(end) = self.watermarks.get(partition.id) else { continue };
             let lag = (end.offset - partition.next_offset).max(0);
             self.metrics.lag.with_label_values(&[&partition.id.to_string()]).set(lag);
             if lag > 0 {
                 // Nothing applied since we have it: the lag is older than that.
-                let age = partition.newest.map(|newest| now.as_secs_f64() - newest.micros() as f64 / 1e6);
+                let age = partition.newest.map(|newest| (now - newest.micros()) as f64 / 1e6);
                 oldest = oldest.max(age.unwrap_or(partition.assigned_at.elapsed().as_secs_f64()));
             }
         }

@@ -3,25 +3,48 @@
 use std::error::Error;
 
 use events::{DomainEvent, Recorded, Timestamp};
-use wire::{DecodeError, Decoder, EventHeaders};
+use wire::{Decode, DecodeError, Decoder, EventHeaders};
 
 use crate::parking::Hints;
 use crate::record::Record;
+
+/// The event in a record, or why there is none.
+pub(super) type Found<E> = Result<Box<Recorded<E>>, String>;
 
 /// The event in a record. Outer error: the registry is in the way, wait. Inner: the record is none of ours.
 pub(super) async fn event<E: DomainEvent>(
     decoder: &Decoder<E>,
     record: &Record,
-) -> Result<Result<Recorded<E>, String>, DecodeError> {
-    let Some(payload) = record.payload.as_deref() else {
-        return Ok(Err("the record has no value".to_owned()));
-    };
-    let headers = match parse(record) {
-        Ok(headers) => headers,
-        Err(error) => return Ok(Err(told(&error))),
-    };
-    match decoder.decode_loading(payload).await {
-        Ok(event) => Ok(headers.into_recorded(record.key.as_deref(), event).map_err(|error| told(&error))),
+) -> Result<Found<E>, DecodeError> {
+    match parts(record) {
+        Ok((headers, payload)) => found(record, headers, decoder.decode_loading(payload).await),
+        Err(why) => Ok(Err(why)),
+    }
+}
+
+/// The same, unless the registry has to be asked.
+pub(super) fn event_at_once<E: DomainEvent>(decoder: &Decoder<E>, record: &Record) -> Option<Found<E>> {
+    match parts(record) {
+        Ok((headers, payload)) => found(record, headers, decoder.decode(payload)).ok(),
+        Err(why) => Some(Err(why)),
+    }
+}
+
+fn parts(record: &Record) -> Result<(EventHeaders<'_>, &[u8]), String> {
+    let payload = record.payload.as_deref().ok_or("the record has no value")?;
+    Ok((parse(record).map_err(|error| told(&error))?, payload))
+}
+
+fn found<E: DomainEvent>(
+    record: &Record,
+    headers: EventHeaders<'_>,
+    decoded: Result<E, DecodeError>,
+) -> Result<Found<E>, DecodeError> {
+    match decoded {
+        Ok(event) => {
+            let recorded = headers.into_recorded(record.key.as_deref(), event);
+            Ok(recorded.map(Box::new).map_err(|error| told(&error)))
+        }
         Err(error) if error.fault() == wire::Fault::Transient => Err(error),
         Err(error) => Ok(Err(told(&error))),
     }
