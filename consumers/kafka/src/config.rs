@@ -112,6 +112,8 @@ impl ProjectorConfig {
             .set("auto.offset.reset", "error")
             .set("allow.auto.create.topics", "false")
             .set("isolation.level", "read_committed")
+            // Tells that there is nothing more even where the last offsets hold no record.
+            .set("enable.partition.eof", "true")
             .set("fetch.min.bytes", "1")
             .set("fetch.wait.max.ms", "100")
             // The default of a second turns back-pressure into second-long gaps.

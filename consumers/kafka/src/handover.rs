@@ -7,7 +7,7 @@ use std::time::Duration;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Partition, Statistics};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
@@ -54,6 +54,31 @@ pub(crate) struct Reading {
     pub(crate) position: i64,
     /// Statistics since it began.
     pub(crate) looks: u32,
+    /// Nothing came since the broker's last answer ended with the partition.
+    pub(crate) is_at_end: bool,
+    /// The end as of the last statistics, if nothing came up to there.
+    end_seen: Option<i64>,
+}
+
+impl Reading {
+    /// A stretch that begins.
+    pub(crate) fn new(generation: u64, position: i64) -> Self {
+        Self { generation, position, looks: 0, is_at_end: false, end_seen: None }
+    }
+
+    /// A record was handed on.
+    pub(crate) fn took(&mut self, offset: i64) {
+        (self.position, self.is_at_end, self.end_seen) = (offset + 1, false, None);
+    }
+
+    /// Where the partition's records end. Its last offsets may hold none: the marks and the records of aborted transactions. So
+    /// once everything up to its end was read, it ends behind the last record that came. Statistics do not say when they
+    /// were taken; what two in a row say, a second apart, has reached us in between.
+    fn end(&mut self, figures: &Partition) -> i64 {
+        let all_read = self.is_at_end && figures.eof_offset == figures.ls_offset;
+        let before = std::mem::replace(&mut self.end_seen, all_read.then_some(figures.ls_offset));
+        if all_read && before == self.end_seen { self.position } else { figures.ls_offset }
+    }
 }
 
 impl Handover {
@@ -85,7 +110,7 @@ impl Handover {
         let mut state = self.state();
         state.assigned.extend(&partitions);
         for start in starts {
-            let reading = Reading { generation: start.generation, position: start.offset, looks: 0 };
+            let reading = Reading::new(start.generation, start.offset);
             state.reading.insert(start.partition, reading);
         }
         let idle: Vec<i32> = if state.paused { partitions } else { held };
@@ -184,7 +209,7 @@ impl ClientContext for Handover {
             reading.looks = if is_paused { 0 } else { reading.looks.saturating_add(1) };
             let is_told = reading.looks > STALE_LOOKS && figures.ls_offset >= 0;
             if let Some(ago) = silence(figures.leader).filter(|_| is_told) {
-                self.watermarks.set(*partition, figures.ls_offset, ago);
+                self.watermarks.set(*partition, reading.end(figures), ago);
             }
         }
     }

@@ -155,6 +155,11 @@ impl Client<'_> {
             self.look_at_what_is_held();
             match self.consumer.poll(POLL) {
                 Some(Ok(message)) => self.take(&message),
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    if let Some(reading) = self.state().reading.get_mut(&partition) {
+                        reading.is_at_end = true;
+                    }
+                }
                 Some(Err(error)) => {
                     if let Some(ended) = self.judge(error)? {
                         return Ok(ended);
@@ -223,7 +228,7 @@ impl Client<'_> {
             self.pending.push(start);
             return;
         }
-        let reading = Reading { generation: start.generation, position: start.offset, looks: 0 };
+        let reading = Reading::new(start.generation, start.offset);
         self.state().reading.insert(start.partition, reading);
     }
 
@@ -275,7 +280,7 @@ impl Client<'_> {
         let (partition, offset) = (message.partition(), message.offset());
         let generation = match self.state().reading.get_mut(&partition) {
             Some(reading) if offset >= reading.position => {
-                reading.position = offset + 1;
+                reading.took(offset);
                 reading.generation
             }
             _ => return, // Held, or read before.

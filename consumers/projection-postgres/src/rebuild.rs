@@ -13,6 +13,7 @@
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dead_letters::{DecisionShown, Operator};
 use events::{AggregateId, DomainEvent, Recorded, Timestamp};
@@ -32,8 +33,8 @@ use crate::{Definition, Error, PostgresConfig, Tables, feed};
 /// Rows that changed before they are written, and as many that are kept in memory after.
 const ROWS_MAX: usize = 50_000;
 
-/// Events that are taken in before they are written: as many are taken in again after a crash.
-const EVENTS_MAX: u64 = 20_000;
+/// Time between two writes: a row is written once for all of its events in between, and as much work is done again after a crash.
+const WRITE_EVERY: Duration = Duration::from_secs(10);
 
 /// A row that came from the store has no offset.
 pub const NO_OFFSET: i64 = -1;
@@ -68,6 +69,7 @@ pub struct Rebuild<P: Projection> {
     events: u64,
     events_unwritten: u64,
     unwritten: usize,
+    written_at: Instant,
     is_guarded: bool,
     /// Where the projection stood when its offsets were taken.
     stood: serde_json::Value,
@@ -157,6 +159,7 @@ impl<P: Projection> Rebuild<P> {
             events,
             events_unwritten: 0,
             unwritten: 0,
+            written_at: Instant::now(),
             is_guarded: false,
             stood: serde_json::Value::Null,
         };
@@ -261,7 +264,7 @@ impl<P: Projection> Rebuild<P> {
 
     /// Writes when there is much to write.
     async fn write_much(&mut self) -> Result<(), Error> {
-        if self.unwritten >= ROWS_MAX || self.events_unwritten >= EVENTS_MAX {
+        if self.unwritten >= ROWS_MAX || self.written_at.elapsed() >= WRITE_EVERY {
             self.write().await?;
         }
         Ok(())
@@ -324,7 +327,7 @@ impl<P: Projection> Rebuild<P> {
         }
         writing.commit().await.map_err(Error::sql("write the next edition of", P::NAME))?;
         self.events += std::mem::take(&mut self.events_unwritten);
-        (self.written, self.unwritten) = (self.position, 0);
+        (self.written, self.unwritten, self.written_at) = (self.position, 0, Instant::now());
         if self.rows.len() > ROWS_MAX {
             self.rows.clear();
         }

@@ -24,11 +24,11 @@ pub async fn a_late_batch_of_a_zombie_changes_nothing(sink: &impl Sink) {
     let late = zombie.commit(&changes(&[(&old[0], 2, 5)])).await.expect("an answer, not an error");
     assert_eq!(late.fenced, [0]);
     assert_eq!(sink.next_offset(TOPIC, 0).await, 2);
-    assert_eq!(sink.rows().await, rows(&[(0, 2)]));
+    shows(sink, &[(0, 2)]).await;
 
     let done = owner.commit(&changes(&[(&new[0], 2, 3)])).await.expect("the owner writes");
     assert_eq!(done.fenced, [0; 0]);
-    assert_eq!(sink.rows().await, rows(&[(0, 3)]));
+    shows(sink, &[(0, 3)]).await;
 }
 
 /// One of three partitions is taken away between collecting and committing.
@@ -46,7 +46,7 @@ pub async fn a_lost_partition_does_not_hold_up_the_others(sink: &impl Sink) {
         sink.next_offset(TOPIC, 2).await,
     ];
     assert_eq!(offsets, [1, 0, 1]);
-    assert_eq!(sink.rows().await, rows(&[(0, 1), (2, 1)]));
+    shows(sink, &[(0, 1), (2, 1)]).await;
 }
 
 /// After a lost answer the owner asks again.
@@ -62,7 +62,7 @@ pub async fn a_renewal_keeps_what_is_ours_and_no_more(sink: &impl Sink) {
     let late = owner.commit(&changes(&[(&claims[0], 0, 1)])).await;
     assert_eq!(late.expect("an answer").fenced, [0], "under the old epoch");
     owner.commit(&changes(&[(&renewed[0], 0, 1)])).await.expect("under the new one");
-    assert_eq!(sink.rows().await, rows(&[(0, 1)]));
+    shows(sink, &[(0, 1)]).await;
 }
 
 /// Our epoch, but the sink stands elsewhere: it was reset, or lost its newest data.
@@ -73,7 +73,7 @@ pub async fn an_offset_that_is_elsewhere_is_refused(sink: &impl Sink) {
     let skipped = owner.commit(&changes(&[(&claims[0], 5, 7)])).await.expect("an answer");
     assert_eq!(skipped.fenced, [0]);
     assert_eq!(sink.next_offset(TOPIC, 0).await, 2);
-    assert_eq!(sink.rows().await, rows(&[(0, 2)]));
+    shows(sink, &[(0, 2)]).await;
 }
 
 /// A flush that moves each partition's one row and offset: versions are offsets.
@@ -102,6 +102,15 @@ pub(super) fn changes(moves: &[(&Claim, i64, i64)]) -> Changes<TallyView> {
 fn row(version: i64) -> Row<TallyView> {
     let view = TallyView { repository: "r".into(), steps: version, tokens: 0, trail: String::new() };
     Row { version: version.unsigned_abs(), view: (version > 0).then_some(view) }
+}
+
+/// The sink has these rows, and totals of these rows.
+async fn shows(sink: &impl Sink, expected: &[(u128, i64)]) {
+    let expected = rows(expected);
+    assert_eq!(sink.rows().await, expected);
+    if let Some(totals) = sink.totals().await {
+        assert_eq!(totals, History::totals(&expected));
+    }
 }
 
 fn rows(expected: &[(u128, i64)]) -> BTreeMap<crate::store::RowKey, Row<TallyView>> {

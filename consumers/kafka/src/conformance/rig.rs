@@ -158,6 +158,8 @@ impl Rig {
                 sink.next_offset(self.topic.name(), *partition).await >= end
             })
             .await;
+            let reached = sink.next_offset(self.topic.name(), *partition).await;
+            assert!(reached <= self.topic.end(*partition), "partition {partition} has nothing at {reached}");
         }
     }
 

@@ -1,15 +1,17 @@
 //! A topic on the real broker, and members of a group that read it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use kafka::conformance::{History, Sink, Tally};
 use kafka::{
-    BrokerConfig, GroupProtocol, Metrics, Projector, ProjectorConfig, ProjectorError, Record, ViewStore,
+    BrokerConfig, GroupProtocol, Metrics, Projector, ProjectorConfig, ProjectorError, Record, Standing,
+    ViewStore,
 };
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +72,26 @@ impl Broker {
 
     /// Sends the records by their keys and waits until the broker has them.
     pub(crate) async fn send(&self, records: impl IntoIterator<Item = Record>) {
+        self.send_by(&self.producer, records).await;
+    }
+
+    /// Sends the records in a transaction, which leaves offsets without records: its mark, and if it is aborted all of them.
+    pub(crate) async fn send_in_transaction(&self, records: impl IntoIterator<Item = Record>, is_kept: bool) {
+        let producer: FutureProducer = testkit::stack()
+            .kafka("admin")
+            .set("partitioner", "murmur2_random")
+            .set("transactional.id", testkit::unique("tally"))
+            .create()
+            .unwrap();
+        tokio::task::block_in_place(|| producer.init_transactions(BOUND)).unwrap();
+        producer.begin_transaction().unwrap();
+        self.send_by(&producer, records).await;
+        let end =
+            || if is_kept { producer.commit_transaction(BOUND) } else { producer.abort_transaction(BOUND) };
+        tokio::task::block_in_place(end).unwrap();
+    }
+
+    async fn send_by(&self, producer: &FutureProducer, records: impl IntoIterator<Item = Record>) {
         let sent = records.into_iter().map(async |record| {
             let headers = record
                 .headers
@@ -78,7 +100,7 @@ impl Broker {
             let key = record.key.clone().unwrap_or_default();
             let payload = record.payload.clone().unwrap_or_default();
             let record = FutureRecord::to(&self.topic).key(&key).payload(&payload).headers(headers);
-            self.producer.send(record, BOUND).await.unwrap();
+            producer.send(record, BOUND).await.unwrap();
         });
         futures::future::join_all(sent).await;
     }
@@ -105,8 +127,9 @@ impl Broker {
         let projector =
             Projector::<Tally, S>::named(&self.group, &self.topic, &broker, config, history.decoder(), store);
         let (stop, metrics) = (CancellationToken::new(), projector.metrics());
+        let standings = projector.standings();
         let run = tokio::spawn(projector.run(stop.clone()));
-        Member { stop, metrics, run }
+        Member { stop, metrics, standings, run }
     }
 
     /// Waits until the views have the whole history.
@@ -124,6 +147,7 @@ impl Broker {
 pub(crate) struct Member {
     stop: CancellationToken,
     pub(crate) metrics: Metrics,
+    standings: watch::Receiver<Vec<Standing>>,
     run: JoinHandle<Result<(), ProjectorError>>,
 }
 
@@ -137,6 +161,19 @@ impl Member {
     /// Waits for its end by an error.
     pub(crate) async fn failed(self) -> ProjectorError {
         tokio::time::timeout(BOUND, self.run).await.expect("it ends").unwrap().unwrap_err()
+    }
+
+    /// Waits until it says that it has everything that was in the topic at some moment from now on.
+    pub(crate) async fn is_current(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+        testkit::eventually("it has everything", BOUND, async || {
+            let standings = self.standings.borrow();
+            let current = |standing: &Standing| {
+                standing.current_at().is_some_and(|at| at.micros().unsigned_abs() as u128 > now)
+            };
+            !standings.is_empty() && standings.iter().all(current)
+        })
+        .await;
     }
 
     pub(crate) async fn owns(&self, partitions: impl Fn(i64) -> bool) {

@@ -39,6 +39,29 @@ async fn flows(protocol: GroupProtocol) {
     assert!(sink.parked().await.is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offsets_that_hold_no_record_are_no_lag() {
+    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
+    broker.send_in_transaction((0..5).map(|n| history.started(n, "r")).collect::<Vec<_>>(), true).await;
+    let mut never = History::default();
+    broker.send_in_transaction([never.started(7, "r"), never.called(7, 1)], false).await;
+    let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
+    member.is_current().await;
+    assert_eq!(sink.rows().await, history.rows());
+
+    broker.send_in_transaction((0..5).map(|n| history.called(n, 2)).collect::<Vec<_>>(), true).await;
+    member.is_current().await;
+    assert_eq!(sink.rows().await, history.rows());
+    broker.send_in_transaction([never.called(7, 1)], false).await;
+    member.is_current().await;
+    broker.send([history.called(0, 3)]).await;
+    member.is_current().await;
+    assert_eq!(sink.rows().await, history.rows());
+    assert_eq!(member.metrics.lag.with_label_values(&["0"]).get(), 0);
+    member.leave().await;
+    assert!(sink.parked().await.is_empty());
+}
+
 /// What the group has committed to Kafka, summed.
 fn committed(broker: &Broker) -> i64 {
     let consumer: BaseConsumer =

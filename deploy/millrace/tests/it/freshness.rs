@@ -30,6 +30,7 @@ async fn views_are_as_of_a_moment_that_moves_on_while_they_are_current_and_stand
     })
     .await;
     assert_eq!(told(&world, "60").await.0, 0, "nothing lags a minute");
+    its_hops_add_up(&projector).await;
     projector.stop().await;
 
     let (_, stopped) = told(&world, "60").await;
@@ -48,4 +49,28 @@ async fn views_are_as_of_a_moment_that_moves_on_while_they_are_current_and_stand
     })
     .await;
     projector.stop().await;
+}
+
+/// An event's way is told hop by hop, and as a whole.
+async fn its_hops_add_up(projector: &Role) {
+    let metrics = projector.get("/metrics").await.unwrap();
+    let hop = |what: &str, hop: &str| -> f64 {
+        let (name, hop) = (format!("millrace_projector_hop_seconds_{what}{{"), format!("hop=\"{hop}\""));
+        let of_hop = metrics.lines().filter(|line| line.starts_with(&name) && line.contains(&hop));
+        of_hop.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    };
+    let counted = hop("count", "commit-visible");
+    assert!(counted > 0.0, "no way was measured: {metrics}");
+    let hops = ["commit-topic", "topic-fetched", "fetched-applied", "applied-visible"];
+    for name in hops {
+        assert_eq!(hop("count", name), counted, "{name}");
+        assert!(hop("sum", name) > 0.0, "{name}");
+    }
+    // Kafka's times have milliseconds.
+    let (parts, whole): (f64, f64) =
+        (hops.map(|name| hop("sum", name)).iter().sum(), hop("sum", "commit-visible"));
+    assert!(
+        (parts - whole).abs() <= 0.001 * counted,
+        "{parts} s of hops, {whole} s in all, {counted} events"
+    );
 }
