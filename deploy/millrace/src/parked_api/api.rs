@@ -21,7 +21,7 @@ use serde_json::json;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgPool, Postgres};
 
-use super::asked::{self, Discard, Key, LIMIT, LIMIT_MAX, RedriveMany, RedriveOne, Repair};
+use super::asked::{self, Discard, KEYS_PER_S, Key, LIMIT, LIMIT_MAX, RedriveMany, RedriveOne, Repair};
 use super::failed::failed;
 use super::openapi;
 use crate::parked::Discarded;
@@ -212,7 +212,7 @@ async fn missing(State(api): Of, of: OneKey, query: Given, headers: HeaderMap) -
 async fn redrive_one(State(api): Of, of: OneKey, request: Request<Body>) -> Result<Response, Problem> {
     let (caller, asked): (_, RedriveOne) = api.change(request).await?;
     let redrive = asked.redrive(&Key::of(path(of)?)?);
-    api.redrive(caller, redrive, RedriveOne::KEYS_PER_S).await
+    api.redrive(caller, redrive, KEYS_PER_S).await
 }
 
 async fn redrive_many(State(api): Of, request: Request<Body>) -> Result<Response, Problem> {
@@ -252,7 +252,7 @@ async fn repair(State(api): Of, of: OneKey, request: Request<Body>) -> Result<Re
         let mut views = api.connect().await?;
         let mut operator = Operator::of_tenant(&mut views, caller.tenant.clone());
         let request = missing.plan(&mut operator, &key.projection, &key.key, &deed).await.map_err(failed)?;
-        operator.leave_to_pace(request, RedriveOne::KEYS_PER_S).await.map_err(failed)?;
+        operator.leave_to_pace(request, KEYS_PER_S).await.map_err(failed)?;
         missing.publish(&mut owner, &deed).await.map_err(failed)?;
         let repaired = Repaired::now(&mut operator, request, &missing).await.map_err(failed)?;
         Ok(accepted(request, repaired))

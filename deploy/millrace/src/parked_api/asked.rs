@@ -18,7 +18,7 @@ pub(super) const LIMIT_MAX: u32 = 1_000;
 pub(super) const LIMIT: u32 = 100;
 
 /// How many keys a second are asked for where nobody says.
-const KEYS_PER_S: f64 = 100.0;
+pub(super) const KEYS_PER_S: f64 = 100.0;
 
 /// The longest reason, in bytes: it is kept for ever.
 const REASON_BYTES_MAX: usize = 2_000;
@@ -106,9 +106,6 @@ impl RedriveOne {
         let attempts_max = (!self.force).then_some(ATTEMPTS_MAX);
         Redrive { filter: Filter::key(projection, key), keys_max: None, attempts_max }
     }
-
-    /// There is but one.
-    pub(super) const KEYS_PER_S: f64 = KEYS_PER_S;
 }
 
 impl Discard {
