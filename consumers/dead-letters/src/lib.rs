@@ -3,7 +3,8 @@
 //! A record that cannot be applied parks its *key*: it and all later records of the key wait in `parked_event`, in
 //! order, while other keys flow. It promises that parking is idempotent and happens in the caller's transaction
 //! ([`DeadLetters`]); that only the owner of a partition changes what is parked in it, while operators ask
-//! ([`Operator`]), which stays written down with who asked and what came of it, key by key; that what is done without is a
+//! ([`Operator`]), which stays written down with who asked and what came of it, key by key; that an operator of one tenant
+//! meets nobody else's; that what is done without is a
 //! durable [`Decision`](kafka::Decision) with reason and actor; and that each parked record is copied to
 //! `<projection>.dlq` at least once ([`Relay`]), where an outage of the topic never holds up the projection.
 //!
@@ -20,7 +21,7 @@ mod shown;
 
 pub use error::{Error, sql_fault};
 pub use filter::Filter;
-pub use operator::{Operator, Scope};
+pub use operator::{Discarding, Operator, Scope};
 pub use owner::DeadLetters;
 pub use redrive::{ATTEMPTS_MAX, Planned, Redrive, Turn};
 pub use relay::{Relay, RelayConfig, RelayError};

@@ -1,5 +1,6 @@
 //! What operators see of parked keys, and what they can ask for.
 
+use events::TenantId;
 use kafka::ParkKey;
 use serde_json::{Value, json};
 use sqlx::{Connection, FromRow, PgConnection};
@@ -11,9 +12,22 @@ use crate::{Error, Filter};
 /// The operators' side of parked keys. It never touches a record: it asks the partition's owner, who works on the
 /// key between two batches, and answers in `parked_key` and `parked_request_key`. What was asked for, by whom and what
 /// came of it stays.
+///
+/// An operator [of one tenant](Self::of_tenant) meets this tenant's alone: keys of which every record says that it is
+/// the tenant's, and requests about such keys. Whatever else there is answers as if it were not there.
 #[derive(Debug)]
 pub struct Operator<'c> {
     pub(crate) connection: &'c mut PgConnection,
+    pub(crate) tenant: Option<TenantId>,
+}
+
+/// A discard that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discarding {
+    /// The request's number.
+    pub request: i64,
+    /// The offsets that are meant.
+    pub offsets: Vec<i64>,
 }
 
 /// Which records of a key a discard means.
@@ -35,15 +49,30 @@ pub(crate) struct State {
 }
 
 impl<'c> Operator<'c> {
-    /// As `views_writer`.
+    /// As `views_writer`, of all tenants.
     pub fn new(connection: &'c mut PgConnection) -> Self {
-        Self { connection }
+        Self { connection, tenant: None }
+    }
+
+    /// As `views_writer`, of one tenant.
+    pub fn of_tenant(connection: &'c mut PgConnection, tenant: TenantId) -> Self {
+        Self { connection, tenant: Some(tenant) }
+    }
+
+    /// What of a filter is this operator's.
+    pub(crate) fn own(&self, filter: &Filter) -> Filter {
+        Filter { tenant: self.tenant.clone().or_else(|| filter.tenant.clone()), ..filter.clone() }
+    }
+
+    /// The tenant, as it is compared with what is written down.
+    pub(crate) fn tenant(&self) -> Option<String> {
+        self.tenant.as_ref().map(ToString::to_string)
     }
 
     /// At most `limit` parked keys that a filter means, the longest parked first.
     pub async fn list(&mut self, filter: &Filter, limit: i64) -> Result<Vec<KeyShown>, Error> {
         sqlx::query_as(include_str!("../queries/parked_key_list.sql"))
-            .filtered(filter)
+            .filtered(&self.own(filter))
             .bind(limit)
             .fetch_all(&mut *self.connection)
             .await
@@ -53,7 +82,7 @@ impl<'c> Operator<'c> {
     /// The same keys by cause, at most `limit` causes, the one of most keys first.
     pub async fn causes(&mut self, filter: &Filter, limit: i64) -> Result<Vec<CauseShown>, Error> {
         sqlx::query_as(include_str!("../queries/parked_key_causes.sql"))
-            .filtered(filter)
+            .filtered(&self.own(filter))
             .bind(limit)
             .fetch_all(&mut *self.connection)
             .await
@@ -71,6 +100,7 @@ impl<'c> Operator<'c> {
             .bind(projection)
             .bind(key.as_bytes())
             .bind(limit)
+            .bind(self.tenant())
             .fetch_all(&mut *self.connection)
             .await
             .map_err(failed("show a parked key", projection))?;
@@ -81,13 +111,14 @@ impl<'c> Operator<'c> {
     pub async fn decisions(&mut self, projection: &str) -> Result<Vec<DecisionShown>, Error> {
         sqlx::query_as(include_str!("../queries/decision_list.sql"))
             .bind(projection)
+            .bind(self.tenant())
             .fetch_all(&mut *self.connection)
             .await
             .map_err(failed("list the decisions", projection))
     }
 
     /// Asks the owner to do without records of the key, and to apply what is left. `foreign`: the records are no
-    /// events of the aggregate, so its version does not move. Answers the offsets that are meant.
+    /// events of the aggregate, so its version does not move.
     pub async fn discard(
         &mut self,
         projection: &str,
@@ -96,19 +127,20 @@ impl<'c> Operator<'c> {
         foreign: bool,
         reason: &str,
         actor: &str,
-    ) -> Result<Vec<i64>, Error> {
+    ) -> Result<Discarding, Error> {
         if reason.trim().is_empty() || actor.trim().is_empty() {
             return Err(Error::Unreasoned);
         }
         let cannot = || failed("ask to discard records", projection);
+        let tenant = self.tenant.clone();
         let mut transaction = self.connection.begin().await.map_err(cannot())?;
-        let mut operator = Operator::new(&mut transaction);
+        let mut operator = Operator { connection: &mut transaction, tenant };
         let states = operator.parked_in(projection, key).await?;
         let said = json!({ "key": key.to_string(), "all": scope == Scope::All, "foreign": foreign });
         let request = operator.write_down(projection, "discard", &said, Some(reason), actor).await?;
-        let mut meant = Vec::new();
+        let mut offsets = Vec::new();
         for State { topic, partition, .. } in states {
-            let offsets = operator.offsets(projection, &topic, partition, key, scope).await?;
+            let here = operator.offsets(projection, &topic, partition, key, scope).await?;
             let asked = sqlx::query(include_str!("../queries/parked_key_discard.sql"))
                 .bind(projection)
                 .bind(topic)
@@ -117,7 +149,7 @@ impl<'c> Operator<'c> {
                 .bind(request)
                 .bind(actor)
                 .bind(reason)
-                .bind(&offsets)
+                .bind(&here)
                 .bind(foreign)
                 .execute(&mut *operator.connection)
                 .await
@@ -126,10 +158,10 @@ impl<'c> Operator<'c> {
                 let (projection, key) = (projection.into(), key.to_string());
                 return Err(Error::Busy { projection, key, state: "worked on".to_owned() });
             }
-            meant.extend(offsets);
+            offsets.extend(here);
         }
         transaction.commit().await.map_err(cannot())?;
-        Ok(meant)
+        Ok(Discarding { request, offsets })
     }
 
     /// The records that a scope means, as they are now.
@@ -147,6 +179,7 @@ impl<'c> Operator<'c> {
             .bind(partition)
             .bind(key.as_bytes())
             .bind(if scope == Scope::First { Some(1_i64) } else { None })
+            .bind(self.tenant())
             .fetch_all(&mut *self.connection)
             .await
             .map_err(failed("find the records of a parked key", projection))
@@ -157,6 +190,7 @@ impl<'c> Operator<'c> {
         let found: Vec<State> = sqlx::query_as(include_str!("../queries/parked_key_states.sql"))
             .bind(projection)
             .bind(key.as_bytes())
+            .bind(self.tenant())
             .fetch_all(&mut *self.connection)
             .await
             .map_err(failed("find a parked key", projection))?;

@@ -67,6 +67,8 @@ impl Operator<'_> {
     pub async fn plan(&mut self, redrive: &Redrive, actor: &str) -> Result<Planned, Error> {
         let Some(projection) = redrive.filter.projection.as_deref() else { return Err(Error::NoProjection) };
         let cannot = || failed("plan a redrive", projection);
+        let redrive = &Redrive { filter: self.own(&redrive.filter), ..redrive.clone() };
+        let tenant = self.tenant.clone();
         let mut transaction = self.connection.begin().await.map_err(cannot())?;
         sqlx::query(include_str!("../queries/parked_request_lock.sql"))
             .bind(projection)
@@ -92,7 +94,7 @@ impl Operator<'_> {
             transaction.commit().await.map_err(cannot())?;
             return Ok(Planned { request, goes_on: true, exhausted });
         }
-        let mut operator = Operator::new(&mut transaction);
+        let mut operator = Operator { connection: &mut transaction, tenant };
         let request = operator.write_down(projection, "redrive", &redrive.said(), None, actor).await?;
         let meant = operator.meant(redrive, request).await?;
         if let Some(key) = &redrive.filter.key
@@ -118,8 +120,9 @@ impl Operator<'_> {
             return Err(Error::Unreasoned);
         }
         let cannot = || failed("plan a repair", projection);
+        let tenant = self.tenant.clone();
         let mut transaction = self.connection.begin().await.map_err(cannot())?;
-        let mut operator = Operator::new(&mut transaction);
+        let mut operator = Operator { connection: &mut transaction, tenant };
         operator.parked_in(projection, key).await?;
         let said = json!({ "key": key.to_string(), "versions": versions });
         let request = operator.write_down(projection, "repair", &said, Some(reason), actor).await?;
@@ -132,7 +135,7 @@ impl Operator<'_> {
     /// Writes down which keys a redrive means; answers how many.
     async fn meant(&mut self, redrive: &Redrive, request: i64) -> Result<u64, Error> {
         let meant = sqlx::query(include_str!("../queries/parked_request_plan.sql"))
-            .filtered(&redrive.filter)
+            .filtered(&self.own(&redrive.filter))
             .bind(redrive.attempts_max)
             .bind(redrive.keys_max)
             .bind(request)
@@ -149,6 +152,45 @@ impl Operator<'_> {
             .fetch_optional(&mut *self.connection)
             .await
             .map_err(failed("ask for a parked key", "a redrive"))
+    }
+
+    /// Leaves a request to whoever [keeps the pace](Self::keep_pace): at most so many keys a second, more than none.
+    pub async fn leave_to_pace(&mut self, request: i64, keys_per_s: f64) -> Result<(), Error> {
+        sqlx::query(include_str!("../queries/parked_request_pace.sql"))
+            .bind(request)
+            .bind(keys_per_s)
+            .execute(&mut *self.connection)
+            .await
+            .map_err(failed("give a request its pace", "any projection"))?;
+        Ok(())
+    }
+
+    /// Whether this connection keeps the pace from now on, for as long as it lives; one does at a time.
+    pub async fn keep_pace(&mut self) -> Result<bool, Error> {
+        sqlx::query_scalar(include_str!("../queries/parked_request_pace_lock.sql"))
+            .fetch_one(&mut *self.connection)
+            .await
+            .map_err(failed("keep the pace of the requests", "any projection"))
+    }
+
+    /// Asks for the keys that are due of all requests that were left to the pace, at most `keys_max` of each; answers how
+    /// many turns that were. A request of which nothing was asked yet has one key due.
+    pub async fn ask_due(&mut self, keys_max: i32) -> Result<u64, Error> {
+        let due: Vec<(i64, i32)> = sqlx::query_as(include_str!("../queries/parked_request_due.sql"))
+            .bind(keys_max)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(failed("find the keys that are due", "any projection"))?;
+        let mut turns = 0;
+        for (request, keys) in due {
+            for _ in 0..keys {
+                if self.ask_next(request).await?.is_none() {
+                    break;
+                }
+                turns += 1;
+            }
+        }
+        Ok(turns)
     }
 
     /// Asks the owner to apply the key's records in order, up to the first that fails; answers the request's number.
@@ -189,6 +231,7 @@ impl Operator<'_> {
             .bind(id)
             .bind(left)
             .bind(limit)
+            .bind(self.tenant())
             .fetch_all(&mut *self.connection)
             .await
             .map_err(failed("list the keys of a request", "any projection"))
@@ -204,6 +247,7 @@ impl Operator<'_> {
             .bind(id)
             .bind(projection)
             .bind(limit)
+            .bind(self.tenant())
             .fetch_all(&mut *self.connection)
             .await
             .map_err(failed("list the requests", projection.unwrap_or("any projection")))

@@ -130,6 +130,21 @@ impl Report {
         self.verdict() == Verdict::Proved
     }
 
+    /// What is not everywhere, in order and unchanged, for a reason that is known: how many, and which reason.
+    fn exceptions(&self) -> Vec<String> {
+        let (decided, parked) = self.explained.iter().partition::<Vec<_>, _>(|explained| explained.decided);
+        let pruned = self.counts.store.pruned.iter().map(|it| (it.events, it.reason.to_string()));
+        let others = [
+            (parked.len(), "parked"),
+            (decided.len(), "done without by decision"),
+            (self.counts.topic.expired, "gone from their topic by retention"),
+            (self.skipped.len(), "let by on their way to the topic"),
+            (self.republished.len(), "published again behind later versions"),
+        ];
+        let all = pruned.chain(others.map(|(count, reason)| (count, reason.to_owned())));
+        all.filter(|(count, _)| *count > 0).map(|(count, reason)| format!("{count} {reason}")).collect()
+    }
+
     /// The first difference.
     pub fn first(&self) -> Option<&Finding> {
         self.findings.first()
@@ -189,15 +204,19 @@ impl fmt::Display for Report {
         for (stage, kind, count) in &self.found {
             writeln!(f, "in all: {count} {kind} at {stage}")?;
         }
-        let verdict = match self.verdict() {
-            Verdict::Proved if sinks.iter().any(|sink| sink.pruned > 0) => {
-                "proved: every event that is stored is everywhere, once, in order and unchanged"
+        match self.verdict() {
+            Verdict::Proved => {
+                write!(f, "proved: every event is everywhere, once, in order and unchanged")?;
+                match self.exceptions().as_slice() {
+                    [] => writeln!(f),
+                    exceptions => writeln!(f, ", but for what is explained: {}", exceptions.join(", ")),
+                }
             }
-            Verdict::Proved => "proved: every event is everywhere, once, in order and unchanged",
-            Verdict::Refuted => "refuted",
-            Verdict::Vacuous => "vacuous: the store or a sink has no events, so nothing is proved",
-        };
-        writeln!(f, "{verdict}")
+            Verdict::Refuted => writeln!(f, "refuted"),
+            Verdict::Vacuous => {
+                writeln!(f, "vacuous: the store or a sink has no events, so nothing is proved")
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use axum::routing::get;
 use events::{AggregateId, TenantId};
 use http_api::auth::{Caller, Role, Verifier};
 use http_api::problem::{Kind, Problem};
-use http_api::{Backend, Gate, Metrics, dressed};
+use http_api::{Backend, Gate, Metrics, Parameters, dressed, path, refused};
 use projection_postgres::{Readers, Versioned};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::QueryConfig;
 use crate::answer::{AS_OF, Answer, STALE, digest_tag};
-use crate::asked::{AtLeast, Parameters, aggregate_id, refused};
+use crate::asked::{self, AtLeast, aggregate_id};
 use crate::changes::{Streams, Tail, open};
 use crate::cursor::Cursor;
 use crate::freshness::{AsOf, Watch};
@@ -183,18 +183,6 @@ fn version(found: &Option<Versioned>) -> u64 {
 
 type Given = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
-fn given(query: Given) -> Result<Parameters, Problem> {
-    let Query(given) = query.map_err(|error| {
-        Problem::new(Kind::InvalidParameter, error.body_text()).with("parameter", "query")
-    })?;
-    Parameters::new(given)
-}
-
-fn path<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
-    let Path(path) = path.map_err(|_| refused("path", "cannot be read"))?;
-    Ok(path)
-}
-
 async fn catalogue(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Problem> {
     api.gate.admit(&headers, Role::Reader).await?;
     let views: Vec<Value> = api
@@ -221,10 +209,10 @@ async fn page(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = api.gate.admit(&headers, Role::Reader).await?;
-    let (view, parameters) = (api.found(&path(view)?)?, given(query)?);
+    let (view, parameters) = (api.found(&path(view)?)?, Parameters::of(query)?);
     let relation = view.relation()?;
     let config = &api.config;
-    let asked = parameters.page(relation, &caller.tenant, config.query_rows_max, config.wait_max())?;
+    let asked = asked::page(parameters, relation, &caller.tenant, config.query_rows_max, config.wait_max())?;
     let stale = api.is_stale(view, &caller, asked.at_least.as_ref()).await?;
     let as_of = api.fresh.of(view);
     // One more, to see whether there is a next page.
@@ -255,11 +243,11 @@ async fn row(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = api.gate.admit(&headers, Role::Reader).await?;
-    let ((view, id), mut parameters) = (path(target)?, given(query)?);
+    let ((view, id), mut parameters) = (path(target)?, Parameters::of(query)?);
     let view = api.found(&view)?;
     view.has_rows()?;
     let id = aggregate_id(&id)?;
-    let at_least = parameters.at_least(&caller.tenant, api.config.wait_max())?;
+    let at_least = asked::at_least(&mut parameters, &caller.tenant, api.config.wait_max())?;
     parameters.done()?;
     if at_least.as_ref().is_some_and(|it| it.token.aggregate_id != id) {
         return Err(refused("token", "is of another aggregate"));
@@ -282,10 +270,10 @@ async fn changes(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = api.gate.admit(&headers, Role::Reader).await?;
-    let (view, parameters) = (api.found(&path(view)?)?, given(query)?);
+    let (view, parameters) = (api.found(&path(view)?)?, Parameters::of(query)?);
     let tail = api.tail(view)?;
     let last_event_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?"));
-    let asked = parameters.stream(last_event_id, |text| tail.is_place(text))?;
+    let asked = asked::stream(parameters, last_event_id, |text| tail.is_place(text))?;
     let place = api.streams.admit(&caller.tenant)?;
     let newest = async { tail.newest(&caller.tenant).await.map_err(|error| not_found(&*error)) };
     let newest = api.backend.read(newest).await?;
@@ -305,10 +293,10 @@ async fn board(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = api.gate.admit(&headers, Role::Reader).await?;
-    let ((view, board), mut parameters) = (path(target)?, given(query)?);
+    let ((view, board), mut parameters) = (path(target)?, Parameters::of(query)?);
     let view = api.found(&view)?;
-    let limit = parameters.limit(api.config.query_rows_max)?;
-    let at_least = parameters.at_least(&caller.tenant, api.config.wait_max())?;
+    let limit = asked::limit(&mut parameters, api.config.query_rows_max)?;
+    let at_least = asked::at_least(&mut parameters, &caller.tenant, api.config.wait_max())?;
     parameters.done()?;
     let stale = api.is_stale(view, &caller, at_least.as_ref()).await?;
     let as_of = api.fresh.of(view);

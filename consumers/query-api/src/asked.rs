@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use events::{AggregateId, TenantId};
-use http_api::Token;
-use http_api::problem::{Kind as Problems, Problem};
+use http_api::problem::Problem;
+use http_api::{Parameters, Token, refused};
 use projection_postgres::{Comparison, Filter, Kind, Order, Relation, RelationColumn, Selection, Test};
 
 use crate::cursor::Cursor;
@@ -43,107 +43,74 @@ pub(crate) struct Stream {
     pub(crate) only: Option<AggregateId>,
 }
 
-/// The parameters of one request, each used once.
-#[derive(Debug)]
-pub(crate) struct Parameters(Vec<(String, String)>);
-
-impl Parameters {
-    pub(crate) fn new(given: Vec<(String, String)>) -> Result<Self, Problem> {
-        for (index, (name, _)) in given.iter().enumerate() {
-            if given[..index].iter().any(|(other, _)| other == name) {
-                return Err(refused(name, "is given twice"));
-            }
+/// The token, for a caller of this tenant.
+pub(crate) fn at_least(
+    parameters: &mut Parameters,
+    tenant: &TenantId,
+    wait_max: Duration,
+) -> Result<Option<AtLeast>, Problem> {
+    let (token, wait) = (parameters.take("token"), parameters.take("wait_ms"));
+    let wait = match wait {
+        None => WAIT.min(wait_max),
+        Some(text) => {
+            let most = wait_max.as_millis();
+            let asked = text.parse().ok().map(Duration::from_millis).filter(|wait| *wait <= wait_max);
+            asked
+                .ok_or_else(|| refused("wait_ms", format!("is not a number of milliseconds up to {most}")))?
         }
-        Ok(Self(given))
+    };
+    let Some(text) = token else { return Ok(None) };
+    let token: Token = text.parse().map_err(|error| refused("token", format!("cannot be read: {error}")))?;
+    if token.tenant != *tenant {
+        return Err(refused("token", "is another tenant's"));
     }
+    Ok(Some(AtLeast { token, wait }))
+}
 
-    fn take(&mut self, name: &str) -> Option<String> {
-        let at = self.0.iter().position(|(given, _)| given == name)?;
-        Some(self.0.remove(at).1)
+/// A stream of changes, from a place on that the header names, or else a parameter: whoever reconnects says the header.
+pub(crate) fn stream(
+    mut parameters: Parameters,
+    last_event_id: Option<&str>,
+    is_place: impl Fn(&str) -> bool,
+) -> Result<Stream, Problem> {
+    let parameter = parameters.take("last_event_id");
+    let after = last_event_id.map(str::to_owned).or(parameter).filter(|place| !place.is_empty());
+    if after.as_deref().is_some_and(|place| !is_place(place)) {
+        return Err(refused("last_event_id", "is not one that a stream of this view sent"));
     }
+    let only = parameters.take("id").map(|id| aggregate_id(&id)).transpose()?;
+    parameters.done()?;
+    Ok(Stream { after, only })
+}
 
-    /// The token, for a caller of this tenant.
-    pub(crate) fn at_least(
-        &mut self,
-        tenant: &TenantId,
-        wait_max: Duration,
-    ) -> Result<Option<AtLeast>, Problem> {
-        let (token, wait) = (self.take("token"), self.take("wait_ms"));
-        let wait = match wait {
-            None => WAIT.min(wait_max),
-            Some(text) => {
-                let most = wait_max.as_millis();
-                let asked = text.parse().ok().map(Duration::from_millis).filter(|wait| *wait <= wait_max);
-                asked.ok_or_else(|| {
-                    refused("wait_ms", format!("is not a number of milliseconds up to {most}"))
-                })?
-            }
-        };
-        let Some(text) = token else { return Ok(None) };
-        let token: Token =
-            text.parse().map_err(|error| refused("token", format!("cannot be read: {error}")))?;
-        if token.tenant != *tenant {
-            return Err(refused("token", "is another tenant's"));
-        }
-        Ok(Some(AtLeast { token, wait }))
-    }
+/// A number of rows.
+pub(crate) fn limit(parameters: &mut Parameters, most: u32) -> Result<u32, Problem> {
+    parameters.limit(ROWS, most)
+}
 
-    /// A stream of changes, from a place on that the header names, or else a parameter: whoever reconnects says the header.
-    pub(crate) fn stream(
-        mut self,
-        last_event_id: Option<&str>,
-        is_place: impl Fn(&str) -> bool,
-    ) -> Result<Stream, Problem> {
-        let parameter = self.take("last_event_id");
-        let after = last_event_id.map(str::to_owned).or(parameter).filter(|place| !place.is_empty());
-        if after.as_deref().is_some_and(|place| !is_place(place)) {
-            return Err(refused("last_event_id", "is not one that a stream of this view sent"));
-        }
-        let only = self.take("id").map(|id| aggregate_id(&id)).transpose()?;
-        self.done()?;
-        Ok(Stream { after, only })
-    }
-
-    /// A number of rows.
-    pub(crate) fn limit(&mut self, most: u32) -> Result<u32, Problem> {
-        let Some(text) = self.take("limit") else { return Ok(ROWS.min(most)) };
-        let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
-        limit.ok_or_else(|| refused("limit", format!("is not a whole number from 1 to {most}")))
-    }
-
-    /// Nothing else was asked for.
-    pub(crate) fn done(self) -> Result<(), Problem> {
-        self.0.first().map_or(Ok(()), |(name, _)| Err(refused(name, "is not known here")))
-    }
-
-    /// A page of this relation.
-    pub(crate) fn page(
-        mut self,
-        relation: &Relation,
-        tenant: &TenantId,
-        rows_max: u32,
-        wait_max: Duration,
-    ) -> Result<Asked, Problem> {
-        let at_least = self.at_least(tenant, wait_max)?;
-        let limit = self.limit(rows_max)?;
-        let sort = self.take("sort").unwrap_or_default();
-        let order = order(relation, &sort)?;
-        let after = self.take("cursor").map(|text| place(relation, &text, &sort, &order)).transpose()?;
-        let shown = self.take("fields").map(|text| fields(relation, &text)).transpose()?.unwrap_or_default();
-        let filters =
-            self.0.iter().map(|(name, text)| filter(relation, name, text)).collect::<Result<_, _>>()?;
-        Ok(Asked { selection: Selection { filters, order, after, limit, shown }, sort, at_least })
-    }
+/// A page of this relation.
+pub(crate) fn page(
+    mut parameters: Parameters,
+    relation: &Relation,
+    tenant: &TenantId,
+    rows_max: u32,
+    wait_max: Duration,
+) -> Result<Asked, Problem> {
+    let at_least = at_least(&mut parameters, tenant, wait_max)?;
+    let limit = limit(&mut parameters, rows_max)?;
+    let sort = parameters.take("sort").unwrap_or_default();
+    let order = order(relation, &sort)?;
+    let after = parameters.take("cursor").map(|text| place(relation, &text, &sort, &order)).transpose()?;
+    let shown =
+        parameters.take("fields").map(|text| fields(relation, &text)).transpose()?.unwrap_or_default();
+    let filters = parameters.rest().iter();
+    let filters = filters.map(|(name, text)| filter(relation, name, text)).collect::<Result<_, _>>()?;
+    Ok(Asked { selection: Selection { filters, order, after, limit, shown }, sort, at_least })
 }
 
 /// The id of an aggregate.
 pub(crate) fn aggregate_id(text: &str) -> Result<AggregateId, Problem> {
     text.parse().map_err(|_| refused("id", "is not a UUID in lower case with hyphens"))
-}
-
-/// A parameter that cannot be used, and why.
-pub(crate) fn refused(name: &str, problem: impl std::fmt::Display) -> Problem {
-    Problem::new(Problems::InvalidParameter, format!("{name} {problem}")).with("parameter", name)
 }
 
 fn order(relation: &Relation, sort: &str) -> Result<Vec<Order>, Problem> {

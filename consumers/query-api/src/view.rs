@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use events::{AggregateId, TenantId};
 use http_api::problem::{Kind, Problem};
-use http_api::unavailable;
+use http_api::{refused, unavailable};
 use kafka::{Classify, Fault};
 use projection_postgres::{Readers, Relation, Versioned};
 
-use crate::asked::refused;
 use crate::changes::{Feed, TableFeed};
 use crate::documents::{Documents, Scored};
 

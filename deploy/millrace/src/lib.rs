@@ -19,6 +19,7 @@ mod janitor;
 mod keys;
 mod migrate;
 mod parked;
+mod parked_api;
 mod print_config;
 mod program;
 mod progress;

@@ -16,6 +16,7 @@ use crate::command_api::CommandApiArgs;
 use crate::connect_guard::GuardArgs;
 use crate::exit::Exit;
 use crate::janitor::JanitorArgs;
+use crate::parked_api::ParkedApiArgs;
 use crate::program::projections;
 use crate::projections::{Registered, Surroundings, by_name, write_down};
 use crate::query_api::QueryApiArgs;
@@ -29,6 +30,8 @@ pub(crate) enum RunCommand {
     CommandApi(Box<CommandApiArgs>),
     /// Answer questions about the views over HTTP
     QueryApi(Box<QueryApiArgs>),
+    /// Answer questions about parked keys over HTTP, and take what operators ask for
+    ParkedApi(Box<ParkedApiArgs>),
     /// Copy parked records to the dead-letter topics
     Relay(RelayArgs),
     /// Keep the events' database in order: days of the outbox, expired keys, and what else comes round
@@ -87,6 +90,7 @@ impl RunCommand {
             Self::Projector(args) => args.run(stop).await,
             Self::CommandApi(args) => args.run(stop).await,
             Self::QueryApi(args) => args.run(stop).await,
+            Self::ParkedApi(args) => args.run(stop).await,
             Self::Relay(args) => args.run(stop).await,
             Self::Janitor(args) => args.run(stop).await,
             Self::ConnectGuard(args) => args.run(stop).await,

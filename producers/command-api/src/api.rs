@@ -14,13 +14,13 @@ use axum::{Json, Router};
 use event_store::{Context, EventStore, Repository, Until};
 use events::{AggregateId, Metadata, Timestamp};
 use http_api::auth::{Caller, Role, Verifier};
+use http_api::body::receive;
 use http_api::headers::{TOKEN, entity_tag};
 use http_api::problem::{Kind, Problem};
 use http_api::{Backend, Gate, Metrics, Token, Trace, dressed};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::body::receive;
 use crate::command::aggregate_id;
 use crate::face::{Ask, Done, Exposed, Face, new_event_id};
 use crate::headers::{self, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, SUBJECT};
@@ -123,7 +123,7 @@ async fn command<S: EventStore + Clone + 'static>(
     let received = receive(request, api.config.api_body_bytes_max, api.config.http.arrival_max()).await?;
     let context = Context {
         expected: headers::expected_version(&received.headers)?,
-        idempotency: received.idempotency_key()?,
+        idempotency: headers::idempotency_key(&received)?,
         subject: headers::subject(&received.headers)?,
         ..Context::new(metadata(&caller, trace), &new_event_id)
     };

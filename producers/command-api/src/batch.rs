@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::{Api, metadata};
-use crate::body::receive;
 use crate::command::aggregate_id;
 use crate::face::{Ask, new_event_id, not_appended};
 use crate::headers;
 use http_api::Token;
 use http_api::Trace;
 use http_api::auth::{Caller, Role};
+use http_api::body::{receive, typed};
 use http_api::problem::{Kind, Problem};
 
 /// The most commands of one batch: each may lead to several events, and one transaction takes a thousand.
@@ -78,7 +78,7 @@ pub(crate) async fn execute<S: EventStore + Clone + 'static>(
 ) -> Result<Response, Problem> {
     let caller = api.gate.admit(request.headers(), Role::Writer).await?;
     let received = receive(request, api.config.api_body_bytes_max, api.config.http.arrival_max()).await?;
-    let (idempotency, subject) = (received.idempotency_key()?, headers::subject(&received.headers)?);
+    let (idempotency, subject) = (headers::idempotency_key(&received)?, headers::subject(&received.headers)?);
     let batch = read(received.json()?)?;
     api.gate.charge(&caller, batch.commands.len().saturating_sub(1))?; // the request itself counts as one
     let shares = shares(batch)?;
@@ -96,14 +96,7 @@ fn read(body: Value) -> Result<Batch, Problem> {
         let detail = format!("a batch has at most {COMMANDS_MAX} commands, not {given}");
         return Err(Problem::new(Kind::PayloadTooLarge, detail).at("/commands"));
     }
-    let batch: Batch = serde_path_to_error::deserialize(&body).map_err(|error| {
-        let pointer: String = error
-            .path()
-            .iter()
-            .map(|step| format!("/{}", crate::strict::escaped(&step.to_string().replace(['[', ']'], ""))))
-            .collect();
-        Problem::new(Kind::InvalidCommand, error.into_inner().to_string()).at(pointer)
-    })?;
+    let batch: Batch = typed(&body, Kind::InvalidCommand)?;
     if batch.commands.is_empty() {
         return Err(Problem::new(Kind::InvalidCommand, "a batch has at least one command").at("/commands"));
     }

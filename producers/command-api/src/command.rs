@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_json::{Map, Value};
 
-use crate::strict::escaped;
+use http_api::body::escaped;
 use http_api::problem::{Kind, Problem};
 
 /// When what the command tells of happened; the moment of arrival, when the client does not say.

@@ -1,7 +1,8 @@
 //! What a request's headers say, and what its answer's say back.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use event_store::SubjectId;
+use event_store::{IdempotencyKey, SubjectId};
+use http_api::body::Received;
 use http_api::headers::{NAME_CHARS_MAX, text, version};
 use http_api::problem::{Kind, Problem};
 
@@ -16,12 +17,16 @@ pub const SUBJECT: HeaderName = HeaderName::from_static("millrace-subject");
 /// The longest idempotency key, in characters.
 const KEY_CHARS_MAX: usize = 255;
 
-/// What the client calls its request.
+/// What the client calls its request. Its path, its data subject and its body, to the byte, are what the key stands for.
 ///
 /// # Errors
 /// When there is a key that cannot be used.
-pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    text(headers, &IDEMPOTENCY_KEY, KEY_CHARS_MAX)
+pub fn idempotency_key(received: &Received) -> Result<Option<IdempotencyKey>, Problem> {
+    let Some(key) = text(&received.headers, &IDEMPOTENCY_KEY, KEY_CHARS_MAX)? else { return Ok(None) };
+    let subject = subject(&received.headers)?;
+    let subject = subject.as_ref().map_or("", SubjectId::as_str);
+    let asked = [received.path.as_bytes(), b"\n", subject.as_bytes(), b"\n", &received.bytes].concat();
+    Ok(Some(IdempotencyKey::new(key, &asked).expect("the header has what a key may have")))
 }
 
 /// Whose personal data the request brings.
@@ -55,33 +60,6 @@ pub fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     version.map(Some).ok_or_else(refused)
 }
 
-/// Whether the body is announced as plain JSON.
-///
-/// # Errors
-/// When it is not.
-pub fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let refused = |detail: &str| Err(Problem::new(Kind::UnsupportedMediaType, detail));
-    if headers.get_all(axum::http::header::CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
-        return refused("a content-encoding is not taken");
-    }
-    let mut types = headers.get_all(axum::http::header::CONTENT_TYPE).iter();
-    let (Some(one), None) = (types.next(), types.next()) else {
-        return refused("exactly one content-type is needed: application/json");
-    };
-    let mut parts = one.to_str().unwrap_or_default().split(';').map(str::trim);
-    let is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    let is_utf_8 = |part: &str| {
-        part.split_once('=').is_some_and(|(name, value)| {
-            name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-        })
-    };
-    if is_json && parts.all(is_utf_8) {
-        Ok(())
-    } else {
-        refused("the content-type is not application/json in UTF-8")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,25 +90,5 @@ mod tests {
             assert_eq!(read(refused), None, "{refused}");
         }
         assert_eq!(expected_version(&HeaderMap::new()), Ok(None));
-    }
-
-    #[test]
-    fn only_plain_json_is_read() {
-        let json =
-            |value: &str| is_json(&with(&axum::http::header::CONTENT_TYPE, &[value.as_bytes()])).is_ok();
-        assert!(json("application/json"));
-        assert!(json("Application/JSON; charset=\"UTF-8\""));
-        for refused in [
-            "text/plain",
-            "application/json; charset=utf-7",
-            "application/json; x=y",
-            "application/jsonp",
-            "",
-        ] {
-            assert!(!json(refused), "{refused}");
-        }
-        let mut zipped = with(&axum::http::header::CONTENT_TYPE, &[b"application/json"]);
-        zipped.insert(axum::http::header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        assert!(is_json(&zipped).is_err());
     }
 }

@@ -29,7 +29,6 @@
 
 mod api;
 mod batch;
-mod body;
 mod command;
 mod config;
 mod connections;
@@ -37,7 +36,6 @@ mod face;
 mod headers;
 pub mod openapi;
 mod readiness;
-mod strict;
 
 pub use api::Api;
 pub use config::ApiConfig;

@@ -13,6 +13,7 @@
 
 pub mod auth;
 mod backend;
+pub mod body;
 mod config;
 mod dressed;
 mod edge;
@@ -20,9 +21,11 @@ mod gate;
 pub mod headers;
 mod metrics;
 pub mod problem;
+mod query;
 mod rate;
 pub mod schema;
 mod server;
+mod strict;
 mod token;
 
 pub use axum::Router;
@@ -32,5 +35,6 @@ pub use dressed::dressed;
 pub use edge::Trace;
 pub use gate::Gate;
 pub use metrics::Metrics;
+pub use query::{Parameters, path, refused};
 pub use server::Server;
 pub use token::{InvalidToken, Token};

@@ -47,12 +47,14 @@ kinds! {
         "Strict JSON in UTF-8: no name twice, no NUL, no lone surrogates, no byte order mark, nothing after the value, at most 16 levels deep. `field` points at the place.";
     InvalidCommand, "invalid-command", UNPROCESSABLE_ENTITY, "The JSON is not a command of this aggregate",
         "A field is missing, unknown, of the wrong type or out of range; `field` points at it. The commands are described in `/openapi.json`.";
+    InvalidRequest, "invalid-request", UNPROCESSABLE_ENTITY, "The JSON is not what this path takes",
+        "A field is missing, unknown, of the wrong type or out of range; `field` points at it. The bodies are described in `/openapi.json`.";
     InvalidParameter, "invalid-parameter", BAD_REQUEST, "A header, path or query parameter cannot be read",
         "`parameter` names it. Ids are UUIDs in lower case with hyphens; `If-Match` is one quoted version; `Idempotency-Key` is 1 to 255 visible ASCII characters.";
     Unauthenticated, "unauthenticated", UNAUTHORIZED, "No valid token was presented",
         "`Authorization: Bearer` needs a JWT that is signed by a known key, for this audience, by the right issuer, and in force. Which of these failed is not said.";
     Forbidden, "forbidden", FORBIDDEN, "The token's role does not allow this",
-        "Commands need the role `writer` or `admin`; reading needs `reader`, `writer` or `admin`.";
+        "Commands need the role `writer` or `admin`; reading needs `reader`, `writer` or `admin`; what is done with parked keys needs `admin`.";
     NotFound, "not-found", NOT_FOUND, "There is no such thing",
         "No route or no such aggregate of this tenant. Another tenant's aggregate answers the same.";
     MethodNotAllowed, "method-not-allowed", METHOD_NOT_ALLOWED, "The path does not know this method",
@@ -65,6 +67,14 @@ kinds! {
         "The id belongs to something else. Choose a new one; random UUIDs do not collide.";
     Contended, "contended", CONFLICT, "The aggregate changed during every attempt",
         "Others change it at the same time. Nothing was recorded; try again.";
+    KeyBusy, "key-busy", CONFLICT, "The key is being worked on",
+        "Something is asked for of this key already; nothing was recorded. `GET /v1/parked/requests` shows what, and when it is done.";
+    KeyChanged, "key-changed", CONFLICT, "Other records than these are meant by now",
+        "What blocks the key is not what was seen; nothing was recorded. Look at the key again, then decide.";
+    KeyExhausted, "key-exhausted", CONFLICT, "Too many redrives of the key failed",
+        "One more would not mend it; nothing was recorded. `force` redrives it all the same.";
+    NotRepairable, "not-repairable", CONFLICT, "There is nothing to publish again",
+        "The key waits for no version that the store has, or for one that was let by; nothing was recorded. `detail` says what it waits for.";
     VersionConflict, "version-conflict", PRECONDITION_FAILED, "The aggregate is at another version",
         "`If-Match` or `expected_version` named another version. Nothing was recorded. `conflicts` gives what was expected, the actual version, and the events in between (at most 100).";
     PayloadTooLarge, "payload-too-large", PAYLOAD_TOO_LARGE, "The body is too large",

@@ -140,6 +140,7 @@ fn a_store_whose_streams_are_all_archived_is_proved_by_version() {
         report.to_string().contains("1 rows have events that left the store; compared by version"),
         "{report}"
     );
+    assert!(report.to_string().ends_with("but for what is explained: 1 archived\n"), "{report}");
 }
 
 #[test]

@@ -86,6 +86,8 @@ fn parked_versions_are_explained_and_listed() {
     assert_eq!(explained, [(false, Some(3), "refused"), (false, Some(4), "refused")]);
     assert_eq!(report.counts.sinks[0].explained, 2);
     assert!(report.to_string().contains("explained: missing at outputs-test"), "{report}");
+    let sentence = "proved: every event is everywhere, once, in order and unchanged, but for what is explained: 2 parked\n";
+    assert!(report.to_string().ends_with(sentence), "{report}");
 }
 
 #[test]
@@ -116,6 +118,7 @@ fn a_decision_takes_the_effect_of_its_version_away_and_is_listed() {
     assert!(report.is_proved(), "{report}");
     assert_eq!(report.explained.len(), 1);
     assert!(report.explained[0].decided);
+    assert!(report.to_string().ends_with("explained: 1 done without by decision\n"), "{report}");
     // And a version that was decided away must not have an effect.
     history.exceptions.decide(decision);
     assert_eq!(history.compare().found, [(Stage::Sink("outputs-test"), Kind::Diverged, 1)]);

@@ -4,7 +4,7 @@ use clap::Args;
 use comfy_table::Table;
 use dead_letters::{Operator, RequestKeyShown, RequestShown};
 
-use super::ViewsArgs;
+use super::{ViewsArgs, known};
 use crate::exit::Exit;
 
 #[derive(Debug, Args)]
@@ -28,6 +28,9 @@ impl AuditArgs {
     pub(super) async fn run(self) -> anyhow::Result<Exit> {
         let mut connection = self.views.connect().await?;
         let mut operator = Operator::new(&mut connection);
+        if let Some(projection) = &self.projection {
+            known(&mut operator, projection).await?;
+        }
         let (requests, keys) = match self.request {
             Some(id) => (vec![operator.request(id).await?], operator.request_keys(id, self.limit).await?),
             None => (operator.requests(self.projection.as_deref(), self.limit).await?, vec![]),

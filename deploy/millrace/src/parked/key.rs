@@ -3,7 +3,7 @@
 use kafka::ParkKey;
 
 /// Reads a key as it is shown: text, with `\xff` for bytes that are none.
-pub(super) fn read(shown: &str) -> Result<ParkKey, String> {
+pub(crate) fn read(shown: &str) -> Result<ParkKey, String> {
     let (mut bytes, mut rest) = (Vec::new(), shown.as_bytes());
     while let Some((first, tail)) = rest.split_first() {
         rest = match (first, tail) {

@@ -5,7 +5,7 @@ use comfy_table::Table;
 use dead_letters::{CauseShown, KeyShown, Operator};
 use kafka::ParkKey;
 
-use super::{FilterArgs, ViewsArgs};
+use super::{FilterArgs, ViewsArgs, known};
 use crate::exit::Exit;
 
 #[derive(Debug, Args)]
@@ -27,8 +27,11 @@ pub(crate) struct ListArgs {
 impl ListArgs {
     pub(super) async fn run(self) -> anyhow::Result<Exit> {
         let mut connection = self.views.connect().await?;
-        let filter = self.filter.of(self.projection);
-        let keys = Operator::new(&mut connection).list(&filter, self.limit).await?;
+        let (mut operator, filter) = (Operator::new(&mut connection), self.filter.of(self.projection));
+        if let Some(projection) = &filter.projection {
+            known(&mut operator, projection).await?;
+        }
+        let keys = operator.list(&filter, self.limit).await?;
         if self.json {
             for key in &keys {
                 println!("{}", serde_json::to_string(key)?);
@@ -42,8 +45,11 @@ impl ListArgs {
     /// The same keys by cause.
     pub(super) async fn causes(self) -> anyhow::Result<Exit> {
         let mut connection = self.views.connect().await?;
-        let filter = self.filter.of(self.projection);
-        let causes = Operator::new(&mut connection).causes(&filter, self.limit).await?;
+        let (mut operator, filter) = (Operator::new(&mut connection), self.filter.of(self.projection));
+        if let Some(projection) = &filter.projection {
+            known(&mut operator, projection).await?;
+        }
+        let causes = operator.causes(&filter, self.limit).await?;
         if self.json {
             for cause in &causes {
                 println!("{}", serde_json::to_string(cause)?);

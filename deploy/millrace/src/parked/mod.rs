@@ -1,20 +1,21 @@
 //! `millrace parked`: what could not be applied, and what to do about it.
 
 mod audit;
-mod key;
+pub(crate) mod key;
 mod list;
-mod preview;
-mod redrive;
-mod repair;
+pub(crate) mod preview;
+pub(crate) mod redrive;
+pub(crate) mod repair;
 mod show;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use dead_letters::{Error, Filter, Operator, Scope};
+use dead_letters::{Discarding, Error, Filter, Operator, RequestShown, Scope};
 use events::TenantId;
 use kafka::{ParkKey, Reason};
+use serde::Serialize;
 use sqlx::{Connection, PgConnection};
 
 use self::audit::AuditArgs;
@@ -24,6 +25,7 @@ use self::redrive::RedriveArgs;
 use self::repair::RepairArgs;
 use self::show::ShowArgs;
 use crate::exit::Exit;
+use crate::program::projections;
 
 /// What to do with parked keys. The owner of the partition does it, between two batches.
 #[derive(Debug, Subcommand)]
@@ -52,7 +54,7 @@ pub(crate) enum ParkedCommand {
 pub(crate) struct ViewsArgs {
     /// The views' database as the role `views_writer`
     #[arg(long, env = "MILLRACE_VIEWS_WRITER_URL", hide_env_values = true, value_name = "URL")]
-    views_url: String,
+    pub(crate) views_url: String,
 }
 
 /// Which parked keys; those for which all that is given holds.
@@ -129,6 +131,45 @@ impl ParkedCommand {
 
 fn is_not_found(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Error::NotParked { .. } | Error::NoRequest { .. }))
+        || error.is::<NoProjection>()
+}
+
+/// A projection of which nothing is known; a name that is misspelt must not read as if nothing were parked.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no projection {name:?}; there are {}", projections().iter().map(|it| it.name()).collect::<Vec<_>>().join(", "))]
+pub(crate) struct NoProjection {
+    pub(crate) name: String,
+}
+
+/// Refuses the name of a projection that is neither this program's nor anything's that is, or was, parked.
+async fn known(operator: &mut Operator<'_>, name: &str) -> anyhow::Result<()> {
+    let is_known = projections().iter().any(|it| it.name() == name)
+        || !operator.list(&Filter::of(name), 1).await?.is_empty()
+        || !operator.requests(Some(name), 1).await?.is_empty();
+    anyhow::ensure!(is_known, NoProjection { name: name.to_owned() });
+    Ok(())
+}
+
+/// A discard that is asked for.
+#[derive(Debug, Serialize)]
+pub(crate) struct Discarded {
+    projection: String,
+    key: String,
+    offsets: Vec<i64>,
+    request: RequestShown,
+}
+
+impl Discarded {
+    /// As it is now.
+    pub(crate) async fn now(
+        operator: &mut Operator<'_>,
+        key: &ParkKey,
+        asked: Discarding,
+    ) -> Result<Self, Error> {
+        let request = operator.request(asked.request).await?;
+        let (projection, key) = (request.projection.clone(), key.to_string());
+        Ok(Self { projection, key, offsets: asked.offsets, request })
+    }
 }
 
 impl ViewsArgs {
@@ -150,12 +191,13 @@ impl DiscardArgs {
         let mut connection = views.connect().await?;
         let scope = if all { Scope::All } else { Scope::First };
         let mut operator = Operator::new(&mut connection);
-        let offsets = operator.discard(&projection, &key, scope, foreign, &reason, &actor).await?;
+        known(&mut operator, &projection).await?;
+        let asked = operator.discard(&projection, &key, scope, foreign, &reason, &actor).await?;
+        let discarded = Discarded::now(&mut operator, &key, asked).await?;
         if json {
-            let key = key.to_string();
-            println!("{}", serde_json::json!({ "projection": projection, "key": key, "offsets": offsets }));
+            println!("{}", serde_json::to_string(&discarded)?);
         } else {
-            let offsets: Vec<_> = offsets.iter().map(ToString::to_string).collect();
+            let offsets: Vec<_> = discarded.offsets.iter().map(ToString::to_string).collect();
             println!("discarding offsets {} of {key} in {projection} is asked for", offsets.join(", "));
         }
         Ok(Exit::Ok)

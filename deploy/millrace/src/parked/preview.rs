@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::{KeyArgs, ViewsArgs};
+use super::{KeyArgs, ViewsArgs, known};
 use crate::exit::Exit;
 use crate::program::projections;
 use crate::projections::{Fate, Looking, Previewed, Seen};
@@ -19,7 +19,7 @@ use crate::projections::{Fate, Looking, Previewed, Seen};
 #[derive(Debug, Args)]
 pub(crate) struct LookArgs {
     #[command(flatten)]
-    pub(super) views: ViewsArgs,
+    pub(crate) views: ViewsArgs,
     #[command(flatten)]
     redis: RedisConfig,
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub(crate) struct PreviewArgs {
 
 /// What a redrive would do to the records of a key in one partition.
 #[derive(Debug, Serialize)]
-pub(super) struct InPartition {
+pub(crate) struct InPartition {
     topic: String,
     partition: i32,
     #[serde(flatten)]
@@ -53,7 +53,9 @@ impl PreviewArgs {
     pub(super) async fn run(self) -> anyhow::Result<Exit> {
         let KeyArgs { projection, key } = &self.key;
         let mut connection = self.look.views.connect().await?;
-        let records = Operator::new(&mut connection).show(projection, key, self.limit).await?;
+        let mut operator = Operator::new(&mut connection);
+        known(&mut operator, projection).await?;
+        let records = operator.show(projection, key, self.limit).await?;
         let registry = self.look.registry()?;
         let previews = self.look.preview(&mut connection, &registry, projection, &records).await?;
         for preview in &previews {
@@ -69,12 +71,12 @@ impl PreviewArgs {
 }
 
 impl LookArgs {
-    pub(super) fn registry(&self) -> anyhow::Result<wire::Registry> {
+    pub(crate) fn registry(&self) -> anyhow::Result<wire::Registry> {
         Ok(wire::Registry::new(&self.registry)?)
     }
 
     /// What a redrive would do to these records of one key, which come partition by partition.
-    pub(super) async fn preview(
+    pub(crate) async fn preview(
         &self,
         views: &mut PgConnection,
         registry: &wire::Registry,

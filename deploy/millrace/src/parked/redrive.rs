@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use comfy_table::Table;
-use dead_letters::{Operator, Planned, Redrive, RequestKeyShown, RequestShown};
+use dead_letters::{Error, Operator, Planned, Redrive, RequestKeyShown, RequestShown};
 use kafka::ParkKey;
+use serde::Serialize;
 
-use super::{FilterArgs, ViewsArgs, key};
+use super::{FilterArgs, ViewsArgs, key, known};
 use crate::exit::Exit;
 
 /// How often a redrive that is waited for is looked at.
@@ -57,6 +58,31 @@ pub(crate) struct RedriveArgs {
     views: ViewsArgs,
 }
 
+/// What a redrive has come to so far.
+#[derive(Debug, Serialize)]
+pub(crate) struct Redriven {
+    request: RequestShown,
+    /// It was asked for before and cut short; this goes on with it.
+    goes_on: bool,
+    /// Keys that are meant, besides, and left alone because too many redrives of them failed.
+    left_alone: i64,
+    /// The first that are neither done nor passed over.
+    left: Vec<RequestKeyShown>,
+}
+
+impl Redriven {
+    /// As it is now.
+    pub(crate) async fn now(operator: &mut Operator<'_>, planned: &Planned) -> Result<Self, Error> {
+        let Planned { request, goes_on, exhausted: left_alone } = *planned;
+        let left = operator.request_keys_left(request, NAMED_MAX).await?;
+        Ok(Self { request: operator.request(request).await?, goes_on, left_alone, left })
+    }
+
+    fn is_drained(&self) -> bool {
+        self.request.is_over() && self.request.failed == 0 && self.left_alone == 0
+    }
+}
+
 impl RedriveArgs {
     pub(super) async fn run(self) -> anyhow::Result<Exit> {
         let mut filter = self.filter.of(self.projection.or(self.of));
@@ -65,28 +91,25 @@ impl RedriveArgs {
         let redrive = Redrive { filter, keys_max: self.limit, attempts_max };
         let mut connection = self.views.connect().await?;
         let mut operator = Operator::new(&mut connection);
+        if let Some(projection) = &redrive.filter.projection {
+            known(&mut operator, projection).await?;
+        }
         let planned = operator.plan(&redrive, &self.actor).await?;
         let told = operator.request(planned.request).await?;
         if !self.json {
             announce(&planned, &told, self.attempts_max);
         }
         ask(&mut operator, planned.request, self.rate).await?;
-        let reached = match self.wait {
-            true => answered(&mut operator, planned.request, self.wait_s_max).await?,
-            false => operator.request(planned.request).await?,
-        };
-        let left = operator.request_keys_left(planned.request, NAMED_MAX).await?;
-        if self.json {
-            let exhausted = planned.exhausted;
-            let told = serde_json::json!({
-                "request": reached, "goes_on": planned.goes_on, "left_alone": exhausted, "left": left,
-            });
-            println!("{told}");
-        } else {
-            report(&reached, &left, self.wait);
+        if self.wait {
+            answered(&mut operator, planned.request, self.wait_s_max).await?;
         }
-        let is_drained = reached.is_over() && reached.failed == 0 && planned.exhausted == 0;
-        Ok(if self.wait && !is_drained { Exit::Difference } else { Exit::Ok })
+        let redriven = Redriven::now(&mut operator, &planned).await?;
+        if self.json {
+            println!("{}", serde_json::to_string(&redriven)?);
+        } else {
+            report(&redriven.request, &redriven.left, self.wait);
+        }
+        Ok(if self.wait && !redriven.is_drained() { Exit::Difference } else { Exit::Ok })
     }
 }
 

@@ -1,11 +1,14 @@
 //! `millrace parked show`: the records of a key, and the view that they wait for.
 
+use anyhow::Context;
 use clap::Args;
 use dead_letters::{EventShown, Operator};
+use kafka::ParkKey;
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
-use super::KeyArgs;
 use super::preview::{InPartition, LookArgs};
+use super::{KeyArgs, known};
 use crate::exit::Exit;
 
 #[derive(Debug, Args)]
@@ -22,49 +25,89 @@ pub(crate) struct ShowArgs {
     look: LookArgs,
 }
 
+/// A key that was looked at: its records, read and as they came, and what a redrive would do.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    records: Vec<EventShown>,
+    read: Vec<anyhow::Result<Value>>,
+    /// What is parked can be looked at while the views or the registry cannot.
+    redrive: anyhow::Result<Vec<InPartition>>,
+}
+
 impl ShowArgs {
     pub(super) async fn run(self) -> anyhow::Result<Exit> {
         let KeyArgs { projection, key } = &self.key;
         let mut connection = self.look.views.connect().await?;
-        let records = Operator::new(&mut connection).show(projection, key, self.limit).await?;
+        let mut operator = Operator::new(&mut connection);
+        known(&mut operator, projection).await?;
+        let records = operator.show(projection, key, self.limit).await?;
         let registry = self.look.registry()?;
-        let mut read = Vec::with_capacity(records.len());
-        for record in &records {
-            read.push(payload(&registry, record).await);
-        }
-        // What is parked can be looked at while the views or the registry cannot.
-        let views = self.look.preview(&mut connection, &registry, projection, &records).await;
+        let looked = self.look.at(&mut connection, &registry, projection, records).await;
         if self.json {
-            let records: Vec<Value> = records.iter().zip(&read).map(|(it, read)| facts(it, read)).collect();
-            let unknown = views.as_ref().err().map(|error| format!("{error:#}"));
-            let (key, redrive) = (key.to_string(), views.ok());
-            println!(
-                "{}",
-                json!({
-                    "projection": projection, "key": key, "records": records, "redrive": redrive,
-                    "redrive_unknown": unknown,
-                })
-            );
-            return Ok(Exit::Ok);
-        }
-        for (record, read) in records.iter().zip(&read) {
-            print(record, read);
-        }
-        match views {
-            Ok(views) => views.iter().for_each(InPartition::print),
-            Err(error) => println!("what a redrive would do cannot be told: {error:#}"),
+            println!("{}", looked.to_json(projection, key, |error| format!("{error:#}")));
+        } else {
+            looked.print();
         }
         Ok(Exit::Ok)
     }
 }
 
-/// The payload by the schema it was written with, or why it cannot be read.
-async fn payload(registry: &wire::Registry, record: &EventShown) -> Result<Value, String> {
-    let Some(payload) = &record.payload else { return Err("there is none".to_owned()) };
-    wire::to_json(registry, payload).await.map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+impl LookArgs {
+    /// Looks at these records of one key, and at the view that they are about.
+    pub(crate) async fn at(
+        &self,
+        views: &mut PgConnection,
+        registry: &wire::Registry,
+        projection: &str,
+        records: Vec<EventShown>,
+    ) -> Looked {
+        let mut read = Vec::with_capacity(records.len());
+        for record in &records {
+            read.push(payload(registry, record).await);
+        }
+        let redrive = self.preview(views, registry, projection, &records).await;
+        Looked { records, read, redrive }
+    }
 }
 
-fn facts(record: &EventShown, read: &Result<Value, String>) -> Value {
+impl Looked {
+    /// All of it, one object; `told` says as much of an error as who asks may know.
+    pub(crate) fn to_json(
+        &self,
+        projection: &str,
+        key: &ParkKey,
+        told: impl Fn(&anyhow::Error) -> String,
+    ) -> Value {
+        let records = self.records.iter().zip(&self.read);
+        let records: Vec<Value> = records.map(|(record, read)| facts(record, read, &told)).collect();
+        json!({
+            "projection": projection, "key": key.to_string(), "records": records, "redrive": self.redrive.as_ref().ok(),
+            "redrive_unknown": self.redrive.as_ref().err().map(told),
+        })
+    }
+
+    fn print(&self) {
+        for (record, read) in self.records.iter().zip(&self.read) {
+            print(record, read);
+        }
+        match &self.redrive {
+            Ok(views) => views.iter().for_each(InPartition::print),
+            Err(error) => println!("what a redrive would do cannot be told: {error:#}"),
+        }
+    }
+}
+
+/// The payload by the schema it was written with, or why it cannot be read.
+async fn payload(registry: &wire::Registry, record: &EventShown) -> anyhow::Result<Value> {
+    let payload = record.payload.as_deref().context("there is none")?;
+    Ok(wire::to_json(registry, payload).await?)
+}
+
+fn facts(
+    record: &EventShown,
+    read: &anyhow::Result<Value>,
+    told: impl Fn(&anyhow::Error) -> String,
+) -> Value {
     let headers: Vec<Value> = record
         .headers()
         .iter()
@@ -78,12 +121,12 @@ fn facts(record: &EventShown, read: &Result<Value, String>) -> Value {
         "event_id": record.event_id.map(|id| id.to_string()), "event_type": record.event_type,
         "reason": record.reason, "message": record.message, "attempts": record.attempts,
         "parked_at": record.parked_at, "copied_at": record.copied_at,
-        "payload": read.as_ref().ok(), "payload_unreadable": read.as_ref().err(),
+        "payload": read.as_ref().ok(), "payload_unreadable": read.as_ref().err().map(told),
         "payload_hex": record.payload.as_deref().map(hex),
     })
 }
 
-fn print(record: &EventShown, read: &Result<Value, String>) {
+fn print(record: &EventShown, read: &anyhow::Result<Value>) {
     println!("{}/{}/{}", record.topic, record.partition, record.record_offset);
     println!("  reason    {}: {}", record.reason, record.message);
     println!("  attempts  {}", record.attempts);
@@ -96,7 +139,7 @@ fn print(record: &EventShown, read: &Result<Value, String>) {
     println!("  schema    {}", record.schema_id.map_or("unknown".to_owned(), |id| id.to_string()));
     match read {
         Ok(event) => println!("  event     {event}"),
-        Err(why) => println!("  event     cannot be read: {why}"),
+        Err(why) => println!("  event     cannot be read: {why:#}"),
     }
     println!("  payload   {}", or_null(record.payload.as_deref().map(hex)));
 }

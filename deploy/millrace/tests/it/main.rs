@@ -20,6 +20,7 @@ mod import;
 mod janitor;
 mod own_projection;
 mod parked;
+mod parked_api;
 mod poison;
 mod query_api;
 mod rebuild;

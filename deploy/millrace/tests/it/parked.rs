@@ -1,12 +1,15 @@
 //! Many parked keys at once, as an operator meets them: by cause, foreseen, redriven with proof; and nobody's room is everybody's.
 
-use events::{DomainEvent, ExecutionEvent};
+use events::{DomainEvent, EventId, ExecutionEvent, TenantId};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Executor;
 
-use crate::harness::{Agent, OwnStack, PATIENCE, Role, World, eventually, new_event_id, tenant, unique};
+use crate::harness::{
+    Agent, Console, OwnStack, PATIENCE, Role, World, eventually, new_event_id, tenant, unique,
+};
 
 const PROJECTIONS: [&str; 2] = ["executions-postgres", "executions-redis"];
 
@@ -154,12 +157,7 @@ async fn a_version_that_the_topic_lost_is_published_again_and_the_key_behind_it_
     let (world, tenant) = (&own.world, tenant("gap"));
     let projector = Role::projector(world).await;
     let mut agent = Agent::started(world, &tenant).await;
-    let mut owner = world.postgres("MILLRACE_EVENTS_OWNER_URL").await;
-    owner.execute("alter table event_store disable trigger event_store_fills_outbox").await.unwrap();
-    let lost = new_event_id();
-    agent.call(lost).await;
-    owner.execute("alter table event_store enable always trigger event_store_fills_outbox").await.unwrap();
-    agent.tool(new_event_id()).await;
+    let lost = call_that_the_topic_loses(world, &mut agent).await;
     world.drained_but(2, &tenant).await;
     let key = agent.id.to_string();
     for projection in PROJECTIONS {
@@ -210,12 +208,60 @@ async fn a_version_that_the_topic_lost_is_published_again_and_the_key_behind_it_
         assert!(nothing.stderr.contains("no version is missing: redrive the key"), "{nothing:?}");
         world.program.done(&["parked", "redrive", projection, &key, "--wait"]).await;
     }
+    let over_http = repaired_over_http(world, &tenant).await;
     world.drained(&tenant).await;
     projector.stop().await;
     world.assert_proved().await;
     let (_, report) = world.verify().await;
     let late = report["republished"].as_array().unwrap();
-    assert!(late.iter().any(|late| late["event_id"] == lost.to_string()), "{report:#}");
+    for lost in [lost, over_http] {
+        assert!(late.iter().any(|late| late["event_id"] == lost.to_string()), "{report:#}");
+    }
+}
+
+/// A version that never reaches the topic, and one behind it that does.
+async fn call_that_the_topic_loses(world: &World, agent: &mut Agent) -> EventId {
+    let mut owner = world.postgres("MILLRACE_EVENTS_OWNER_URL").await;
+    owner.execute("alter table event_store disable trigger event_store_fills_outbox").await.unwrap();
+    let lost = new_event_id();
+    agent.call(lost).await;
+    owner.execute("alter table event_store enable always trigger event_store_fills_outbox").await.unwrap();
+    agent.tool(new_event_id()).await;
+    lost
+}
+
+/// The same for another key, asked for over HTTP; answers the event that was lost.
+async fn repaired_over_http(world: &World, tenant: &TenantId) -> EventId {
+    let console = Console::open(world, tenant.as_str(), &[]).await;
+    let mut agent = Agent::started(world, tenant).await;
+    let lost = call_that_the_topic_loses(world, &mut agent).await;
+    world.drained_but(2, tenant).await;
+    let at = |projection: &str| format!("/keys/{projection}/{}", agent.id);
+    for projection in PROJECTIONS {
+        eventually("the key waits for its version", PATIENCE, async || {
+            let keys = console.get("keys", &format!("/keys?projection={projection}&reason=gap")).await;
+            keys["keys"][0]["key"] == agent.id.to_string()
+        })
+        .await;
+    }
+    let missing = console.get("missing", &format!("{}/missing", at(PROJECTIONS[0]))).await;
+    assert_eq!(missing["events"], json!([{ "version": 2, "event_id": lost.to_string() }]));
+    let reason = json!({ "reason": "lost by a test" });
+    let repaired = console.post("repair", &format!("{}/repair", at(PROJECTIONS[0])), reason.clone()).await;
+    assert_eq!((&repaired["missing"], &repaired["request"]["actor"]), (&missing, &"ana".into()));
+    assert_eq!(console.followed(&repaired).await["request"]["done"], 1);
+    eventually("the version is there for the other sink, too", PATIENCE, async || {
+        let foreseen = console.get("preview", &format!("{}/preview", at(PROJECTIONS[1]))).await;
+        foreseen["redrive"][0]["records"].as_array().unwrap().iter().all(|it| it["reason"].is_null())
+    })
+    .await;
+    let nothing =
+        console.refused_here(Method::POST, &format!("{}/repair", at(PROJECTIONS[1])), Some(reason)).await;
+    assert_eq!(nothing.problem["detail"], "no version is missing: redrive the key", "{nothing:?}");
+    let redriven = console.post("redrive", &format!("{}/redrive", at(PROJECTIONS[1])), json!({})).await;
+    assert_eq!(console.followed(&redriven).await["request"]["done"], 1);
+    console.role.stop().await;
+    lost
 }
 
 #[tokio::test]
@@ -238,6 +284,26 @@ async fn a_filter_that_makes_no_sense_is_named() {
     }
     let unknown = world.program.run(&["parked", "audit", "--request", "9223372036854775807"]).await;
     assert_eq!(unknown.code, 4, "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_projection_that_does_not_exist_has_no_parked_keys_but_a_name_that_is_wrong() {
+    let world = World::shared();
+    for arguments in [
+        &["causes", "executions"][..],
+        &["list", "executions", "--json"],
+        &["audit", "executions"],
+        &["show", "executions", "a-key"],
+        &["preview", "executions", "a-key"],
+        &["redrive", "--projection", "executions"],
+        &["discard", "executions", "a-key", "--reason", "why not"],
+        &["repair", "executions", "a-key", "--reason", "why not", "--actor", "a test"],
+    ] {
+        let ran = world.program.run(&[&["parked"][..], arguments].concat()).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (4, ""), "{arguments:?}: {ran:?}");
+        let told = "there is no projection \"executions\"; there are executions-postgres, executions-redis";
+        assert!(ran.stderr.contains(told), "{arguments:?}: {ran:?}");
+    }
 }
 
 /// What JSON tells, tables tell.

@@ -2,6 +2,7 @@
 
 mod agent;
 mod chain;
+mod console;
 mod guard;
 mod load;
 mod own_stack;
@@ -12,6 +13,7 @@ mod world;
 
 pub(crate) use agent::{Agent, append_withdrawal, metadata, new_event_id};
 pub(crate) use chain::Standing;
+pub(crate) use console::{Console, token};
 pub(crate) use load::Load;
 pub(crate) use own_stack::OwnStack;
 pub(crate) use program::{Program, Ran, finish};
