@@ -5,25 +5,30 @@ use std::path::Path;
 
 use anyhow::Context;
 
-const ARCHITECTURE: &str = "ARCHITECTURE.md";
-/// The part of it that names tests.
-const SECTION: &str = "## Invariants";
+/// Files, and the part of each that names tests.
+const NAMING: [(&str, &str); 2] =
+    [("ARCHITECTURE.md", "## Invariants"), ("chaos/SCENARIOS.md", "## Scenarios")];
 
-/// Tests that the invariants name and the code does not have, one sentence each.
+/// Tests that these name and the code does not have, one sentence each.
 pub fn missing_tests() -> anyhow::Result<Vec<String>> {
-    let text = std::fs::read_to_string(ARCHITECTURE).context("failed to read ARCHITECTURE.md")?;
-    let named = named_tests(&text).with_context(|| format!("{ARCHITECTURE} has no section `{SECTION}`"))?;
     let mut functions = BTreeSet::new();
     for folder in ["schemas", "connectors", "producers", "consumers", "deploy", "chaos"] {
         collect(Path::new(folder), &mut functions)?;
     }
-    let missing = named.iter().filter(|name| !functions.contains(**name));
-    Ok(missing.map(|name| format!("{ARCHITECTURE}: there is no test `{name}`")).collect())
+    let mut missing = Vec::new();
+    for (file, section) in NAMING {
+        let text = std::fs::read_to_string(file).with_context(|| format!("failed to read {file}"))?;
+        let named =
+            named_tests(&text, section).with_context(|| format!("{file} has no section `{section}`"))?;
+        let absent = named.into_iter().filter(|name| !functions.contains(*name));
+        missing.extend(absent.map(|name| format!("{file}: there is no test `{name}`")));
+    }
+    Ok(missing)
 }
 
 /// Words of four parts or more in backticks.
-fn named_tests(text: &str) -> Option<BTreeSet<&str>> {
-    let section = text.split_once(SECTION)?.1;
+fn named_tests<'t>(text: &'t str, section: &str) -> Option<BTreeSet<&'t str>> {
+    let section = text.split_once(section)?.1;
     let section = section.split("\n## ").next()?;
     let is_test = |word: &&str| {
         word.split('_').count() > 3
@@ -54,7 +59,8 @@ mod tests {
     #[test]
     fn tests_are_named_in_backticks_and_other_names_are_not_taken_for_them() {
         let text = "x\n## Invariants\n`append_events()` `event_store` `a_parked_key_keeps_its_order`\n## Next\n`not_one_of_them_here`";
-        assert_eq!(named_tests(text), Some(BTreeSet::from(["a_parked_key_keeps_its_order"])));
-        assert_eq!(named_tests("nothing"), None);
+        let named = named_tests(text, "## Invariants");
+        assert_eq!(named, Some(BTreeSet::from(["a_parked_key_keeps_its_order"])));
+        assert_eq!(named_tests("nothing", "## Invariants"), None);
     }
 }

@@ -20,7 +20,7 @@ enum Check {
         #[arg(long, default_value = "Cargo.toml")]
         manifest_path: PathBuf,
     },
-    /// Looks for the tests that ARCHITECTURE.md names.
+    /// Looks for the tests that ARCHITECTURE.md and chaos/SCENARIOS.md name.
     Documents,
     /// Compares what is generated from code with what is committed.
     Generated {

@@ -241,7 +241,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             self.metrics.lag.with_label_values(&[&partition.id.to_string()]).set(lag);
             if lag > 0 {
                 // Nothing applied since we have it: the lag is older than that.
-                let age = partition.newest.map(|newest| (now - newest.micros()) as f64 / 1e6);
+                let age = partition.newest.map(|newest| now.saturating_sub(newest.micros()) as f64 / 1e6);
                 oldest = oldest.max(age.unwrap_or(partition.assigned_at.elapsed().as_secs_f64()));
             }
         }
