@@ -35,8 +35,8 @@ pub use self::parking::{
     a_gap_parks_its_key_and_others_flow, a_large_share_of_failures_stops_the_partition,
     a_missing_version_that_comes_late_heals_the_gap, a_parked_key_keeps_its_order,
     a_redrive_keeps_order_while_live_events_arrive, a_redrive_stops_at_the_event_that_fails,
-    a_redrive_survives_the_death_of_its_owner, failures_in_a_row_stop_the_partition,
-    the_bound_of_one_tenants_parked_keys_stops_the_partition,
+    a_redrive_survives_a_change_of_owner, a_redrive_survives_the_death_of_its_owner,
+    failures_in_a_row_stop_the_partition, the_bound_of_one_tenants_parked_keys_stops_the_partition,
     the_bound_of_one_tenants_parked_records_stops_the_partition,
     the_bound_of_parked_keys_stops_the_partition, what_was_told_to_be_refused_is_applied_once_it_is_allowed,
 };
@@ -132,6 +132,7 @@ macro_rules! sink_conformance {
             a_redrive_keeps_order_while_live_events_arrive
             a_redrive_stops_at_the_event_that_fails
             a_redrive_survives_the_death_of_its_owner
+            a_redrive_survives_a_change_of_owner
             a_discard_moves_the_version_without_effect
             a_foreign_record_is_discarded_without_moving_a_version
             what_was_told_to_be_refused_is_applied_once_it_is_allowed

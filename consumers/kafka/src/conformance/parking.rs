@@ -134,6 +134,26 @@ pub async fn a_redrive_survives_the_death_of_its_owner(sink: &impl Sink) {
     holds(sink, &history.rows()).await;
 }
 
+/// The partition is taken over while its owner works parked events off; each of them takes effect by one of the two.
+pub async fn a_redrive_survives_a_change_of_owner(sink: &impl Sink) {
+    let (topic, mut history) = (Topic::default(), History::default());
+    topic.append(0, [history.started(0, "r")]);
+    let late = history.called(0, 1);
+    topic.append(0, (0..1500).map(|_| history.called(0, 2)).collect::<Vec<_>>());
+    topic.append(0, [late]);
+    let first = owner(sink, &topic, &history).await;
+    first.caught_up(sink, &[0]).await;
+    sink.redrive(&History::key(0)).await;
+    until("the first chunk is done", async || first.metrics().released.get() > 0).await;
+    let second = owner(sink, &topic, &history).await;
+    nothing_is_parked(sink).await;
+    topic.append(0, [history.called(0, 3)]);
+    second.caught_up(sink, &[0]).await;
+    holds(sink, &history.rows()).await;
+    let released = || first.metrics().released.get() + second.metrics().released.get();
+    until("1501 are counted as released, no more", async || released() == 1501).await;
+}
+
 /// What comes before the failure takes effect, what comes after waits on.
 pub async fn a_redrive_stops_at_the_event_that_fails(sink: &impl Sink) {
     let (topic, mut history) = (Topic::default(), History::default());

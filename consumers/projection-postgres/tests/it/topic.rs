@@ -11,7 +11,9 @@ use kafka::{
 };
 use ownership::Progress;
 use projection_postgres::{Error, PostgresViews};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use sqlx::Connection;
@@ -123,6 +125,58 @@ async fn progress_is_the_sinks_whatever_kafka_remembers() {
     broker.applied(&sink, &history).await;
     assert_eq!((member.metrics.applied.get(), member.metrics.stale.get()), (10, 0));
     member.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_is_the_sinks_whatever_kafka_is_told() {
+    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
+    broker.send((0..10).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
+    let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
+    broker.applied(&sink, &history).await;
+    member.leave().await;
+    for told in [0, 1_000] {
+        tell_kafka(&broker, told).await;
+        broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
+        let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
+        broker.applied(&sink, &history).await;
+        assert_eq!((member.metrics.applied.get(), member.metrics.stale.get()), (10, 0), "told {told}");
+        member.leave().await;
+    }
+}
+
+/// Sets what Kafka remembers of the group, as an operator does while nobody is in it.
+async fn tell_kafka(broker: &Broker, offset: i64) {
+    let consumer: BaseConsumer =
+        testkit::stack().kafka("admin").set("group.id", &broker.group).create().unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&broker.topic, 0, Offset::Offset(offset)).unwrap();
+    testkit::eventually("the group is empty", BOUND, async || {
+        consumer.commit(&list, CommitMode::Sync).is_ok()
+    })
+    .await;
+    assert_eq!(committed(broker), offset);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retention_that_passed_the_offset_stops_the_projector() {
+    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
+    broker.send((0..10).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
+    let mut views = sink.connect("views_writer").await;
+    let progress = Progress { projection: "tally", topic: &broker.topic };
+    progress.claim(&mut views, &[0], "a test").await.unwrap();
+    sqlx::query("update projection_offset set next_offset = 2").execute(&mut views).await.unwrap();
+    let admin: AdminClient<DefaultClientContext> = testkit::stack().kafka("admin").create().unwrap();
+    let mut gone = TopicPartitionList::new();
+    gone.add_partition_offset(&broker.topic, 0, Offset::Offset(5)).unwrap();
+    admin.delete_records(&gone, &AdminOptions::new()).await.unwrap();
+
+    let error = broker.member(&sink, &history, GroupProtocol::Consumer).await.failed().await;
+    assert!(
+        matches!(error, ProjectorError::OffsetGone { partition: 0, offset: 2, first: 5, end: 10, .. }),
+        "{error}"
+    );
+    assert!(sink.rows().await.is_empty());
+    assert_eq!(sink.next_offset(&broker.topic, 0).await, 2, "it stands where it stood");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

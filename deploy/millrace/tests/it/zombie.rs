@@ -10,13 +10,23 @@ const REFUSALS: [&str; 2] = ["does not stand where it was left", "could not writ
 
 #[tokio::test]
 async fn a_projector_that_comes_back_from_a_stop_is_fenced_off_and_applies_nothing_twice() {
+    comes_back("consumer").await;
+}
+
+#[tokio::test]
+async fn a_projector_that_comes_back_by_the_classic_protocol_is_fenced_off_and_applies_nothing_twice() {
+    comes_back("classic").await;
+}
+
+async fn comes_back(protocol: &str) {
+    let protocol = ("MILLRACE_GROUP_PROTOCOL", protocol);
     let (world, tenant, runs) = (World::shared(), tenant("zombie"), Runs::sample(60));
     world.import(&runs, &tenant).await;
     eventually("a backlog is in the topic", PATIENCE, async || world.in_topic(&tenant).await == runs.events)
         .await;
 
     // In small batches: when it is stopped, it has many records in hand that it has not applied.
-    let mut zombie = Role::start(&world, "projector", &[("MILLRACE_BATCH_RECORDS_MAX", "20")]);
+    let mut zombie = Role::start(&world, "projector", &[protocol, ("MILLRACE_BATCH_RECORDS_MAX", "20")]);
     let begun = async || world.standing(&tenant).await.has_begun();
     eventually("it applies the backlog", PATIENCE, begun).await;
     zombie.signal(Signal::SIGSTOP);
@@ -24,7 +34,7 @@ async fn a_projector_that_comes_back_from_a_stop_is_fenced_off_and_applies_nothi
     eprintln!("stopped at {stopped:?}");
     assert!(stopped.in_flight() > 100, "{stopped:?} leaves it too little in hand");
 
-    let successor = Role::projector(&world).await;
+    let successor = Role::projector_with(&world, &[protocol]).await;
     world.drained(&tenant).await;
     let Standing { applied, .. } = world.standing(&tenant).await;
     zombie.signal(Signal::SIGCONT);
