@@ -115,17 +115,23 @@ pub async fn a_redrive_keeps_order_while_live_events_arrive(sink: &impl Sink) {
     until("1003 are counted as applied, no more", async || rig.metrics().applied.get() == 1003).await;
 }
 
-/// The owner dies while it works parked events off; the next one finds the request and finishes.
-pub async fn a_redrive_survives_the_death_of_its_owner(sink: &impl Sink) {
-    let (topic, mut history) = (Topic::default(), History::default());
+/// An owner that has worked off the first of 1501 parked events of one key.
+async fn in_the_middle_of_a_redrive(sink: &impl Sink, topic: &Topic, history: &mut History) -> Rig {
     topic.append(0, [history.started(0, "r")]);
     let late = history.called(0, 1);
     topic.append(0, (0..1500).map(|_| history.called(0, 2)).collect::<Vec<_>>());
     topic.append(0, [late]);
-    let rig = owner(sink, &topic, &history).await;
+    let rig = owner(sink, topic, history).await;
     rig.caught_up(sink, &[0]).await;
     sink.redrive(&History::key(0)).await;
     until("the first chunk is done", async || rig.metrics().released.get() > 0).await;
+    rig
+}
+
+/// The owner dies while it works parked events off; the next one finds the request and finishes.
+pub async fn a_redrive_survives_the_death_of_its_owner(sink: &impl Sink) {
+    let (topic, mut history) = (Topic::default(), History::default());
+    let rig = in_the_middle_of_a_redrive(sink, &topic, &mut history).await;
     drop(rig);
     topic.append(0, [history.called(0, 3)]);
     let rig = owner(sink, &topic, &history).await;
@@ -137,14 +143,7 @@ pub async fn a_redrive_survives_the_death_of_its_owner(sink: &impl Sink) {
 /// The partition is taken over while its owner works parked events off; each of them takes effect by one of the two.
 pub async fn a_redrive_survives_a_change_of_owner(sink: &impl Sink) {
     let (topic, mut history) = (Topic::default(), History::default());
-    topic.append(0, [history.started(0, "r")]);
-    let late = history.called(0, 1);
-    topic.append(0, (0..1500).map(|_| history.called(0, 2)).collect::<Vec<_>>());
-    topic.append(0, [late]);
-    let first = owner(sink, &topic, &history).await;
-    first.caught_up(sink, &[0]).await;
-    sink.redrive(&History::key(0)).await;
-    until("the first chunk is done", async || first.metrics().released.get() > 0).await;
+    let first = in_the_middle_of_a_redrive(sink, &topic, &mut history).await;
     let second = owner(sink, &topic, &history).await;
     nothing_is_parked(sink).await;
     topic.append(0, [history.called(0, 3)]);

@@ -36,8 +36,6 @@ struct Plan<V> {
     circuits: BTreeMap<i32, Circuit>,
     /// The way of the newest event of each partition.
     newest: BTreeMap<i32, Way>,
-    /// When the rows were worked out.
-    applied_at: Timestamp,
 }
 
 /// Why a partition goes no further for now.
@@ -99,11 +97,12 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
                 Err(trouble) => return self.judge("load rows", trouble),
             };
             if plan.changes.progress.is_empty() {
-                self.done(plan, &[]); // Every partition of it has come to a halt.
+                self.done(plan, now(), &[]); // Every partition of it has come to a halt.
                 continue;
             }
+            let applied_at = now();
             match self.commit(&plan.changes).await {
-                Ok(committed) => self.done(plan, &committed.fenced),
+                Ok(committed) => self.done(plan, applied_at, &committed.fenced),
                 Err(SinkTrouble::Refused(error))
                     if error.fault() == Fault::Poison && unstorable.is_none() =>
                 {
@@ -162,7 +161,6 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             holds,
             circuits: BTreeMap::new(),
             newest: BTreeMap::new(),
-            applied_at: now(),
         };
         let mut reached: BTreeMap<i32, i64> = BTreeMap::new();
         for (Incoming { fetched, .. }, seen) in records.iter().zip(seen) {
@@ -180,7 +178,6 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             plan.changes.progress.push(Progress { partition: id, epoch, from, next_offset });
         }
         plan.changes.rows = plan.draft.changed();
-        plan.applied_at = now();
         plan.changes.parks = std::mem::take(&mut plan.draft.parks);
         Ok(plan)
     }
@@ -258,7 +255,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
     }
 
     /// The sink has it: now it is true here, too.
-    fn done(&mut self, plan: Plan<P::View>, fenced: &[i32]) {
+    fn done(&mut self, plan: Plan<P::View>, applied_at: Timestamp, fenced: &[i32]) {
         self.faults = 0;
         self.metrics.flushes.inc();
         self.metrics.applied.inc_by(plan.draft.tally.applied);
@@ -279,7 +276,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
                 }
                 if let Some(way) = plan.newest.get(&progress.partition) {
                     partition.newest = Some(way.recorded_at);
-                    self.metrics.hops.arrived(way, plan.applied_at, visible_at);
+                    self.metrics.hops.arrived(way, applied_at, visible_at);
                 }
             }
         }

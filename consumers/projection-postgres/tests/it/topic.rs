@@ -110,13 +110,31 @@ async fn members_that_come_and_go_under_load_apply_everything_once() {
     assert!(sink.parked().await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn progress_is_the_sinks_whatever_kafka_remembers() {
+/// A topic of one partition whose first ten records are in the views, and nobody in its group.
+async fn ten_are_applied() -> (PostgresSink, Broker, History) {
     let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
     broker.send((0..10).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
     let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
     broker.applied(&sink, &history).await;
     member.leave().await;
+    (sink, broker, history)
+}
+
+/// Has the sink say that it has everything before this offset.
+async fn stands_at(sink: &PostgresSink, broker: &Broker, offset: i64) {
+    let mut views = sink.connect("views_writer").await;
+    let progress = Progress { projection: "tally", topic: &broker.topic };
+    progress.claim(&mut views, &[0], "a test").await.unwrap();
+    sqlx::query("update projection_offset set next_offset = $1")
+        .bind(offset)
+        .execute(&mut views)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_is_the_sinks_whatever_kafka_remembers() {
+    let (sink, broker, mut history) = ten_are_applied().await;
     // Another group: Kafka knows nothing of it. Yet nothing is read twice, and nothing is skipped.
     let mut other = Broker::new(1).await;
     other.topic.clone_from(&broker.topic);
@@ -129,11 +147,7 @@ async fn progress_is_the_sinks_whatever_kafka_remembers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn progress_is_the_sinks_whatever_kafka_is_told() {
-    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
-    broker.send((0..10).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
-    let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
-    broker.applied(&sink, &history).await;
-    member.leave().await;
+    let (sink, broker, mut history) = ten_are_applied().await;
     for told in [0, 1_000] {
         tell_kafka(&broker, told).await;
         broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
@@ -161,10 +175,7 @@ async fn tell_kafka(broker: &Broker, offset: i64) {
 async fn retention_that_passed_the_offset_stops_the_projector() {
     let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
     broker.send((0..10).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
-    let mut views = sink.connect("views_writer").await;
-    let progress = Progress { projection: "tally", topic: &broker.topic };
-    progress.claim(&mut views, &[0], "a test").await.unwrap();
-    sqlx::query("update projection_offset set next_offset = 2").execute(&mut views).await.unwrap();
+    stands_at(&sink, &broker, 2).await;
     let admin: AdminClient<DefaultClientContext> = testkit::stack().kafka("admin").create().unwrap();
     let mut gone = TopicPartitionList::new();
     gone.add_partition_offset(&broker.topic, 0, Offset::Offset(5)).unwrap();
@@ -183,10 +194,7 @@ async fn retention_that_passed_the_offset_stops_the_projector() {
 async fn an_offset_that_the_topic_does_not_have_stops_the_projector() {
     let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
     broker.send([history.started(0, "r")]).await;
-    let mut views = sink.connect("views_writer").await;
-    let progress = Progress { projection: "tally", topic: &broker.topic };
-    progress.claim(&mut views, &[0], "a test").await.unwrap();
-    sqlx::query("update projection_offset set next_offset = 500").execute(&mut views).await.unwrap();
+    stands_at(&sink, &broker, 500).await;
     let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
     let error = member.failed().await;
     assert!(
@@ -197,11 +205,7 @@ async fn an_offset_that_the_topic_does_not_have_stops_the_projector() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sink_that_cannot_be_claimed_holds_the_partition_and_starts_it_in_the_right_place() {
-    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
-    broker.send((0..10).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
-    let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
-    broker.applied(&sink, &history).await;
-    member.leave().await;
+    let (sink, broker, mut history) = ten_are_applied().await;
     broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
     // Somebody holds the offset's row for longer than the callback and the lock's limit.
     let mut stalled = sink.connect("owner").await;

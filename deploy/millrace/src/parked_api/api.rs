@@ -148,9 +148,7 @@ type OneKey = Result<Path<(String, String)>, PathRejection>;
 
 async fn causes(State(api): Of, query: Given, headers: HeaderMap) -> Result<Response, Problem> {
     let caller = api.gate.admit(&headers, Role::Reader).await?;
-    let mut parameters = Parameters::of(query)?;
-    let (filter, limit) = (asked::filter(&mut parameters)?, parameters.limit(LIMIT, LIMIT_MAX)?);
-    parameters.done()?;
+    let (filter, limit) = asked::some_keys(Parameters::of(query)?)?;
     let read = async {
         let mut views = api.connect().await?;
         let mut operator = Operator::of_tenant(&mut views, caller.tenant);
@@ -161,9 +159,7 @@ async fn causes(State(api): Of, query: Given, headers: HeaderMap) -> Result<Resp
 
 async fn keys(State(api): Of, query: Given, headers: HeaderMap) -> Result<Response, Problem> {
     let caller = api.gate.admit(&headers, Role::Reader).await?;
-    let mut parameters = Parameters::of(query)?;
-    let (filter, limit) = (asked::filter(&mut parameters)?, parameters.limit(LIMIT, LIMIT_MAX)?);
-    parameters.done()?;
+    let (filter, limit) = asked::some_keys(Parameters::of(query)?)?;
     let read = async {
         let mut views = api.connect().await?;
         let mut operator = Operator::of_tenant(&mut views, caller.tenant);

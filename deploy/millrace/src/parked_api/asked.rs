@@ -140,14 +140,17 @@ impl Key {
     }
 }
 
-/// Which keys a query string means.
-pub(super) fn filter(parameters: &mut Parameters) -> Result<Filter, Problem> {
-    let projection = projection(parameters)?;
+/// Which keys a query string means, and how many of an answer's lines.
+pub(super) fn some_keys(mut parameters: Parameters) -> Result<(Filter, u32), Problem> {
+    let projection = projection(&mut parameters)?;
     let reason = parameters.take("reason").map(|text| reason(&text)).transpose();
     let reason = reason.map_err(|why| refused("reason", why))?;
     let since = parameters.take("since").map(|text| text.parse()).transpose();
     let since = since.map_err(|_| refused("since", "is not a time as RFC 3339 has it"))?;
-    Ok(Filter { projection, reason, since, event_type: parameters.take("type"), tenant: None, key: None })
+    let event_type = parameters.take("type");
+    let limit = parameters.limit(LIMIT, LIMIT_MAX)?;
+    parameters.done()?;
+    Ok((Filter { projection, reason, since, event_type, tenant: None, key: None }, limit))
 }
 
 /// Whose keys or requests a query string means; all of them where it does not say.

@@ -9,7 +9,9 @@ use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use crate::harness::{Agent, PATIENCE, Role, Runs, World, eventually, import, new_event_id, tenant};
+use crate::harness::{
+    Agent, PATIENCE, Role, Runs, World, eventually, finish, import, new_event_id, sample, tenant,
+};
 
 const NAME: &str = "executions-postgres";
 const VIEWS: [&str; 2] = ["executions", "live-executions"];
@@ -134,20 +136,23 @@ async fn whatever_is_killed_a_client_that_comes_back_misses_no_change() {
     for follower in &followers {
         follower.begins().await;
     }
-    let runs = Runs::sample(60);
-    let arguments = [&import(&runs, &tenant)[..], &["--concurrency", "1"]].concat();
-    let importing = world.program.start(&arguments);
-    for _ in 0..3 {
-        let begun = followers[0].heard().versions.len();
+    // Each of the parts is sure to bring news to whoever has heard of all the parts before it.
+    let parts: Vec<_> = sample(60).chunks(20).map(Runs::of).collect();
+    let mut importing = Vec::new();
+    for runs in &parts {
+        let heard_of = followers[0].heard().versions.len();
+        importing.push(world.program.start(&import(runs, &tenant)));
         eventually("changes are heard of", PATIENCE, async || {
-            followers.iter().all(|it| it.heard().versions.len() > begun)
+            followers.iter().all(|it| it.heard().versions.len() > heard_of)
         })
         .await;
         projector.kill().await;
         projector = Role::projector(&world).await;
     }
     queries.kill_and_start(&world).await;
-    assert!(crate::harness::finish(importing, &arguments).await.code == 0);
+    for (importing, runs) in importing.into_iter().zip(&parts) {
+        assert!(finish(importing, &import(runs, &tenant)).await.code == 0);
+    }
     world.drained(&tenant).await;
     let expected = queries.versions().await;
     assert_eq!(expected.len(), 60);
