@@ -1,5 +1,6 @@
 //! One stream: what a client is sent, from where it was until it or we end it.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +57,15 @@ pub(crate) fn open(
 ) -> Response {
     let (out, mut sent) = mpsc::channel(EVENTS_MAX);
     let (expires_in, stop) = (caller.expires_in, place.streams.stop.clone());
-    let mut stream = Stream { tail, caller, only: asked.only, place, out: out.clone(), unsaid: None };
+    let mut stream = Stream {
+        tail,
+        caller,
+        only: asked.only,
+        place,
+        out: out.clone(),
+        unsaid: None,
+        told: HashMap::new(),
+    };
     tokio::spawn(async move {
         let ended = tokio::select! {
             Err(end) = stream.run(asked.after, newest) => end,
@@ -82,6 +91,8 @@ struct Stream {
     out: mpsc::Sender<Event>,
     /// A place that was reached without an event; it is said with the next sign of life.
     unsaid: Option<String>,
+    /// The versions that were told beside the tail, which may have read the same rows before: they are not told as they were then.
+    told: HashMap<AggregateId, u64>,
 }
 
 impl Stream {
@@ -121,6 +132,9 @@ impl Stream {
                 let mut parts = Parts::of(told);
                 while let Some(news) = parts.next(&*tail.feed, &tenant).await? {
                     self.tell(&news).await?;
+                    if through.is_some() {
+                        self.told.extend(news.rows.iter().map(|(id, row)| (*id, row.version)));
+                    }
                 }
             }
             if !page.is_more {
@@ -152,8 +166,14 @@ impl Stream {
 
     /// Sends what the client wants to hear of; whether that was anything.
     async fn tell(&mut self, news: &News) -> Result<bool, End> {
-        let wanted: Vec<_> =
-            news.rows.iter().filter(|(id, _)| self.only.is_none_or(|only| only == *id)).collect();
+        if news.reset.is_some() {
+            self.told.clear();
+        }
+        let is_wanted = |(id, row): &&(AggregateId, Versioned)| {
+            self.only.is_none_or(|only| only == *id)
+                && self.told.get(id).is_none_or(|told| *told <= row.version)
+        };
+        let wanted: Vec<_> = news.rows.iter().filter(is_wanted).collect();
         // Only the last one of a place says it: whoever has seen a part begins with it again.
         let place = |is_last: bool| news.place.as_deref().filter(|_| is_last);
         if let Some(reason) = &news.reset {

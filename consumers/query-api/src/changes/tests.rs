@@ -28,6 +28,8 @@ struct State {
     is_away: bool,
     is_off: bool,
     reads: usize,
+    /// How long it takes to say whether a place is there.
+    has_takes: Duration,
 }
 
 impl Counter {
@@ -51,7 +53,10 @@ impl Feed for Counter {
     }
 
     fn has<'a>(&'a self, _: &'a TenantId, place: &'a str) -> BoxFuture<'a, Result<bool, Unread>> {
-        Box::pin(async move { self.answer(|state| place.parse::<u64>().unwrap() <= state.version) })
+        Box::pin(async move {
+            tokio::time::sleep(self.answer(|state| state.has_takes)?).await;
+            self.answer(|state| place.parse::<u64>().unwrap() <= state.version)
+        })
     }
 
     fn read<'a>(
@@ -148,6 +153,27 @@ async fn however_many_follow_the_feed_is_read_once_and_not_at_all_when_nobody_do
     let before = reads();
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(reads(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_was_told_while_catching_up_is_not_told_as_it_was_before() {
+    let (counter, streams) = (Counter::default(), streams());
+    let tail = Arc::new(Tail::new(Arc::new(counter.clone())));
+    let _first = stream(&tail, &streams, HOUR);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    counter.set(|state| (state.version, state.has_takes) = (1, Duration::from_secs(2)));
+    let late = stream(&tail, &streams, Duration::from_secs(20));
+    for version in 2..=30 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        counter.set(|state| state.version = version);
+    }
+    let text = sent(late).await;
+    let versions: Vec<u64> = text.split("\"version\":").skip(1).map(version).collect();
+    assert!(versions.is_sorted() && versions.last() == Some(&30), "{versions:?}");
+}
+
+fn version(text: &str) -> u64 {
+    text.split('}').next().unwrap().parse().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
