@@ -82,6 +82,16 @@ impl Exceptions {
         self.decided.get(&(aggregate, version)).map(String::as_str)
     }
 
+    /// The versions of an aggregate that have no effect, ever.
+    pub fn decided_of(&self, aggregate: AggregateId) -> impl Iterator<Item = u64> {
+        self.decided.keys().filter(move |(id, _)| *id == aggregate).map(|(_, version)| *version)
+    }
+
+    /// Whether any version up to this one has no effect, ever.
+    pub(crate) fn has_decided(&self, aggregate: AggregateId, through: u64) -> bool {
+        self.decided_of(aggregate).any(|version| version <= through)
+    }
+
     /// Why this version has no effect yet.
     pub(crate) fn parked(&self, aggregate: AggregateId, version: u64) -> Option<&str> {
         self.parked.get(&(aggregate, version)).map(String::as_str)

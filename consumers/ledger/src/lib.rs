@@ -30,6 +30,7 @@ mod finding;
 mod pruned;
 mod reconcile;
 mod report;
+mod running;
 mod sink;
 mod store;
 mod sums;
@@ -43,6 +44,10 @@ pub use finding::{Explained, Finding, Kind, Stage};
 pub use pruned::{Pruned, PrunedCounts, Reason, UnknownReason};
 pub use reconcile::{Reconciled, Reconciliation, TopicEvent, Unpublished};
 pub use report::{Counts, Report, SinkCounts, StoreCounts, TopicCounts, Verdict};
+pub use running::{
+    Account, Entries, Entry, Judged, Moments, Running, RunningCounts, RunningReport, RunningStages,
+    RunningVerdict, Stream, Streams, Suspect,
+};
 pub use sink::Sink;
 pub use store::StoreRecord;
 pub use topic::TopicRecord;

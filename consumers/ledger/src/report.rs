@@ -104,7 +104,7 @@ pub struct SinkCounts {
     pub ranks: usize,
     /// Events absent for a known reason.
     pub explained: usize,
-    /// Rows whose events left the store, at least some: only their version is compared.
+    /// Rows whose events left the store, at least some: only their version and sum are compared.
     pub pruned: usize,
 }
 
@@ -185,7 +185,7 @@ impl fmt::Display for Report {
             if *pruned > 0 {
                 writeln!(
                     f,
-                    "{projection}: {pruned} rows have events that left the store; compared by version"
+                    "{projection}: {pruned} rows have events that left the store; compared by version and sum"
                 )?;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use events::{AggregateId, Digest, DomainEvent, Metadata, Recorded, TenantId};
+use events::{AggregateId, Digest, DomainEvent, Metadata, Recorded, Sum, TenantId};
 use projection::{Projection, Row, Step, step};
 
 use crate::digest::view_digest;
@@ -35,6 +35,7 @@ struct Compared<V> {
     version: u64,
     /// `None`: no view, or a deleted one.
     digest: Option<Digest>,
+    sum: Sum,
     fold: Row<V>,
     /// The fold cannot go on; the reason was found already.
     broken: bool,
@@ -49,12 +50,30 @@ struct Left {
     withdrawn: u64,
     /// Whether all of the tenant left.
     is_removed: bool,
+    /// Over the events of all of them.
+    sum: Sum,
 }
 
 impl Left {
     /// Whether a fold of what is left is the row: it begins with a withdrawal, which takes the row away.
     fn is_foldable(self) -> bool {
         self.withdrawn == self.through
+    }
+}
+
+impl<V> Compared<V> {
+    /// The fold goes on behind what left the store.
+    fn begin_after(&mut self, left: &Left) {
+        if self.fold.version < left.through {
+            self.fold = Row { version: left.through, view: None, sum: left.sum };
+        }
+    }
+
+    /// That the row was made of other events than the fold, if it was.
+    fn of_others(&self) -> Option<String> {
+        let (found, expected) = (self.sum, self.fold.sum);
+        let detail = || format!("the row was made of other events: their sum is {found}, not {expected}");
+        (found != expected).then(detail)
     }
 }
 
@@ -82,10 +101,11 @@ impl<P: Projection> Sink<P> {
     }
 
     /// Versions that left the store on purpose. A fold of what is left would be another one, so the rows of such aggregates
-    /// are compared by version alone, unless they were taken back; those of a removed tenant must have no view any more.
+    /// are compared by version and sum alone, unless they were taken back; those of a removed tenant must have no view any more.
     pub fn pruned(&mut self, pruned: &Pruned) {
         let left = self.pruned.entry(pruned.aggregate_id).or_default();
         left.through = left.through.max(pruned.to_version);
+        left.sum.merge(pruned.digest);
         match pruned.reason {
             Reason::Archived => {}
             Reason::Withdrawn => left.withdrawn = left.withdrawn.max(pruned.to_version),
@@ -93,18 +113,13 @@ impl<P: Projection> Sink<P> {
         }
     }
 
-    /// A row that the sink has. `view` is `None` where the view was deleted or every event so far was decided away.
-    pub fn row(
-        &mut self,
-        tenant: &TenantId,
-        aggregate_id: AggregateId,
-        version: u64,
-        view: Option<&P::View>,
-    ) {
+    /// A row that the sink has. It has no view where the view was deleted or every event so far was decided away.
+    pub fn row(&mut self, tenant: &TenantId, aggregate_id: AggregateId, row: &Row<P::View>) {
         self.counts.rows += 1;
+        let (version, view, sum) = (row.version, row.view.as_ref(), row.sum);
         self.sums.row(tenant, aggregate_id, view.and_then(P::contribution), view.and_then(P::rank));
-        let digest = view.map(view_digest);
-        let row = Compared { tenant: tenant.clone(), version, digest, fold: Row::default(), broken: false };
+        let (tenant_id, digest) = (tenant.clone(), view.map(view_digest));
+        let row = Compared { tenant: tenant_id, version, digest, sum, fold: Row::default(), broken: false };
         if let Some(other) = self.rows.insert(aggregate_id, row) {
             let detail = format!("the sink has a second row of it, at version {}", other.version);
             self.findings.add(Self::finding(Kind::Doubled, detail).of(tenant, aggregate_id, version));
@@ -157,9 +172,13 @@ impl<P: Projection> Sink<P> {
             return self.findings.add(of_event(Kind::Diverged, detail));
         }
         match self.pruned.get(&aggregate_id) {
-            Some(left) if left.is_foldable() => row.fold.version = row.fold.version.max(left.through),
-            Some(_) => {
+            Some(left) if left.is_foldable() => row.begin_after(left),
+            Some(left) => {
+                row.begin_after(left);
                 row.fold.version = version;
+                if self.exceptions.decided(aggregate_id, version).is_none() {
+                    row.fold.sum.add(aggregate_id, version, event_id, Digest::of(record.payload));
+                }
                 return;
             }
             None => {}
@@ -184,10 +203,29 @@ impl<P: Projection> Sink<P> {
                 }
             }
         }
-        if row.fold.version == row.version && row.fold.view.take().as_ref().map(view_digest) != row.digest {
+        if row.fold.version < row.version {
+            return;
+        }
+        let wrong = if row.fold.view.take().as_ref().map(view_digest) != row.digest {
+            Some("the row is not the fold of its events up to here".to_owned())
+        } else {
+            row.of_others().filter(|_| !self.is_sum_unknown(aggregate_id))
+        };
+        if let Some(wrong) = wrong {
+            self.broken(aggregate_id);
+            self.findings.add(of_event(Kind::Diverged, wrong));
+        }
+    }
+
+    /// Whether events that left the store were decided about: nobody can say any more what the others add up to.
+    fn is_sum_unknown(&self, aggregate_id: AggregateId) -> bool {
+        let left = self.pruned.get(&aggregate_id);
+        left.is_some_and(|left| self.exceptions.has_decided(aggregate_id, left.through))
+    }
+
+    fn broken(&mut self, aggregate_id: AggregateId) {
+        if let Some(row) = self.rows.get_mut(&aggregate_id) {
             row.broken = true;
-            self.findings
-                .add(of_event(Kind::Diverged, "the row is not the fold of its events up to here".into()));
         }
     }
 
@@ -206,7 +244,7 @@ impl<P: Projection> Sink<P> {
             metadata: Metadata::default(),
             payload: decode(record.payload).map_err(|error| format!("it cannot be decoded: {error}"))?,
         };
-        match step::<P>(row, &event) {
+        match step::<P>(row, &event, Digest::of(record.payload)) {
             Step::Applied(next) => Ok(next),
             Step::Stale => Err("the store has its version twice".into()),
             Step::Gap { expected, .. } => Err(format!("the store has no version {expected} before it")),
@@ -236,12 +274,18 @@ impl<P: Projection> Sink<P> {
         for (aggregate, row) in &mut self.rows {
             let Some(left) = self.pruned.get(aggregate).filter(|left| !left.is_foldable()) else { continue };
             self.counts.pruned += 1;
-            row.fold.version = row.fold.version.max(left.through);
-            if left.is_removed && row.digest.is_some() {
+            row.begin_after(left);
+            let wrong = if left.is_removed && row.digest.is_some() {
+                let detail = "its tenant was removed, but the sink has a view of it";
+                Some(Self::finding(Kind::Foreign, detail))
+            } else {
+                let is_known =
+                    row.fold.version == row.version && !self.exceptions.has_decided(*aggregate, left.through);
+                row.of_others().filter(|_| is_known).map(|detail| Self::finding(Kind::Diverged, detail))
+            };
+            if let Some(wrong) = wrong {
                 row.broken = true;
-                let finding =
-                    Self::finding(Kind::Foreign, "its tenant was removed, but the sink has a view of it");
-                self.findings.add(finding.of(&row.tenant, *aggregate, row.version));
+                self.findings.add(wrong.of(&row.tenant, *aggregate, row.version));
             }
         }
     }

@@ -1,5 +1,5 @@
 -- Rows picked at random.
-select t.tenant_id, t.aggregate_id, t.version, t.source_partition, t.deleted_at is not null as deleted, {view} as view
+select t.tenant_id, t.aggregate_id, t.version, t.events_sum, t.source_partition, t.deleted_at is not null as deleted, {view} as view
 from {table} t
 order by random()
 limit $1

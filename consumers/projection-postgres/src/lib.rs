@@ -50,5 +50,5 @@ pub use readers::{
     RelationColumn, Selection, Test, Versioned,
 };
 pub use rebuild::{Behind, NO_OFFSET, Placed, Rebuild, Unreadable, abandon, go_back};
-pub use scan::{Share, ViewRow, load, scan, scan_totals};
+pub use scan::{Share, ViewRow, load, scan, scan_sums, scan_totals};
 pub use store::{PostgresViews, Tables};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dead_letters::{DecisionShown, Operator};
-use events::{AggregateId, DomainEvent, Recorded, Timestamp};
+use events::{AggregateId, Digest, DomainEvent, Recorded, Sum, Timestamp};
 use futures::StreamExt;
 use kafka::{Loaded, RowChange, RowKey, Source, partition_of};
 use projection::{Projection, Row, Step, step};
@@ -93,6 +93,8 @@ pub struct Placed<E> {
     pub position: u64,
     /// The event, or which one cannot be read.
     pub event: Result<Recorded<E>, Unreadable>,
+    /// Of its payload as it is stored.
+    pub payload: Digest,
 }
 
 /// An event that cannot be read: a projector would park it.
@@ -187,14 +189,15 @@ impl<P: Projection> Rebuild<P> {
         Ok(versions)
     }
 
-    /// Aggregates whose versions up to these left the store when they were taken back: they have no view, and the version stays.
-    pub async fn withdrawn(&mut self, ranges: Vec<(RowKey, u64)>) -> Result<(), Error> {
+    /// Aggregates whose versions up to these left the store when they were taken back: they have no view, and the version and the
+    /// sum of the events stay.
+    pub async fn withdrawn(&mut self, ranges: Vec<(RowKey, u64, Sum)>) -> Result<(), Error> {
         for ranges in ranges.chunks(KEYS_MAX) {
-            self.load(ranges.iter().map(|(key, _)| key)).await?;
-            for (key, through) in ranges {
+            self.load(ranges.iter().map(|(key, ..)| key)).await?;
+            for (key, through, sum) in ranges {
                 let row = self.rows.entry(key.clone()).or_insert_with(Building::new);
                 if row.new.version < *through {
-                    row.new = Row { version: *through, view: None }.into();
+                    row.new = Row { version: *through, view: None, sum: *sum }.into();
                     row.mark_changed(&mut self.unwritten);
                 }
             }
@@ -529,9 +532,9 @@ fn next<P: Projection>(
 ) -> Option<Row<P::View>> {
     let version = placed.version();
     if version == row.version + 1 && decided.contains(&(placed.aggregate_id(), version)) {
-        return Some(Row { version, view: row.view.clone() });
+        return Some(Row { version, ..row.clone() });
     }
-    match step::<P>(row.clone(), placed.event.as_ref().ok()?) {
+    match step::<P>(row.clone(), placed.event.as_ref().ok()?, placed.payload) {
         Step::Applied(new) => Some(new),
         Step::Stale | Step::Gap { .. } | Step::Refused(_) => None,
     }

@@ -1,15 +1,16 @@
 //! Reading the tables of a projection as a whole, to compare them with the events they were made from.
 
-use events::TenantId;
+use events::{AggregateId, Sum, TenantId};
 use futures::stream::{BoxStream, StreamExt};
 use kafka::{Loaded, RowKey};
 use projection::Row;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, PgConnection};
+use uuid::Uuid;
 
 use crate::Error;
-use crate::table::{Stored, columns, read_rows, reading};
+use crate::table::{Stored, columns, is_plain, read_rows, reading, tenant_of};
 use crate::totals::OWNER;
 
 /// One row of a view table.
@@ -64,6 +65,25 @@ pub async fn scan<'c, V: DeserializeOwned + Send + 'c>(
     let rows = sqlx::query_as::<_, Stored>(AssertSqlSafe(sql)).fetch(connection);
     let read = move |row: Result<Stored, sqlx::Error>| {
         ViewRow::read(row.map_err(Error::sql("scan", &table))?, &table)
+    };
+    Ok(rows.map(read).boxed())
+}
+
+/// Of which events every row was made, deleted ones included, in no order: version and sum; as `views_writer`.
+pub async fn scan_sums<'c>(
+    connection: &'c mut PgConnection,
+    table: &str,
+) -> Result<BoxStream<'c, Result<(RowKey, u64, Sum), Error>>, Error> {
+    if !is_plain(table) {
+        return Err(Error::Name(table.to_owned()));
+    }
+    let sql = include_str!("../queries/view_sums.sql").replace("{table}", table);
+    let table = table.to_owned();
+    let rows = sqlx::query_as::<_, (String, Uuid, i64, [u8; 16])>(AssertSqlSafe(sql)).fetch(connection);
+    let read = move |row: Result<(String, Uuid, i64, [u8; 16]), sqlx::Error>| {
+        let (tenant, id, version, sum) = row.map_err(Error::sql("scan", &table))?;
+        let key = RowKey { tenant: tenant_of(&tenant, &table)?, aggregate_id: AggregateId(id) };
+        Ok((key, version.unsigned_abs(), Sum::from_bytes(sum)))
     };
     Ok(rows.map(read).boxed())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use events::{AggregateId, TenantId, Timestamp};
+use events::{AggregateId, Sum, TenantId, Timestamp};
 use kafka::{Loaded, RowChange, RowKey};
 use projection::Row;
 use serde::Serialize;
@@ -15,10 +15,11 @@ use crate::line::{self, Field, NoLine};
 use crate::{Error, fields};
 
 /// What every view table has beside the view's own fields.
-pub(crate) const STANDARD: [&str; 9] = [
+pub(crate) const STANDARD: [&str; 10] = [
     "tenant_id",
     "aggregate_id",
     "version",
+    "events_sum",
     "source_partition",
     "source_offset",
     "occurred_at",
@@ -321,10 +322,11 @@ impl ViewTable {
                 _ => return Err(self.form(None)),
             },
         };
-        let standard: [(&str, Value); 8] = [
+        let standard: [(&str, Value); 9] = [
             ("tenant_id", change.key.tenant.as_str().into()),
             ("aggregate_id", change.key.aggregate_id.to_string().into()),
             ("version", change.new.version.into()),
+            ("events_sum", bytes(change.new.sum).into()),
             ("source_partition", change.partition.into()),
             ("source_offset", change.last.offset.into()),
             ("occurred_at", change.last.occurred_at.to_string().into()),
@@ -344,10 +346,11 @@ impl Copying {
     /// Adds a row, in the order of the columns that are copied.
     fn line<V: Serialize>(&self, lines: &mut String, change: &RowChange<V>) -> Result<(), NoLine> {
         let RowChange { key, partition, new, last, .. } = change;
-        let standard: [&dyn Display; 7] = [
+        let standard: [&dyn Display; 8] = [
             &key.tenant,
             &key.aggregate_id,
             &new.version,
+            &bytes(new.sum),
             partition,
             &last.offset,
             &last.occurred_at,
@@ -362,6 +365,11 @@ impl Copying {
         lines.push('\n');
         Ok(())
     }
+}
+
+/// A sum as a column of bytes takes it.
+fn bytes(sum: Sum) -> String {
+    format!("\\x{sum}")
 }
 
 /// When a row was deleted, if it was.
@@ -397,6 +405,7 @@ pub(crate) struct Stored {
     tenant_id: String,
     aggregate_id: Uuid,
     version: i64,
+    events_sum: [u8; 16],
     source_partition: i32,
     deleted: bool,
     view: String,
@@ -414,7 +423,7 @@ impl Stored {
                 Err(source) => return Err(Error::Row { table: table.to_owned(), key, source }),
             }
         };
-        let row = Row { version: self.version.unsigned_abs(), view };
+        let row = Row { version: self.version.unsigned_abs(), view, sum: Sum::from_bytes(self.events_sum) };
         Ok(Loaded { key, row, partition: self.source_partition })
     }
 }

@@ -4,7 +4,7 @@
 -- first write, because Redis takes nothing back when a script stops half-way.
 --
 -- KEYS  1        progress of the partition: a hash {epoch, next_offset, of}
---       2..n+1   rows: hashes {v, d}, version and document; no d: the view is deleted
+--       2..n+1   rows: hashes {v, s, d}, version, sum over its events, and document; no d: the view is deleted
 --       n+2..    leaderboards: sorted sets of members by score
 --       last     feed: a stream of what changed
 -- ARGV  1        epoch that the partition is owned under
@@ -14,10 +14,11 @@
 --       6        how many entries the feed keeps (0: there is none)
 --       then for each row
 --       1, 2     version that is stored (0: no row), version to store
---       3        document; empty: the view is deleted
---       4        member on leaderboards
---       5        leaderboard to leave (counted from 1 among them; 0: none)
---       6, 7     leaderboard to be on (0: none), score
+--       3        sum over its events
+--       4        document; empty: the view is deleted
+--       5        member on leaderboards
+--       6        leaderboard to leave (counted from 1 among them; 0: none)
+--       7, 8     leaderboard to be on (0: none), score
 --       then for each tenant of theirs: its name, and its rows' ids, each with its version behind it
 -- Answer  'applied'; 'before', if an earlier run of this flush did it all
 --         'fenced' and the later epoch
@@ -41,7 +42,7 @@ end
 
 local stored = {}
 for i = 1, rows do
-    local at = 6 + (i - 1) * 7
+    local at = 6 + (i - 1) * 8
     stored[i] = redis.call('HGET', KEYS[i + 1], 'v') or '0'
     if stored[i] ~= ARGV[at + 1] and stored[i] ~= ARGV[at + 2] then
         return {'lost', KEYS[i + 1] .. ' at version ' .. stored[i]}
@@ -49,27 +50,27 @@ for i = 1, rows do
 end
 
 for i = 1, rows do
-    local at = 6 + (i - 1) * 7
-    local version, document, member = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+    local at = 6 + (i - 1) * 8
+    local version, sum, document, member = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
     if tonumber(stored[i]) < tonumber(version) then
         if document == '' then
-            redis.call('HSET', KEYS[i + 1], 'v', version)
+            redis.call('HSET', KEYS[i + 1], 'v', version, 's', sum)
             redis.call('HDEL', KEYS[i + 1], 'd')
         else
-            redis.call('HSET', KEYS[i + 1], 'v', version, 'd', document)
+            redis.call('HSET', KEYS[i + 1], 'v', version, 's', sum, 'd', document)
         end
-        local leave, be_on = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
+        local leave, be_on = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
         if leave > 0 then
             redis.call('ZREM', KEYS[rows + 1 + leave], member)
         end
         if be_on > 0 then
-            redis.call('ZADD', KEYS[rows + 1 + be_on], ARGV[at + 7], member)
+            redis.call('ZADD', KEYS[rows + 1 + be_on], ARGV[at + 8], member)
         end
     end
 end
 
 if kept ~= '0' then
-    for at = 6 + rows * 7 + 1, #ARGV, 2 do
+    for at = 6 + rows * 8 + 1, #ARGV, 2 do
         redis.call('XADD', KEYS[#KEYS], 'MAXLEN', '~', kept, '*', 'tenant', ARGV[at], 'rows', ARGV[at + 1])
     end
 end

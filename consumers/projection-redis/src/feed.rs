@@ -90,9 +90,8 @@ impl<P: Projection> Reader<P> {
             ids.iter().map(|id| self.keys.row(self.partition_of(*id), tenant, *id)).collect();
         let stored = self.stored(&keys).await?;
         let mut rows = Vec::with_capacity(ids.len());
-        for ((id, key), (version, document)) in ids.iter().zip(&keys).zip(stored) {
-            let Some(version) = version else { continue };
-            rows.push((*id, read_row(key, &version, document.as_deref())?));
+        for ((id, key), stored) in ids.iter().zip(&keys).zip(stored) {
+            rows.extend(read_row(key, &stored)?.map(|row| (*id, row)));
         }
         Ok(rows)
     }

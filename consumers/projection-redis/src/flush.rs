@@ -61,7 +61,8 @@ fn call<P: Projection>(
         .arg(rows.len())
         .arg(feed_entries);
     for (row, change) in rows.iter().zip(changes) {
-        call.arg(row.old.version).arg(row.new.version).arg(change.document).arg(change.member);
+        call.arg(row.old.version).arg(row.new.version).arg(row.new.sum.to_string());
+        call.arg(change.document).arg(change.member);
         call.arg(change.leave).arg(change.be_on).arg(change.score);
     }
     if feed_entries > 0 {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::marker::PhantomData;
 
-use events::{AggregateId, TenantId};
+use events::{AggregateId, Sum, TenantId};
 use kafka::partition_of;
 use projection::{Projection, Row};
 use redis::FromRedisValue;
@@ -13,10 +13,7 @@ use crate::config::RedisConfig;
 use crate::connection::Link;
 use crate::error::Error;
 use crate::keys::Keys;
-use crate::store::read_row;
-
-/// Version and document of a key.
-pub(crate) type Stored = (Option<String>, Option<String>);
+use crate::store::{Stored, read_row};
 
 /// Reads what a projection has in Redis.
 #[derive(Debug)]
@@ -64,6 +61,9 @@ pub struct Position {
     pub next_offset: i64,
 }
 
+/// What a row has, in the order of [`Stored`].
+const PARTS: [&str; 3] = ["v", "s", "d"];
+
 /// So many keys are asked for at a time.
 const PAGE: usize = 500;
 
@@ -93,10 +93,9 @@ impl<P: Projection> Reader<P> {
     ) -> Result<Row<P::View>, Error> {
         let key = self.keys.row(partition, tenant, aggregate_id);
         let mut command = redis::cmd("HMGET");
-        command.arg(&key).arg("v").arg("d");
-        let (version, document): (Option<String>, Option<String>) =
-            self.link.command("read a row", &command).await?;
-        version.map_or(Ok(Row::default()), |version| read_row(&key, &version, document.as_deref()))
+        command.arg(&key).arg(&PARTS);
+        let stored = self.link.command("read a row", &command).await?;
+        Ok(read_row(&key, &stored)?.unwrap_or_default())
     }
 
     /// The first `limit` of a tenant's leaderboard over all partitions, the highest score first; of equal scores, the
@@ -141,11 +140,11 @@ impl<P: Projection> Reader<P> {
         Ok((0..).zip(stored).filter_map(position).collect())
     }
 
-    /// Version and document of each of these keys, in their order, as far as it has them.
+    /// What each of these keys has, in their order.
     pub(crate) async fn stored(&mut self, keys: &[String]) -> Result<Vec<Stored>, Error> {
         let mut pipeline = redis::pipe();
         for key in keys {
-            pipeline.cmd("HMGET").arg(key).arg("v").arg("d");
+            pipeline.cmd("HMGET").arg(key).arg(&PARTS);
         }
         self.link.query("read rows", &pipeline).await
     }
@@ -155,11 +154,30 @@ impl<P: Projection> Reader<P> {
         let keys = self.scan("row").await?;
         for keys in keys.chunks(PAGE) {
             let stored = self.stored(keys).await?;
-            for (key, (version, document)) in keys.iter().zip(stored) {
-                let (Some(name), Some(version)) = (self.keys.row_name(key), version) else { continue };
-                let row = read_row(key, &version, document.as_deref())?;
+            for (key, stored) in keys.iter().zip(stored) {
+                let (Some(name), Some(row)) = (self.keys.row_name(key), read_row(key, &stored)?) else {
+                    continue;
+                };
                 let (partition, tenant, aggregate_id) = (name.partition, name.tenant, name.aggregate_id);
                 show(ViewAt { partition, tenant, aggregate_id, row });
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows of which events every row was made: version and sum. Rows that come or go meanwhile may be shown or not.
+    pub async fn sums(&mut self, mut show: impl FnMut(TenantId, AggregateId, u64, Sum)) -> Result<(), Error> {
+        let keys = self.scan("row").await?;
+        for keys in keys.chunks(PAGE) {
+            let mut pipeline = redis::pipe();
+            for key in keys {
+                pipeline.cmd("HMGET").arg(key).arg(&PARTS[..2]);
+            }
+            let stored: Vec<[Option<String>; 2]> = self.link.query("read rows", &pipeline).await?;
+            for (key, [version, sum]) in keys.iter().zip(stored) {
+                let Some(name) = self.keys.row_name(key) else { continue };
+                let Some(row) = read_row::<()>(key, &[version, sum, None])? else { continue };
+                show(name.tenant, name.aggregate_id, row.version, row.sum);
             }
         }
         Ok(())

@@ -234,9 +234,8 @@ impl<P: Projection> ViewStore<P> for RedisViews<P> {
         let mut loaded = Vec::with_capacity(keys.len());
         for ((partition, standing, rows, names), answer) in wanted.into_iter().zip(answers) {
             self.same_standing(partition, standing, &answer)?;
-            for ((key, name), stored) in rows.into_iter().zip(&names[1..]).zip(answer[2..].chunks(2)) {
-                let [Some(version), document] = stored else { continue };
-                let row = read_row(name, version, document.as_deref())?;
+            for ((key, name), stored) in rows.into_iter().zip(&names[1..]).zip(answer[2..].as_chunks().0) {
+                let Some(row) = read_row(name, stored)? else { continue };
                 loaded.push(Loaded { key: key.clone(), row, partition });
             }
         }
@@ -275,14 +274,19 @@ impl<P: Projection> ViewStore<P> for RedisViews<P> {
     }
 }
 
-/// A row as its hash says it.
+/// What a row's hash has: version, sum over its events, document.
+pub(crate) type Stored = [Option<String>; 3];
+
+/// A row as its hash says it, if there is one.
 pub(crate) fn read_row<V: serde::de::DeserializeOwned>(
     key: &str,
-    version: &str,
-    document: Option<&str>,
-) -> Result<Row<V>, Error> {
+    [version, sum, document]: &Stored,
+) -> Result<Option<Row<V>>, Error> {
+    let Some(version) = version else { return Ok(None) };
     let bad = |source| Error::BadRow { key: key.to_owned(), source };
     let version = version.parse().map_err(|error| bad(serde::de::Error::custom(error)))?;
-    let view = document.map(serde_json::from_str).transpose().map_err(bad)?;
-    Ok(Row { version, view })
+    let sum = sum.as_deref().unwrap_or_default().parse();
+    let sum = sum.map_err(|error| bad(serde::de::Error::custom(error)))?;
+    let view = document.as_deref().map(serde_json::from_str).transpose().map_err(bad)?;
+    Ok(Some(Row { version, view, sum }))
 }

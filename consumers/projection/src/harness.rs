@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use events::{AggregateId, Recorded};
+use events::{AggregateId, Digest, Recorded};
 
 use crate::{Mode, Projection, Refusal, Row, Step, step};
 
@@ -45,7 +45,7 @@ impl<P: Projection> Story<P> {
             return;
         }
         let row = self.rows.entry(id).or_default();
-        match step::<P>(row.clone(), event) {
+        match taken::<P>(row.clone(), event) {
             Step::Applied(next) => *row = next,
             Step::Stale => {}
             Step::Gap { expected, found } => drop(self.stopped.insert(id, Stop::Gap { expected, found })),
@@ -118,9 +118,9 @@ impl<P: Projection> Story<P> {
             let newest =
                 self.events.iter().filter(|event| event.aggregate_id == *id && event.version == row.version);
             for event in newest {
-                let alone = step::<P>(Row::default(), event);
+                let alone = taken::<P>(Row::default(), event);
                 assert!(
-                    alone == Step::Applied(row.clone()),
+                    matches!(&alone, Step::Applied(alone) if alone.view == row.view),
                     "{id}: version {} alone leads to\n{alone:#?}\nnot\n{row:#?}",
                     row.version
                 );
@@ -137,4 +137,9 @@ impl<P: Projection> Story<P> {
     fn why(&self, id: AggregateId) -> String {
         self.stopped.get(&id).map(|stop| format!("\nit stopped: {stop:?}")).unwrap_or_default()
     }
+}
+
+/// The events of a story have no bytes that they were stored as.
+fn taken<P: Projection>(row: Row<P::View>, event: &Recorded<P::Event>) -> Step<P::View> {
+    step::<P>(row, event, Digest::of(&[]))
 }

@@ -1,6 +1,6 @@
 //! The version gate: which version is applied to which row.
 
-use events::{DomainEvent, Recorded};
+use events::{Digest, DomainEvent, Recorded, Sum};
 
 use crate::{Projection, Refusal};
 
@@ -11,11 +11,13 @@ pub struct Row<V> {
     pub version: u64,
     /// The view; `None` before the first event and after a deletion.
     pub view: Option<V>,
+    /// Of the events that took effect: what a sink shows for it to be compared with the event store.
+    pub sum: Sum,
 }
 
 impl<V> Default for Row<V> {
     fn default() -> Self {
-        Self { version: 0, view: None }
+        Self { version: 0, view: None, sum: Sum::default() }
     }
 }
 
@@ -47,8 +49,9 @@ pub enum Step<V> {
     Refused(Refusal),
 }
 
-/// Applies `event` to `row` if its version is exactly the next, or newer where that is enough.
-pub fn step<P: Projection>(row: Row<P::View>, event: &Recorded<P::Event>) -> Step<P::View>
+/// Applies `event` to `row` if its version is exactly the next, or newer where that is enough. `payload`: of the bytes that it was
+/// stored and published as.
+pub fn step<P: Projection>(row: Row<P::View>, event: &Recorded<P::Event>, payload: Digest) -> Step<P::View>
 where
     P::Event: DomainEvent,
 {
@@ -60,7 +63,11 @@ where
         return Step::Gap { expected, found: event.version };
     }
     match P::apply(row.view, event) {
-        Ok(view) => Step::Applied(Row { version: event.version, view }),
+        Ok(view) => {
+            let mut sum = row.sum;
+            sum.add(event.aggregate_id, event.version, event.event_id, payload);
+            Step::Applied(Row { version: event.version, view, sum })
+        }
         Err(refusal) => Step::Refused(refusal),
     }
 }

@@ -20,6 +20,7 @@ use crate::parked_api::ParkedApiArgs;
 use crate::program::projections;
 use crate::projections::{Registered, Surroundings, by_name, write_down};
 use crate::query_api::QueryApiArgs;
+use crate::verify::LedgerArgs;
 
 /// Which role to play until told to stop (SIGTERM or Ctrl-C: drain; twice: at once).
 #[derive(Debug, Subcommand)]
@@ -36,6 +37,8 @@ pub(crate) enum RunCommand {
     Relay(RelayArgs),
     /// Keep the events' database in order: days of the outbox, expired keys, and what else comes round
     Janitor(JanitorArgs),
+    /// Compare every view with the store all the time, while both go on
+    Ledger(LedgerArgs),
     /// Start failed tasks of the connector anew, and stop it when its replication slot lost events
     ConnectGuard(Box<GuardArgs>),
 }
@@ -93,6 +96,7 @@ impl RunCommand {
             Self::ParkedApi(args) => args.run(stop).await,
             Self::Relay(args) => args.run(stop).await,
             Self::Janitor(args) => args.run(stop).await,
+            Self::Ledger(args) => args.run(stop).await,
             Self::ConnectGuard(args) => args.run(stop).await,
         }
     }

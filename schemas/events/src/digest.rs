@@ -50,6 +50,21 @@ impl Sum {
         self.0 = self.0.wrapping_add(u128::from_be_bytes(first));
     }
 
+    /// The sum as 16 bytes, as it is kept where texts are too long.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// Reads [`to_bytes`](Self::to_bytes) backwards.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    /// Takes away what another sum stands for.
+    pub fn subtract(&mut self, other: Self) {
+        self.0 = self.0.wrapping_sub(other.0);
+    }
+
     /// Adds what another sum stands for.
     pub fn merge(&mut self, other: Self) {
         self.0 = self.0.wrapping_add(other.0);
@@ -110,12 +125,15 @@ mod tests {
         let mut halves = sum_of(&[1]);
         halves.merge(sum_of(&[2, 3]));
         assert_eq!(halves, sum_of(&[1, 2, 3]));
+        halves.subtract(sum_of(&[2]));
+        assert_eq!(halves, sum_of(&[1, 3]));
     }
 
     #[test]
     fn a_sum_is_read_back_from_what_it_prints() {
         let sum = sum_of(&[7]);
         assert_eq!(sum.to_string().parse(), Ok(sum));
+        assert_eq!(Sum::from_bytes(sum.to_bytes()), sum);
         assert!("".parse::<Sum>().is_err());
         assert!("+0000000000000000000000000000000".parse::<Sum>().is_err());
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use events::{AggregateId, ExecutionEvent, Recorded};
+use events::{AggregateId, Digest, ExecutionEvent, Recorded};
 use projection::harness::given;
 use projection::{Contribution, Projection, Row, Step, step};
 use proptest::prelude::*;
@@ -80,7 +80,7 @@ proptest! {
         let again: Vec<_> = copies.iter().map(|copy| copy.get(&events).clone()).collect();
         for event in events.iter().chain(&again) {
             let row = rows.entry(event.aggregate_id).or_default();
-            if let Step::Applied(next) = step::<ExecutionsPostgres>(row.clone(), event) {
+            if let Step::Applied(next) = step::<ExecutionsPostgres>(row.clone(), event, Digest::of(&[])) {
                 add(&mut totals, row.view.as_ref().and_then(ExecutionsPostgres::contribution), -1);
                 add(&mut totals, next.view.as_ref().and_then(ExecutionsPostgres::contribution), 1);
                 *row = next;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use events::Timestamp;
+use events::{Sum, Timestamp};
 use projection::Row;
 
 use super::tally::TallyView;
@@ -101,7 +101,8 @@ pub(super) fn changes(moves: &[(&Claim, i64, i64)]) -> Changes<TallyView> {
 
 fn row(version: i64) -> Row<TallyView> {
     let view = TallyView { repository: "r".into(), steps: version, tokens: 0, trail: String::new() };
-    Row { version: version.unsigned_abs(), view: (version > 0).then_some(view) }
+    let sum = Sum::from_bytes(i128::from(version).to_be_bytes());
+    Row { version: version.unsigned_abs(), view: (version > 0).then_some(view), sum }
 }
 
 /// The sink has these rows, and totals of these rows.

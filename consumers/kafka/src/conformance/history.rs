@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use events::execution::{ExecutionCancelled, ExecutionStarted, ModelCalled};
 use events::{
-    AggregateId, DomainEvent, EventId, ExecutionEvent, ExecutionId, Metadata, Recorded, TenantId, Timestamp,
+    AggregateId, Digest, DomainEvent, EventId, ExecutionEvent, ExecutionId, Metadata, Recorded, TenantId,
+    Timestamp,
 };
 use projection::{Projection, Row, Step, step};
 use uuid::Uuid;
@@ -20,8 +21,15 @@ use crate::store::RowKey;
 #[derive(Debug)]
 pub struct History {
     encoder: Encoder<ExecutionEvent>,
-    made: BTreeMap<RowKey, Vec<Recorded<ExecutionEvent>>>,
+    made: BTreeMap<RowKey, Vec<Made>>,
     ids: u128,
+}
+
+/// An event, and what it was written as.
+#[derive(Debug)]
+struct Made {
+    event: Recorded<ExecutionEvent>,
+    payload: Digest,
 }
 
 impl Default for History {
@@ -97,7 +105,7 @@ impl History {
 
     /// The id of an execution's event of this version.
     pub fn event_id(&self, n: u128, version: usize) -> EventId {
-        self.made[&Self::row(n)][version - 1].event_id
+        self.made[&Self::row(n)][version - 1].event.event_id
     }
 
     /// What the rows must be once every event made so far has taken effect.
@@ -107,13 +115,13 @@ impl History {
 
     /// The same, where these versions have no effect.
     pub fn rows_without(&self, passed: &[(u128, u64)]) -> BTreeMap<RowKey, Row<TallyView>> {
-        let fold = |(key, events): (&RowKey, &Vec<Recorded<ExecutionEvent>>)| {
+        let fold = |(key, events): (&RowKey, &Vec<Made>)| {
             let mut row = Row::default();
-            for event in events {
+            for Made { event, payload } in events {
                 if passed.iter().any(|(n, version)| Self::row(*n) == *key && *version == event.version) {
                     row.version += 1;
                 } else {
-                    match step::<Tally>(row, event) {
+                    match step::<Tally>(row, event, *payload) {
                         Step::Applied(next) => row = next,
                         other => panic!("the history is not applicable: {other:?}"),
                     }
@@ -150,6 +158,7 @@ impl History {
     fn next(&mut self, n: u128, payload: ExecutionEvent) -> Record {
         self.ids += 1;
         let bytes = self.encoder.encode(&payload).expect("the event fits its schema");
+        let digest = Digest::of(&bytes);
         let row = Self::row(n);
         let events = self.made.entry(row.clone()).or_default();
         let event = Recorded {
@@ -162,7 +171,7 @@ impl History {
             payload,
         };
         let made = record(Some(&id(n).to_string()), Some(bytes), headers(&event));
-        events.push(event);
+        events.push(Made { event, payload: digest });
         made
     }
 }

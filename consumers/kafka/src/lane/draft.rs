@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use events::{EventId, Recorded, TenantId};
+use events::{Digest, EventId, Recorded, TenantId};
 use projection::{Projection, Row, Step, step};
 
 use super::partition::Partition;
@@ -148,7 +148,8 @@ impl<V: Clone + PartialEq> Draft<V> {
                 format!("told to refuse event {}", event.event_id),
             ));
         }
-        match step::<P>(Row::clone(&work.new), event) {
+        let payload = Digest::of(record.payload.as_deref().unwrap_or_default());
+        match step::<P>(Row::clone(&work.new), event, payload) {
             Step::Applied(row) => {
                 work.new = Arc::new(row);
                 work.last = Some(last);

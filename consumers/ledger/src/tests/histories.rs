@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use events::execution::ToolUsed;
-use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, ExecutionId, Recorded, TenantId, Timestamp};
-use projection::{Contribution, Projection, Rank, Refusal};
+use events::{
+    AggregateId, Digest, DomainEvent, EventId, ExecutionEvent, ExecutionId, Recorded, Sum, TenantId,
+    Timestamp,
+};
+use projection::{Contribution, Projection, Rank, Refusal, Row};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -79,6 +82,7 @@ pub(super) struct Applied {
     pub(super) aggregate_id: AggregateId,
     pub(super) version: u64,
     pub(super) view: Option<Output>,
+    pub(super) sum: Sum,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -143,12 +147,13 @@ impl History {
         let row = match self.rows.iter_mut().find(|row| row.aggregate_id == aggregate_id) {
             Some(row) => row,
             None => {
-                self.rows.push(Applied { tenant, aggregate_id, version, view: None });
+                self.rows.push(Applied { tenant, aggregate_id, version, view: None, sum: Sum::default() });
                 self.rows.last_mut().unwrap()
             }
         };
         let view = row.view.get_or_insert(Output { uses: 0, bytes: 0 });
         (row.version, view.uses, view.bytes) = (version, view.uses + 1, view.bytes + bytes);
+        row.sum.add(aggregate_id, version, stored.event_id, Digest::of(&stored.payload));
     }
 
     /// Computes totals (two shares of each) and ranks from the rows as they are.
@@ -166,8 +171,8 @@ impl History {
     pub(super) fn compare(&self) -> Report {
         let mut ledger = Ledger::new();
         let mut sink = Sink::<Outputs>::new(self.exceptions.clone());
-        for Applied { tenant, aggregate_id, version, view } in &self.rows {
-            sink.row(tenant, *aggregate_id, *version, view.as_ref());
+        for Applied { tenant, aggregate_id, version, view, sum } in self.rows.clone() {
+            sink.row(&tenant, aggregate_id, &Row { version, view, sum });
         }
         for (tenant, parity, runs, bytes) in &self.totals {
             let amounts = [("runs".to_owned(), *runs), ("bytes".to_owned(), *bytes)];

@@ -99,6 +99,16 @@ fn a_row_behind_its_store_is_found_though_its_fold_is_not_compared() {
 }
 
 #[test]
+fn a_row_that_was_made_of_other_events_than_left_its_store_is_found() {
+    let mut history = archived();
+    let row = history.rows.iter_mut().find(|row| row.aggregate_id == aggregate(1)).unwrap();
+    row.sum.merge(Sum::from_bytes([1; 16]));
+    let report = history.compare();
+    assert_eq!(report.first().map(|first| (first.kind, first.version)), Some((Kind::Diverged, Some(3))));
+    assert!(report.to_string().contains("the row was made of other events"), "{report}");
+}
+
+#[test]
 fn a_removed_tenant_has_no_view_left() {
     let mut history = History::of(&[1, 2, 1]);
     let (gone, stays): (Vec<_>, Vec<_>) =
@@ -130,14 +140,14 @@ fn records_of_events_that_left_are_held_to_their_order_their_partition_and_their
 }
 
 #[test]
-fn a_store_whose_streams_are_all_archived_is_proved_by_version() {
+fn a_store_whose_streams_are_all_archived_is_proved_by_version_and_sum() {
     let mut history = History::of(&[1, 1]);
     let gone: Vec<_> = history.store.drain(..1).collect();
     history.pruned = vec![range(&gone, Reason::Archived)];
     let report = history.compare();
     assert_eq!(report.verdict(), Verdict::Proved, "{report}");
     assert!(
-        report.to_string().contains("1 rows have events that left the store; compared by version"),
+        report.to_string().contains("1 rows have events that left the store; compared by version and sum"),
         "{report}"
     );
     assert!(report.to_string().ends_with("but for what is explained: 1 archived\n"), "{report}");

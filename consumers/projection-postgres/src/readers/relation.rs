@@ -97,6 +97,9 @@ impl RelationColumn {
 /// The column that a row which is kept only for its version is told by.
 pub(super) const DELETED_AT: &str = "deleted_at";
 
+/// What the ledger compares; it says nothing to readers.
+const EVENTS_SUM: &str = "events_sum";
+
 impl Relation {
     pub(super) async fn open(pool: &PgPool, name: &str, key: &[&str]) -> Result<Self, Error> {
         if !is_plain(name) {
@@ -111,7 +114,7 @@ impl Relation {
         if columns.is_empty() {
             return Err(Error::NoTable { table: name.to_owned() });
         }
-        columns.retain(|column| column.name != "tenant_id");
+        columns.retain(|column| column.name != "tenant_id" && column.name != EVENTS_SUM);
         if let Some(absent) = key.iter().find(|key| !columns.iter().any(|column| column.name == **key)) {
             return Err(Error::NoKey { table: name.to_owned(), column: (*absent).to_owned() });
         }

@@ -11,7 +11,7 @@ use kafka::conformance::{Parked, Sink, Tally, TallyView, Totals};
 use kafka::{ParkKey, RowKey};
 use projection::Row;
 use projection_postgres::{Definition, PostgresConfig, PostgresViews, Tables, scan};
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 pub(crate) const TABLES: Tables<'static> = Tables { view: "tally", totals: Some("tally_total") };
@@ -43,9 +43,9 @@ impl PostgresSink {
         config_of(&self.database)
     }
 
-    pub(crate) async fn execute(&self, role: &str, sql: &'static str) -> Result<u64, sqlx::Error> {
+    pub(crate) async fn execute(&self, role: &str, sql: &str) -> Result<u64, sqlx::Error> {
         let mut connection = self.connect(role).await;
-        sqlx::query(sql).execute(&mut connection).await.map(|done| done.rows_affected())
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.map(|done| done.rows_affected())
     }
 
     /// Ends every session of the sink, as a restart of the server would.

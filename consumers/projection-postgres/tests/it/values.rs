@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use events::{AggregateId, Recorded, Timestamp};
+use events::{AggregateId, Recorded, Sum, Timestamp};
 use futures::TryStreamExt;
 use kafka::conformance::Tally;
 use kafka::{Changes, Progress, RowChange, RowKey, Source, ViewStore};
@@ -131,7 +131,8 @@ async fn written<P: Projection>(
         changes.progress.push(Progress { partition: 0, epoch, from, next_offset: from + 1 });
         for n in 0..rows {
             let stays = version == 1 || n.is_multiple_of(2);
-            let new = Row { version, view: stays.then(|| view(n + version)) };
+            let sum = Sum::from_bytes(u128::from(version).to_be_bytes());
+            let new = Row { version, view: stays.then(|| view(n + version)), sum };
             let old = expected.insert(key(n), new.clone()).unwrap_or_default();
             let (occurred_at, recorded_at) = (Timestamp::from_micros(1), Timestamp::from_micros(2));
             let last = Source { offset: from, occurred_at, recorded_at };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use events::{AggregateId, ExecutionEvent, Recorded, TenantId, Timestamp};
+use events::{AggregateId, ExecutionEvent, Recorded, Sum, TenantId, Timestamp};
 use kafka::{Changes, Claim, Progress, RowChange, RowKey, Source, ViewStore};
 use projection::{Projection, Rank, Refusal, Row};
 use projection_redis::{Error, Reader, RedisConfig, RedisViews};
@@ -119,7 +119,8 @@ pub(crate) fn key(n: u64) -> RowKey {
 
 /// The row at a version that counts to it; version 0: no row.
 pub(crate) fn row(version: u64) -> Row<Count> {
-    Row { version, view: (version > 0).then(|| Count { n: version.cast_signed() }) }
+    let sum = Sum::from_bytes(u128::from(version).to_be_bytes());
+    Row { version, view: (version > 0).then(|| Count { n: version.cast_signed() }), sum }
 }
 
 /// A row going from one version to another.

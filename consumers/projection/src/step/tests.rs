@@ -61,6 +61,10 @@ fn at(version: u64, payload: ExecutionEvent) -> Recorded<ExecutionEvent> {
     }
 }
 
+fn payload() -> Digest {
+    Digest::of(b"payload")
+}
+
 fn used(version: u64) -> Recorded<ExecutionEvent> {
     used_in(version, 1)
 }
@@ -113,8 +117,8 @@ fn a_refusal_stops_the_key() {
 
 #[test]
 fn no_version_is_next_to_the_last_one() {
-    let row = Row { version: u64::MAX, view: Some(1) };
-    assert_eq!(step::<Uses>(row, &used(5)), Step::Stale);
+    let row = Row { version: u64::MAX, view: Some(1), ..Row::default() };
+    assert_eq!(step::<Uses>(row, &used(5), payload()), Step::Stale);
 }
 
 #[test]
@@ -142,7 +146,7 @@ proptest! {
         let mut row = Row::default();
         for version in versions {
             let before: Row<u64> = row.clone();
-            match step::<Uses>(before.clone(), &used(version)) {
+            match step::<Uses>(before.clone(), &used(version), payload()) {
                 Step::Applied(next) => {
                     prop_assert_eq!(version, before.version + 1);
                     row = next;

@@ -6,9 +6,11 @@ use events::DomainEvent;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use kafka::{Decided, Loaded, ParkedRecord, RowKey};
-use ledger::{Exceptions, Sink};
+use ledger::{Account, Exceptions, Running, Sink};
 use projection::Projection;
-use projection_postgres::{Definition, PostgresViews, Share, Tables, check_edition, load, scan, scan_totals};
+use projection_postgres::{
+    Definition, PostgresViews, Share, Tables, check_edition, load, scan, scan_sums, scan_totals,
+};
 use query_api::View;
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
@@ -103,6 +105,26 @@ impl<P: Projection> Registered for InPostgres<P> {
         })
     }
 
+    fn aggregate_type(&self) -> &'static str {
+        P::Event::AGGREGATE_TYPE
+    }
+
+    fn sums<'a>(
+        &'a self,
+        views: &'a Views,
+        running: &'a mut Running<'_>,
+    ) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move {
+            let mut connection = views.postgres.acquire().await?;
+            check_edition(&mut connection, P::NAME, P::EDITION).await?;
+            let mut rows = scan_sums(&mut connection, self.tables.view).await?;
+            while let Some((key, version, sum)) = rows.next().await.transpose()? {
+                running.row(&key.tenant, key.aggregate_id, Account { version, sum });
+            }
+            Ok(())
+        })
+    }
+
     fn comparison(&self, registry: wire::Registry, exceptions: Exceptions) -> Box<dyn Comparison + '_> {
         Box::new(Compared { rows: self, sink: Sink::<P>::new(exceptions), decoder: Decoder::new(registry) })
     }
@@ -124,7 +146,7 @@ impl<P: Projection> Rows<P> for InPostgres<P> {
         check_edition(&mut connection, P::NAME, P::EDITION).await?;
         let mut rows = scan::<P::View>(&mut connection, self.tables.view).await?;
         while let Some(row) = rows.next().await.transpose()? {
-            sink.row(&row.key.tenant, row.key.aggregate_id, row.row.version, row.row.view.as_ref());
+            sink.row(&row.key.tenant, row.key.aggregate_id, &row.row);
         }
         drop(rows);
         let Some(totals) = self.tables.totals else { return Ok(()) };

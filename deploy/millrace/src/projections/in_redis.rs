@@ -6,7 +6,7 @@ use std::sync::Arc;
 use events::DomainEvent;
 use futures::future::BoxFuture;
 use kafka::{Decided, Loaded, ParkedRecord, RowKey};
-use ledger::{Exceptions, Sink};
+use ledger::{Account, Exceptions, Running, Sink};
 use projection::Projection;
 use projection_postgres::Definition;
 use projection_redis::{Reader, RedisViews};
@@ -77,6 +77,22 @@ impl<P: Projection> Registered for InRedis<P> {
         })
     }
 
+    fn aggregate_type(&self) -> &'static str {
+        P::Event::AGGREGATE_TYPE
+    }
+
+    fn sums<'a>(
+        &'a self,
+        views: &'a Views,
+        running: &'a mut Running<'_>,
+    ) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move {
+            let mut reader = Reader::<P>::new(&views.redis, i32::try_from(views.partitions)?)?;
+            let show = |tenant, id, version, sum| running.row(&tenant, id, Account { version, sum });
+            Ok(reader.sums(show).await?)
+        })
+    }
+
     fn comparison(&self, registry: wire::Registry, exceptions: Exceptions) -> Box<dyn Comparison + '_> {
         Box::new(Compared { rows: self, sink: Sink::<P>::new(exceptions), decoder: Decoder::new(registry) })
     }
@@ -96,7 +112,7 @@ impl<P: Projection> Rows<P> for InRedis<P> {
     async fn rows(&self, views: &Views, sink: &mut Sink<P>) -> anyhow::Result<()> {
         let mut reader = Reader::<P>::new(&views.redis, i32::try_from(views.partitions)?)?;
         let row = |view: projection_redis::ViewAt<P::View>| {
-            sink.row(&view.tenant, view.aggregate_id, view.row.version, view.row.view.as_ref());
+            sink.row(&view.tenant, view.aggregate_id, &view.row);
         };
         reader.rows(row).await?;
         reader

@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 use kafka::{
     BrokerConfig, Decided, Loaded, Metrics, ParkedRecord, Projector, ProjectorConfig, RowKey, ViewStore,
 };
-use ledger::{Exceptions, Ledger, Pruned, Sink, StoreRecord};
+use ledger::{Exceptions, Ledger, Pruned, Running, Sink, StoreRecord};
 use projection::Projection;
 use projection_postgres::{Definition, PostgresConfig, PostgresFeedConfig, Readers};
 use projection_redis::{RedisConfig, RedisFeedConfig};
@@ -90,6 +90,16 @@ pub(crate) trait Registered: fmt::Debug + Sync {
 
     /// What readers see of it.
     fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>>;
+
+    /// The type of the aggregates that it shows.
+    fn aggregate_type(&self) -> &'static str;
+
+    /// Of which events every row of its sink was made.
+    fn sums<'a>(
+        &'a self,
+        views: &'a Views,
+        running: &'a mut Running<'_>,
+    ) -> BoxFuture<'a, anyhow::Result<()>>;
 
     /// Its sink, to be compared with the store.
     fn comparison(&self, registry: wire::Registry, exceptions: Exceptions) -> Box<dyn Comparison + '_>;

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use archive::ArchivedEvents;
 use clap::Args;
 use event_store::{EventLog, EventStore, Filter, PgEventLog, PgEventStore, PrunedRange, StoredEvent, Until};
-use events::{AggregateId, DomainEvent};
+use events::{AggregateId, Digest, DomainEvent, Sum};
 use futures::StreamExt;
 use kafka::RowKey;
 use ledger::Reason;
@@ -241,6 +241,8 @@ impl<P: Projection> Work<P> {
     /// Takes in what is not in the store any more, and was not taken in while it was.
     async fn take_left(&mut self) -> anyhow::Result<()> {
         let mut left = self.left().await?;
+        let mut sums: HashMap<AggregateId, Sum> = HashMap::new();
+        left.iter().for_each(|range| sums.entry(range.aggregate_id).or_default().merge(range.digest));
         left.retain(|range| self.pruned.insert((range.aggregate_id, range.to_version)));
         let key = |it: &PrunedRange| RowKey { tenant: it.tenant.clone(), aggregate_id: it.aggregate_id };
         let keys: Vec<RowKey> = left.iter().map(key).collect();
@@ -250,7 +252,9 @@ impl<P: Projection> Work<P> {
             left.iter().zip(versions).filter(|(range, version)| *version < range.to_version)
         {
             match range.reason.parse()? {
-                Reason::Withdrawn | Reason::TenantRemoved => withdrawn.push((key(range), range.to_version)),
+                Reason::Withdrawn | Reason::TenantRemoved => {
+                    withdrawn.push((key(range), range.to_version, sums[&range.aggregate_id]));
+                }
                 Reason::Archived => {
                     let mut events = self.source.stream(&key(range), Some(range)).await?;
                     events.retain(|event| event.version > version && event.version <= range.to_version);
@@ -445,7 +449,7 @@ async fn placed<E: DomainEvent>(
 ) -> anyhow::Result<Vec<Placed<E>>> {
     let mut placed = Vec::with_capacity(events.len());
     for event in events {
-        let position = event.position;
+        let (position, payload) = (event.position, Digest::of(&event.payload));
         let event = match decoder.decode_loading(&event.payload).await {
             Ok(payload) if payload.aggregate_id() == event.aggregate_id => Ok(event.into_recorded(payload)),
             Err(error) if error.fault() == wire::Fault::Transient => {
@@ -457,7 +461,7 @@ async fn placed<E: DomainEvent>(
                 version: event.version,
             }),
         };
-        placed.push(Placed { position, event });
+        placed.push(Placed { position, event, payload });
     }
     Ok(placed)
 }

@@ -19,6 +19,24 @@ async fn refuted(world: &World) -> Vec<Value> {
     report["findings"].as_array().unwrap().clone()
 }
 
+/// What the ledger finds beside running projectors: of this aggregate, at so many sinks, this alone.
+async fn ledger_names(world: &World, sinks: usize, kind: &str, agent: &Agent, version: u64) {
+    let named = |finding: &Value| {
+        finding["kind"] == kind
+            && finding["aggregate_id"] == agent.id.to_string()
+            && finding["version"] == version
+            && finding["event_id"].is_string()
+    };
+    eventually("the ledger names it", PATIENCE, async || {
+        let ran = world.program.run(&["verify", "--json", "--ledger-bound-s", "0"]).await;
+        let report = ran.json();
+        let findings = report["findings"].as_array().unwrap();
+        assert!(findings.iter().all(named), "{report:#}");
+        (ran.code, findings.len()) == (1, sinks)
+    })
+    .await;
+}
+
 /// An execution of three events, of which the last is a tool that was used.
 async fn worked(world: &World, tenant: &TenantId) -> Agent {
     let mut agent = Agent::started(world, tenant).await;
@@ -73,6 +91,7 @@ async fn an_outbox_row_is_dropped(world: &World, tenant: &TenantId) {
     let version = agent.call(lost).await;
     owner.execute("alter table event_store enable always trigger event_store_fills_outbox").await.unwrap();
 
+    ledger_names(world, 2, "missing", &agent, version).await;
     let findings = refuted(world).await;
     assert_names(&findings[0], json!("topic"), "missing", &agent, version);
     assert_eq!(findings[0]["event_id"], lost.to_string());
@@ -125,14 +144,15 @@ async fn tell_late(owner: &mut PgConnection, tenant: &TenantId, lost: EventId) {
 /// The row forgets that it has the last event, and the offset that it was read.
 async fn an_event_is_applied_twice(world: &World, agent: &Agent) {
     let mut superuser = views_as_superuser(world).await;
-    let forget =
-        "update execution set version = version - 1 where aggregate_id = $1 returning source_partition";
-    let partition: i32 = sqlx::query_scalar(forget).bind(agent.id.0).fetch_one(&mut superuser).await.unwrap();
+    let forget = "update execution set version = version - 1 where aggregate_id = $1 returning source_partition, events_sum";
+    let (partition, sum): (i32, Vec<u8>) =
+        sqlx::query_as(forget).bind(agent.id.0).fetch_one(&mut superuser).await.unwrap();
     move_offset(&mut superuser, partition, -1).await;
 
     let projector = Role::projector(world).await;
     version_reached(world, agent, 3).await;
     projector.stop().await;
+    ledger_names(world, 1, "doubled", agent, 3).await;
     let findings = refuted(world).await;
     let [only] = findings.as_slice() else { panic!("{findings:#?}") };
     assert_names(only, json!({ "sink": "executions-postgres" }), "diverged", agent, 3);
@@ -140,14 +160,16 @@ async fn an_event_is_applied_twice(world: &World, agent: &Agent) {
     // A use of a tool counts itself and nothing else, in the row and in the total.
     for table in ["execution", "execution_total"] {
         let less = match table {
-            "execution" => "update execution set tool_uses = tool_uses - 1 where aggregate_id = $1",
+            "execution" => {
+                "update execution set tool_uses = tool_uses - 1, events_sum = $2 where aggregate_id = $1"
+            }
             _ => {
                 "update execution_total as total set tool_uses = total.tool_uses - 1 from execution as row
                  where row.aggregate_id = $1 and total.tenant_id = row.tenant_id and total.repository = row.repository
-                   and total.model_name = row.model_name and total.source_partition = row.source_partition"
+                   and total.model_name = row.model_name and total.source_partition = row.source_partition and $2 <> ''"
             }
         };
-        let mended = sqlx::query(less).bind(agent.id.0).execute(&mut superuser).await.unwrap();
+        let mended = sqlx::query(less).bind(agent.id.0).bind(&sum).execute(&mut superuser).await.unwrap();
         assert_eq!(mended.rows_affected(), 1, "{table}");
     }
 }
@@ -169,6 +191,7 @@ async fn a_record_is_skipped(world: &World, tenant: &TenantId, mut agent: Agent)
         world.redis().row(tenant, agent.aggregate()).await.unwrap().version == version
     })
     .await;
+    ledger_names(world, 1, "missing", &agent, version).await;
     projector.stop().await;
     let findings = refuted(world).await;
     let [only] = findings.as_slice() else { panic!("{findings:#?}") };

@@ -109,7 +109,7 @@ async fn no_secret_is_in_a_process_list_a_log_or_an_answer_while_the_chain_works
     let (world, tenant, runs) = (World::shared(), tenant("secrets"), Runs::sample(5));
     let (projector, relay) = (Role::projector(&world).await, Role::relay(&world));
     let mut importing = world.program.start(&crate::harness::import(&runs, &tenant));
-    let mut verifying = world.program.start(&["verify"]);
+    let mut verifying = world.program.start(&["verify", "--full"]);
     let mut looks = 0;
     while importing.try_wait().unwrap().is_none() || verifying.try_wait().unwrap().is_none() {
         for entry in fs::read_dir("/proc").unwrap().flatten() {

@@ -18,6 +18,7 @@ mod freshness;
 mod harness;
 mod import;
 mod janitor;
+mod ledger;
 mod own_projection;
 mod parked;
 mod parked_api;

@@ -100,7 +100,7 @@ async fn a_projection_of_ones_own_is_seen_parked_discarded_rebuilt_and_proved() 
     }
     eventually("the column is shown", PATIENCE, async || first().await.get("letters").is_some()).await;
     sqlx::query("update projection_edition set edition = 2").execute(&mut owner).await.unwrap();
-    let verified = program.run(&["verify"]).await;
+    let verified = program.run(&["verify", "--full"]).await;
     assert!(verified.stderr.contains("are of edition 2, and this program makes edition 1"), "{verified:?}");
     queries.stop().await;
 }

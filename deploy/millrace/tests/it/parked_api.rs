@@ -136,7 +136,7 @@ async fn parked_keys_are_found_foreseen_mended_redriven_and_accounted_for_over_h
     console.role.stop().await;
     projector.stop().await;
     world.assert_proved().await;
-    let said = world.program.done(&["verify"]).await;
+    let said = world.program.done(&["verify", "--full"]).await;
     assert!(
         said.contains("but for what is explained: ") && said.contains(" done without by decision"),
         "{said}"

@@ -78,13 +78,14 @@ impl World {
 
     /// Compares all stages.
     pub(crate) async fn verify(&self) -> (Ran, Value) {
-        let ran = self.program.run(&["verify", "--json"]).await;
+        let ran = self.program.run(&["verify", "--full", "--json"]).await;
         let report = ran.json();
         (ran, report)
     }
 
-    /// Store = topic = sinks, and something was compared.
+    /// Store = topic = sinks, by the ledger and event by event, and something was compared.
     pub(crate) async fn assert_proved(&self) {
+        self.program.done(&["verify"]).await;
         let (ran, report) = self.verify().await;
         assert_eq!((ran.code, &report["verdict"]), (0, &Value::from("proved")), "{report:#}");
     }

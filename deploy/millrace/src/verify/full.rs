@@ -1,4 +1,4 @@
-//! `millrace verify`: store, topics and sinks, compared.
+//! Store, topics and sinks compared event by event, while everything stands still.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,27 +16,15 @@ use ledger::{
 use sqlx::PgPool;
 
 use crate::chain::{ChainArgs, watermarks};
-use crate::exit::Exit;
 use crate::program::projections;
 use crate::projections::{Comparison, Views};
 use crate::stack_defaults::settings;
-
-/// What to compare, and how to tell.
-#[derive(Debug, Args)]
-pub(crate) struct VerifyArgs {
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
-
-    #[command(flatten)]
-    stages: Stages,
-}
 
 /// Every stage, to be read as a whole. What is compared must stand still meanwhile.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Stages {
     #[command(flatten)]
-    chain: ChainArgs,
+    pub(super) chain: ChainArgs,
 
     #[command(flatten)]
     registry: wire::RegistryConfig,
@@ -45,29 +33,17 @@ pub(crate) struct Stages {
 /// Events read from the store at a time.
 const PAGE: u32 = 5_000;
 
-impl VerifyArgs {
-    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
-        let report = self.stages.compare().await?;
-        if self.json {
-            println!("{}", serde_json::to_string(&report)?);
-        } else {
-            print!("{report}");
-        }
-        Ok(if report.is_proved() { Exit::Ok } else { Exit::Failed })
-    }
-}
-
 /// The comparison of a stack's stages.
 pub(crate) async fn report(stack: &str) -> anyhow::Result<Report> {
     settings::<Stages>(stack)?.compare().await
 }
 
 impl Stages {
-    async fn compare(&self) -> anyhow::Result<Report> {
+    pub(super) async fn compare(&self) -> anyhow::Result<Report> {
         let store = self.chain.store.connect().await?;
         let skips = outbox::skips(&mut *store.acquire().await?).await?;
         let republished: Vec<(uuid::Uuid, String, String)> =
-            sqlx::query_as(include_str!("../queries/republished_list.sql"))
+            sqlx::query_as(include_str!("../../queries/republished_list.sql"))
                 .fetch_all(&store)
                 .await
                 .context("failed to list what was published again")?;
@@ -219,7 +195,7 @@ fn of_topic<'a>(topic: &'a str, record: &'a Record) -> TopicRecord<'a> {
 }
 
 /// What a projection parked, and what was decided for it.
-async fn exceptions(views: &PgPool, projection: &str) -> anyhow::Result<Exceptions> {
+pub(super) async fn exceptions(views: &PgPool, projection: &str) -> anyhow::Result<Exceptions> {
     let mut connection = views.acquire().await?;
     let mut operator = Operator::new(&mut connection);
     let mut exceptions = Exceptions::default();

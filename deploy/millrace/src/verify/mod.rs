@@ -1,0 +1,96 @@
+//! `millrace verify`: store, topics and sinks, compared.
+
+mod follow;
+mod full;
+mod role;
+mod running;
+
+use std::time::Duration;
+
+use clap::Args;
+use ledger::{RunningReport, RunningVerdict};
+
+pub(crate) use self::full::report;
+use self::full::{Stages, exceptions};
+pub(crate) use self::role::LedgerArgs;
+use self::running::Comparer;
+use crate::exit::Exit;
+
+/// What to compare, and how to tell.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Compare every event of every stage and what every row shows; everything has to stand still meanwhile
+    #[arg(long, conflicts_with_all = ["watch", "anew"])]
+    full: bool,
+
+    /// Compare again and again, so many seconds apart, until it is told to stop
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    watch: Option<u64>,
+
+    /// Follow the store from its beginning once more, first; after another store was put in its place
+    #[arg(long)]
+    anew: bool,
+
+    #[command(flatten)]
+    bound: BoundArgs,
+
+    /// Print reports as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    stages: Stages,
+}
+
+/// What is on its way, and what is missing.
+#[derive(Debug, Args)]
+pub(crate) struct BoundArgs {
+    /// How long an event may take from the store to its topic before it is missed, in seconds
+    #[arg(long, env = "MILLRACE_LEDGER_BOUND_S", default_value_t = 60, value_name = "S")]
+    ledger_bound_s: u32,
+}
+
+impl BoundArgs {
+    fn duration(&self) -> Duration {
+        Duration::from_secs(self.ledger_bound_s.into())
+    }
+}
+
+impl VerifyArgs {
+    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        if self.full {
+            let report = self.stages.compare().await?;
+            if self.json {
+                println!("{}", serde_json::to_string(&report)?);
+            } else {
+                print!("{report}");
+            }
+            return Ok(if report.is_proved() { Exit::Ok } else { Exit::Failed });
+        }
+        let comparer = Comparer::connect(&self.stages.chain, self.bound.duration()).await?;
+        if self.anew {
+            comparer.follower.begin_anew().await?;
+        }
+        let Some(pause) = self.watch else { return self.tell(&comparer.compare().await?) };
+        let stop = service::shutdown_signal()?;
+        let mut exit = Exit::Ok;
+        while !stop.is_cancelled() {
+            exit = self.tell(&comparer.compare().await?)?;
+            stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(pause))).await;
+        }
+        Ok(exit)
+    }
+
+    fn tell(&self, report: &RunningReport) -> anyhow::Result<Exit> {
+        if self.json {
+            println!("{}", serde_json::to_string(report)?);
+        } else {
+            print!("{report}");
+        }
+        Ok(match report.verdict {
+            RunningVerdict::Proved => Exit::Ok,
+            RunningVerdict::Behind => Exit::PartlyFailed,
+            RunningVerdict::Refuted | RunningVerdict::Vacuous => Exit::Failed,
+        })
+    }
+}

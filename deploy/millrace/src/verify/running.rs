@@ -1,0 +1,158 @@
+//! The stages compared while they go on: every row by version and sum, and event by event only what differs.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use events::{AggregateId, EventId, Timestamp};
+use ledger::{Entries, Entry, Exceptions, Moments, Running, RunningReport, RunningStages, Streams, Suspect};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::exceptions;
+use super::follow::Follower;
+use crate::chain::ChainArgs;
+use crate::program::projections;
+use crate::projections::{Registered, Views};
+
+/// Suspects whose events are read at a time.
+const SUSPECTS: usize = 5_000;
+
+/// Most rows of a sink of which every event is read, to name the one that is wrong.
+const NAMED_MAX: usize = 20;
+
+/// Connections to all stages, kept from one comparison to the next.
+#[derive(Debug)]
+pub(super) struct Comparer {
+    pub(super) follower: Follower,
+    store: PgPool,
+    views: Views,
+    bound: Duration,
+}
+
+impl Comparer {
+    /// `bound`: how long an event may take from the store to its topic.
+    pub(super) async fn connect(chain: &ChainArgs, bound: Duration) -> anyhow::Result<Self> {
+        let (store, postgres) = (chain.store.connect().await?, chain.views().await?);
+        let follower = Follower::new(store.clone(), postgres.clone());
+        let views = Views { postgres, redis: chain.redis.clone(), partitions: 0 };
+        Ok(Self { follower, store, views, bound })
+    }
+
+    /// Follows the store up to now, and compares every sink with it.
+    pub(super) async fn compare(&self) -> anyhow::Result<RunningReport> {
+        let begun = Instant::now();
+        let position = self.follower.catch_up().await?;
+        let mut stages = RunningStages::default();
+        let mut of_type: BTreeMap<&str, Vec<&dyn Registered>> = BTreeMap::new();
+        for projection in projections() {
+            of_type.entry(projection.aggregate_type()).or_default().push(*projection);
+        }
+        for (aggregate_type, projections) in of_type {
+            let streams = self.follower.streams(aggregate_type).await?;
+            stages.store(&streams);
+            for projection in projections {
+                stages.sink(self.sink(projection, &streams).await?);
+            }
+        }
+        Ok(stages.finish(position, begun.elapsed()))
+    }
+
+    async fn sink<'s>(
+        &self,
+        projection: &dyn Registered,
+        streams: &'s Streams,
+    ) -> anyhow::Result<Running<'s>> {
+        let mut running = Running::new(projection.name(), streams);
+        // In this order: what was in the topic as of then is in the rows that are read after it, or parked.
+        let as_of = self.as_of(projection.name()).await?;
+        projection.sums(&self.views, &mut running).await?;
+        let moments = Moments { now: now(), as_of, bound_micros: self.bound.as_micros() as i64 };
+        let suspects = running.suspects();
+        if suspects.is_empty() {
+            return Ok(running);
+        }
+        let exceptions = exceptions(&self.views.postgres, projection.name()).await?;
+        let mut wrong = vec![];
+        for suspects in suspects.chunks(SUSPECTS) {
+            let between = suspects.iter().map(|it| (it.aggregate_id, it.between()));
+            let decided = suspects.iter().flat_map(|it| {
+                exceptions
+                    .decided_of(it.aggregate_id)
+                    .map(|version| (it.aggregate_id, (version - 1, version)))
+            });
+            let entries = self.entries(between.chain(decided)).await?;
+            for suspect in suspects {
+                if running.judge(suspect, &exceptions, &entries, moments) {
+                    wrong.push(suspect);
+                }
+            }
+        }
+        self.name(&mut running, &wrong, &exceptions).await?;
+        Ok(running)
+    }
+
+    /// Names what is wrong with the first rows event by event, and counts the others.
+    async fn name(
+        &self,
+        running: &mut Running<'_>,
+        wrong: &[&Suspect],
+        exceptions: &Exceptions,
+    ) -> anyhow::Result<()> {
+        let through = |it: &&Suspect| (it.aggregate_id, (0, it.row.version.max(it.store.version)));
+        let entries = self.entries(wrong.iter().take(NAMED_MAX).map(through)).await?;
+        for suspect in wrong.iter().take(NAMED_MAX) {
+            running.wrong(suspect, exceptions, &entries);
+        }
+        for suspects in wrong.get(NAMED_MAX..).unwrap_or_default().chunks(SUSPECTS) {
+            let entries = self.entries(suspects.iter().map(|it| (it.aggregate_id, it.between()))).await?;
+            suspects.iter().for_each(|suspect| running.wrong(suspect, exceptions, &entries));
+        }
+        Ok(())
+    }
+
+    /// The events of these aggregates, above the first version and up to the second.
+    async fn entries(
+        &self,
+        ranges: impl Iterator<Item = (AggregateId, (u64, u64))>,
+    ) -> anyhow::Result<Entries> {
+        let (mut ids, mut above, mut through) = (vec![], vec![], vec![]);
+        for (id, (from, to)) in ranges.filter(|(_, (from, to))| from < to) {
+            ids.push(id.0);
+            above.push(from.cast_signed());
+            through.push(to.cast_signed());
+        }
+        if ids.is_empty() {
+            return Ok(Entries::new());
+        }
+        type Row = (Uuid, i64, Uuid, String, i64);
+        let rows: Vec<Row> = sqlx::query_as(include_str!("../../queries/ledger_entries.sql"))
+            .bind(ids)
+            .bind(above)
+            .bind(through)
+            .fetch_all(&self.store)
+            .await
+            .context("failed to read events of the store")?;
+        let entry = |(id, version, event_id, sum, recorded_at): Row| {
+            let recorded_at = Timestamp::from_micros(recorded_at);
+            let entry = Entry { event_id: EventId(event_id), sum: sum.parse()?, recorded_at };
+            anyhow::Ok(((AggregateId(id), version.unsigned_abs()), entry))
+        };
+        rows.into_iter().map(entry).collect()
+    }
+
+    /// Up to when everything in the topic is applied or parked, as the projector last said.
+    async fn as_of(&self, projection: &str) -> anyhow::Result<Option<Timestamp>> {
+        let sql = "select (extract(epoch from min(as_of)) * 1000000)::bigint from projection_freshness where projection = $1";
+        let micros: Option<i64> = sqlx::query_scalar(sql)
+            .bind(projection)
+            .fetch_one(&self.views.postgres)
+            .await
+            .context("failed to ask how fresh the views are")?;
+        Ok(micros.map(Timestamp::from_micros))
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_micros(chrono::Utc::now().timestamp_micros())
+}
