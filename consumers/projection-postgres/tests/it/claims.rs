@@ -1,12 +1,11 @@
 //! Ownership under a real server's locks.
 
-use std::time::Duration;
-
 use kafka::conformance::{History, Rig, Sink, Topic};
 use kafka::{Classify, Fault, ViewStore};
 use ownership::{Advance, Progress};
 use sqlx::Connection;
 
+use crate::broker::BOUND;
 use crate::sink::PostgresSink;
 
 const TOPIC: &str = "tally.events";
@@ -25,12 +24,9 @@ async fn a_claim_waits_for_the_zombies_open_transaction_and_starts_where_it_got_
 
     let claim = tokio::spawn(async move { owner.claim(TOPIC, &[0]).await });
     let mut watcher = sink.connect("owner").await;
-    testkit::eventually("the claim waits for the lock", Duration::from_secs(5), async || {
-        let waiting: i64 = sqlx::query_scalar("select count(*) from pg_locks where not granted")
-            .fetch_one(&mut watcher)
-            .await
-            .unwrap();
-        waiting > 0
+    testkit::eventually("the claim waits for the lock", BOUND, async || {
+        let waiting = "select count(*) from pg_locks join pg_stat_activity using (pid) where not granted and datname = current_database()";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watcher).await.unwrap() > 0
     })
     .await;
     open.commit().await.unwrap();
@@ -76,8 +72,10 @@ async fn an_owner_that_is_fenced_off_by_a_late_comer_takes_its_partition_back() 
     let (topic, mut history) = (Topic::default(), History::default());
     let rig = Rig::start(sink.open().await, &topic, &history);
     rig.assign(&[0]).await;
-    sink.open().await.claim(topic.name(), &[0]).await.unwrap();
     topic.append(0, [history.started(0, "r")]);
+    rig.caught_up(&sink, &[0]).await;
+    sink.open().await.claim(topic.name(), &[0]).await.unwrap();
+    topic.append(0, [history.called(0, 1)]);
     rig.caught_up(&sink, &[0]).await;
     assert_eq!(sink.rows().await, history.rows());
     assert_eq!(rig.metrics().fence_rejections.get(), 1);

@@ -9,6 +9,7 @@ use kafka::conformance::{History, Rig, Sink, Tally, Topic};
 use projection_postgres::{Change, PostgresViews, Readers, ReadersConfig, Rebuild, go_back};
 use sqlx::{Connection, PgConnection};
 
+use crate::broker::BOUND;
 use crate::sink::{DEFINITION, PostgresSink, TABLES};
 
 impl PostgresSink {
@@ -110,7 +111,7 @@ async fn what_is_older_than_it_is_kept_is_forgotten_from_the_oldest_on_and_a_mar
     let acme = tenant("acme");
     let begun = readers.newest_change("tally", &acme).await.unwrap().unwrap();
     let old = tell(&mut sink.connect("views_writer").await, "acme").await;
-    testkit::eventually("the oldest are forgotten", Duration::from_secs(10), async || {
+    testkit::eventually("the oldest are forgotten", BOUND, async || {
         store.inspect("tally.events", &[]).await.unwrap();
         !readers.has_change("tally", &acme, old).await.unwrap()
     })
@@ -180,6 +181,6 @@ async fn a_flush_is_told_in_the_statement_that_writes_its_rows() {
         .await
         .unwrap();
     topic.append(0, [history.called(0, 1)]);
-    testkit::eventually("it parks", crate::broker::BOUND, async || !sink.parked().await.is_empty()).await;
+    testkit::eventually("it parks", BOUND, async || !sink.parked().await.is_empty()).await;
     assert_eq!(sink.feed().await.len(), told);
 }

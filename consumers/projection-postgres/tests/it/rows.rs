@@ -2,6 +2,7 @@
 
 use kafka::conformance::{History, Rig, Sink, Topic, settings};
 
+use crate::broker::BOUND;
 use crate::sink::PostgresSink;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,17 +40,11 @@ async fn an_event_that_became_storable_is_redriven() {
     rig.assign(&[0]).await;
     rig.caught_up(&sink, &[0]).await;
     sink.redrive(&History::key(0)).await;
-    testkit::eventually("the redrive stops", std::time::Duration::from_secs(10), async || {
-        sink.parked().await[0].state == "parked"
-    })
-    .await;
+    testkit::eventually("the redrive stops", BOUND, async || sink.parked().await[0].state == "parked").await;
     assert_eq!(sink.parked().await[0].reason, "unstorable");
     sink.execute("owner", "alter table tally drop constraint tally_tokens_are_few").await.unwrap();
     sink.redrive(&History::key(0)).await;
-    testkit::eventually("nothing is parked", std::time::Duration::from_secs(10), async || {
-        sink.parked().await.is_empty()
-    })
-    .await;
+    testkit::eventually("nothing is parked", BOUND, async || sink.parked().await.is_empty()).await;
     assert_eq!(sink.rows().await, history.rows());
 }
 

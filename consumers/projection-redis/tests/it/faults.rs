@@ -195,7 +195,7 @@ async fn after_a_lost_answer_a_renewed_claim_tells_what_was_applied() {
     store.commit(&flush(&claimed, 5, vec![change(0, 1, 0, 2)])).await.unwrap_err();
     proxy.mute(false);
     let applied = async || stage.reader().positions().await.unwrap()[0].next_offset == 5;
-    testkit::eventually("the flush is applied though its answer got lost", Duration::from_secs(5), applied)
+    testkit::eventually("the flush is applied though its answer got lost", Duration::from_secs(60), applied)
         .await;
     let again = store.renew(TOPIC, &[Tenure { partition: 0, epoch: claimed.epoch }]).await.unwrap();
     assert_eq!((again[0].epoch, again[0].next_offset), (claimed.epoch + 1, 5));

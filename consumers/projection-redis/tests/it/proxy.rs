@@ -32,7 +32,7 @@ impl Proxy {
     }
 
     pub(crate) fn config(&self, like: &RedisConfig) -> RedisConfig {
-        RedisConfig { url: self.url.clone(), timeout_ms: 300, ..like.clone() }
+        RedisConfig { url: self.url.clone(), ..like.clone() }
     }
 
     pub(crate) fn mute(&self, mute: bool) {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::fixture::{World, Written, answer};
 
 const PATH: &str = "/v1/views/executions/changes";
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A stream as a client reads it that passes over what it knows: the same may be told twice.
 struct Stream {

@@ -6,6 +6,12 @@ use uuid::Uuid;
 use crate::fixture::{World, Written};
 
 const ID: &str = "00000000-0000-0000-0000-000000000007";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An API whose reads may wait as long as a test does.
+async fn patient() -> World {
+    World::with(&["--query-wait-ms-max", "60000"]).await
+}
 
 fn row(version: i64) -> Written {
     Written {
@@ -53,15 +59,14 @@ async fn every_answer_says_of_when_it_is_by_the_partition_that_is_furthest_behin
     report(&world, 0, 17, Some("2026-11-21T03:00:00Z")).await;
     let position = async || world.get(&paths[0]).await.json()["position"].clone();
     let is_seen = async || position().await == serde_json::json!({ "0": 17 });
-    testkit::eventually("it is seen", Duration::from_secs(10), is_seen).await;
+    testkit::eventually("it is seen", PATIENCE, is_seen).await;
     assert!(world.get(&paths[0]).await.json()["as_of"].is_null(), "nobody has spoken of partition 1");
     report(&world, 1, 4, Some("2026-11-21T03:00:09Z")).await;
     let told = async |path: &str| {
         let answer = world.get(path).await;
         (answer.json()["as_of"].as_str().map(str::to_owned), answer)
     };
-    testkit::eventually("it is seen", Duration::from_secs(10), async || told(&paths[0]).await.0.is_some())
-        .await;
+    testkit::eventually("it is seen", PATIENCE, async || told(&paths[0]).await.0.is_some()).await;
     for path in &paths {
         let (as_of, answer) = told(path).await;
         assert_eq!(as_of.as_deref(), Some("2026-11-21T03:00:00.000000Z"), "{path}");
@@ -72,13 +77,12 @@ async fn every_answer_says_of_when_it_is_by_the_partition_that_is_furthest_behin
     }
     // A partition that never was current makes the whole view of no known moment.
     report(&world, 2, 0, None).await;
-    testkit::eventually("it is seen", Duration::from_secs(10), async || told(&paths[0]).await.0.is_none())
-        .await;
+    testkit::eventually("it is seen", PATIENCE, async || told(&paths[0]).await.0.is_none()).await;
 }
 
 #[tokio::test]
 async fn a_read_with_a_token_waits_for_it_or_says_that_it_is_stale() {
-    let world = World::new().await;
+    let world = patient().await;
     world.write("acme", &row(3)).await;
     let paths = [
         format!("/v1/views/executions/{ID}?token=acme/{ID}/"),
@@ -102,7 +106,7 @@ async fn a_read_with_a_token_waits_for_it_or_says_that_it_is_stale() {
             tokio::time::sleep(Duration::from_millis(100)).await;
             world.write("acme", &row(version)).await;
         };
-        let asked = format!("{path}{version}&wait_ms=10000");
+        let asked = format!("{path}{version}&wait_ms=60000");
         let (waited, ()) = tokio::join!(world.get(&asked), write);
         assert_eq!(waited.json()["stale"], false, "{path}");
     }
@@ -122,9 +126,9 @@ async fn a_row_that_is_not_there_yet_is_told_from_one_that_is_gone() {
 
 #[tokio::test]
 async fn reads_that_wait_keep_nobody_else_from_being_answered() {
-    let world = World::new().await;
+    let world = patient().await;
     world.write("acme", &row(3)).await;
-    let waiting = format!("/v1/views/executions/{ID}?token=acme/{ID}/9&wait_ms=10000");
+    let waiting = format!("/v1/views/executions/{ID}?token=acme/{ID}/9&wait_ms=60000");
     let answered = AtomicUsize::new(0);
     let wait = async || {
         let answer = world.get(&waiting).await;

@@ -7,7 +7,7 @@ use local::Component;
 
 use crate::harness::{PATIENCE, Ran, Role, Runs, Standing, World, eventually, finish, import, tenant};
 
-const RUNS: usize = 150;
+const RUNS: usize = 60;
 
 /// Imports while a projector works; kills `component` once events have arrived while others are on their way.
 async fn survives(component: Component) {
@@ -17,10 +17,12 @@ async fn survives(component: Component) {
 
     let runs = Runs::sample(RUNS);
     let arguments = slowly(&runs, &tenant);
+    let holding = world.hold(runs.last(&tenant)).await;
     let mut importing = world.program.start(&arguments);
     let at_kill = half_way(&world, &tenant, &runs).await;
     assert!(importing.try_wait().unwrap().is_none(), "the import is over, nothing more is on its way");
     world.kill(component, pid).await;
+    drop(holding);
     eprintln!("{component} killed at {at_kill:?} of {}", runs.events);
     assert!(at_kill.has_begun() && at_kill.in_flight() > 0, "{at_kill:?} is no flight to break");
 
@@ -36,7 +38,7 @@ async fn survives(component: Component) {
     world.assert_proved().await;
 }
 
-/// One append at a time: so there is time to kill something while it goes on.
+/// One append at a time: so there is time to kill something while it goes on. Where its last run is held it goes on until then.
 fn slowly<'a>(runs: &'a Runs, tenant: &'a TenantId) -> Vec<&'a str> {
     [&import(runs, tenant)[..], &["--concurrency", "1"]].concat()
 }
@@ -89,12 +91,18 @@ async fn every_event_arrives_once_when_the_projector_is_killed() {
     // In small batches, so that the backlog outlasts the kill.
     let killed = Role::projector_with(&world, &[("MILLRACE_BATCH_RECORDS_MAX", "100")]).await;
     let arguments = slowly(&runs, &tenant);
+    let holding = world.hold(runs.last(&tenant)).await;
     let importing = world.program.start(&arguments);
-    half_way(&world, &tenant, &runs).await;
+    let at_kill = half_way(&world, &tenant, &runs).await;
     killed.kill().await;
-    let after = world.standing(&tenant).await;
-    eprintln!("the projector killed at {after:?} of {}", runs.events);
-    assert!(after.has_begun() && after.in_flight() > 0, "{after:?} is no flight to break");
+    drop(holding);
+    eprintln!("the projector killed at {at_kill:?} of {}", runs.events);
+    // At the latest the last run comes while nobody applies it.
+    eventually("others are on their way", PATIENCE, async || {
+        let after = world.standing(&tenant).await;
+        after.has_begun() && after.in_flight() > 0
+    })
+    .await;
 
     let projector = Role::projector(&world).await;
     complete(&world, &tenant, &runs, &finish(importing, &arguments).await).await;

@@ -1,7 +1,8 @@
 //! The chain from end to end, driven as a user drives it: by the program, on real servers.
 //!
 //! Each test has a tenant of its own, and ends in the same oracle: `millrace verify` says `proved`, about everything
-//! that any test ever stored. These tests kill servers, so nothing else may run beside them; the test runner sees to it.
+//! that any test ever stored. Nothing runs beside those that kill servers, and of the others one at a time has the
+//! projections of the shared stack: the test runner sees to it (`.config/nextest.toml`).
 
 #![expect(clippy::unwrap_used, reason = "what helps a test may fail it")]
 

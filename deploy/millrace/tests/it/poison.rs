@@ -109,7 +109,7 @@ async fn a_refused_event_parks_its_key_and_a_redrive_keeps_the_order_while_live_
     held.call(new_event_id()).await;
     let mut other = Agent::started(&world, &tenant).await;
     other.call(new_event_id()).await;
-    world.drained_but(3, &tenant).await; // the other key flows
+    world.parked_but_drained(3, &tenant).await; // the other key flows
 
     let key = held.id.to_string();
     for projection in PROJECTIONS {

@@ -19,7 +19,8 @@ impl Faces {
         let any = "127.0.0.1:0";
         let token = world.program.done(&["token", "--tenant", tenant, "--actor", "tester"]).await;
         let commands = Role::ready(world, "command-api", &[("MILLRACE_API_ADDRESS", any)]).await;
-        let queries = Role::ready(world, "query-api", &[("MILLRACE_QUERY_ADDRESS", any)]).await;
+        let patient = [("MILLRACE_QUERY_ADDRESS", any), ("MILLRACE_QUERY_WAIT_MS_MAX", "60000")];
+        let queries = Role::ready(world, "query-api", &patient).await;
         Self { commands, queries, client: Client::new(), token: token.trim().to_owned() }
     }
 
@@ -64,14 +65,14 @@ async fn what_a_command_answered_is_in_every_view_or_the_view_says_that_it_is_st
             ("/repository-model-totals".to_owned(), "/rows/0/steps"),
             ("/executions".to_owned(), "/rows/0/steps"),
         ] {
-            let answer = faces.get(&format!("{path}?token={token}&wait_ms=10000")).await;
+            let answer = faces.get(&format!("{path}?token={token}&wait_ms=60000")).await;
             assert_eq!(
                 (&answer["stale"], answer.pointer(found)),
                 (&json!(false), Some(&json!(step))),
                 "{path} {answer}"
             );
         }
-        let board = faces.get(&format!("/live-executions/boards/cost?token={token}&wait_ms=10000")).await;
+        let board = faces.get(&format!("/live-executions/boards/cost?token={token}&wait_ms=60000")).await;
         assert_eq!(board["places"], json!([{ "aggregate_id": id, "score": 7 * step }]), "{board}");
     }
     let views = faces.get("").await;
@@ -90,7 +91,7 @@ async fn what_a_command_answered_is_in_every_view_or_the_view_says_that_it_is_st
     for path in
         [format!("/executions/{id}"), format!("/live-executions/{id}"), "/repository-model-totals".to_owned()]
     {
-        let answer = faces.get(&format!("{path}?token={token}&wait_ms=10000")).await;
+        let answer = faces.get(&format!("{path}?token={token}&wait_ms=60000")).await;
         assert_eq!(answer["stale"], false, "{path} {answer}");
     }
     assert!(!faces.queries.log().contains(&faces.token));

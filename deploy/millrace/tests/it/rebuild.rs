@@ -125,7 +125,7 @@ async fn what_is_decided_while_views_are_made_has_no_effect_in_them_either() {
     for event in [new_event_id(), refused] {
         agent.call(event).await;
     }
-    world.drained_but(1, &tenant).await;
+    world.parked_but_drained(1, &tenant).await;
     // The next edition takes what the one that is read has parked.
     world.program.done(&["projections", "rebuild", NAME, "--no-switch"]).await;
     let key = agent.aggregate().to_string();

@@ -20,13 +20,13 @@ async fn a_projector_that_comes_back_by_the_classic_protocol_is_fenced_off_and_a
 
 async fn comes_back(protocol: &str) {
     let protocol = ("MILLRACE_GROUP_PROTOCOL", protocol);
-    let (world, tenant, runs) = (World::shared(), tenant("zombie"), Runs::sample(60));
+    let (world, tenant, runs) = (World::shared(), tenant("zombie"), Runs::sample(30));
     world.import(&runs, &tenant).await;
     eventually("a backlog is in the topic", PATIENCE, async || world.in_topic(&tenant).await == runs.events)
         .await;
 
-    // In small batches: when it is stopped, it has many records in hand that it has not applied.
-    let mut zombie = Role::start(&world, "projector", &[protocol, ("MILLRACE_BATCH_RECORDS_MAX", "20")]);
+    // In very small batches: when it is stopped, it has many records in hand that it has not applied.
+    let mut zombie = Role::start(&world, "projector", &[protocol, ("MILLRACE_BATCH_RECORDS_MAX", "5")]);
     let begun = async || world.standing(&tenant).await.has_begun();
     eventually("it applies the backlog", PATIENCE, begun).await;
     zombie.signal(Signal::SIGSTOP);
@@ -51,7 +51,7 @@ async fn comes_back(protocol: &str) {
         of(&zombie).await == Some(12.0) && of(&successor).await == Some(12.0)
     })
     .await;
-    let more = Runs::sample(70);
+    let more = Runs::sample(40);
     world.import(&more, &tenant).await;
     world.drained(&tenant).await;
     zombie.stop().await;

@@ -156,20 +156,20 @@ async fn is_equal_with_and_without_snapshots<A>(
     A: Snapshot + std::fmt::Debug + PartialEq,
 {
     let (store, acme) = (Arc::new(in_memory()), tenant("acme"));
-    let plain = || Repository::<A, _>::new(store.clone(), Codec::<A::Event>::with_ids(1).unwrap());
-    let keeping = || plain().with_snapshots(&every(events), SnapshotMetrics::new(A::Event::AGGREGATE_TYPE));
-    let mut kept = keeping();
+    let new = || Repository::<A, _>::new(store.clone(), Codec::<A::Event>::with_ids(1).unwrap());
+    let keeping = || new().with_snapshots(&every(events), SnapshotMetrics::new(A::Event::AGGREGATE_TYPE));
+    let (plain, mut kept) = (new(), keeping());
     for (command, (begins_anew, times)) in commands.into_iter().zip(turns) {
         if begins_anew {
             kept = keeping();
         }
         for _ in 0..times {
-            let expected = plain().state(&acme, id, Until::Now).await.unwrap().0.decide(command.clone());
+            let expected = plain.state(&acme, id, Until::Now).await.unwrap().0.decide(command.clone());
             let answer = kept.execute(&acme, id, command.clone(), &context()).await;
             assert_eq!(answer.is_ok(), expected.is_ok());
             tokio::task::yield_now().await; // a snapshot that is due is written meanwhile
             let with = kept.state(&acme, id, Until::Now).await.unwrap();
-            assert_eq!(with, plain().state(&acme, id, Until::Now).await.unwrap());
+            assert_eq!(with, plain.state(&acme, id, Until::Now).await.unwrap());
         }
     }
 }

@@ -73,6 +73,16 @@ impl World {
         .await;
     }
 
+    /// Waits until both views have all that is stored of a tenant, except for `held` events, which are parked in both.
+    pub(crate) async fn parked_but_drained(&self, held: u32, tenant: &TenantId) {
+        let mut views = self.postgres("MILLRACE_VIEWS_WRITER_URL").await;
+        let parked = "select count(*) from parked_event where tenant_id = $1 and released_at is null";
+        let what = format!("{held} events of {tenant} are parked in both views");
+        let in_both = u64::from(held) * 2;
+        eventually(&what, PATIENCE, async || number(&mut views, parked, tenant).await == in_both).await;
+        self.drained_but(held.into(), tenant).await;
+    }
+
     /// Waits until both views have all that is stored of a tenant.
     pub(crate) async fn drained(&self, tenant: &TenantId) {
         self.drained_but(0, tenant).await;

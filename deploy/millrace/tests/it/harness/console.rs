@@ -44,12 +44,22 @@ impl Console {
 
     /// What is answered to a question, by the name of its operation.
     pub(crate) async fn get(&self, operation: &str, path: &str) -> Value {
-        let request = self.client.get(format!("{}/v1/parked{path}", self.url)).bearer_auth(&self.token);
-        let answer = request.send().await.unwrap();
-        let (status, body) = (answer.status(), answer.json().await.unwrap());
-        assert_eq!(status, StatusCode::OK, "{path}: {body:#}");
+        let body = self.asked(path).await.unwrap();
         self.is_described(&format!("Answer-{operation}"), &body);
         body
+    }
+
+    /// What is answered to a question that may be refused.
+    pub(crate) async fn asked(&self, path: &str) -> Result<Value, Refusal> {
+        let request = self.client.get(format!("{}/v1/parked{path}", self.url)).bearer_auth(&self.token);
+        let answer = request.send().await.unwrap();
+        match (answer.status(), answer.json().await.unwrap()) {
+            (StatusCode::OK, body) => Ok(body),
+            (status, problem) => {
+                self.is_described("Problem", &problem);
+                Err(Refusal { status, problem })
+            }
+        }
     }
 
     /// What is answered to a wish, which is taken.

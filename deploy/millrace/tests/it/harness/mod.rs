@@ -25,7 +25,7 @@ pub(crate) use world::{World, import};
 use std::time::Duration;
 
 /// How long anything that is on its way may take to arrive, a restart of a server included.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A tenant that no other test has.
 pub(crate) fn tenant(name: &str) -> events::TenantId {

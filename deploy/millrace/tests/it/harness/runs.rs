@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
+use events::{AggregateId, TenantId};
 use flate2::read::GzDecoder;
 use mapping::{Mapping, Raw};
 use tempfile::NamedTempFile;
@@ -17,6 +18,7 @@ pub(crate) const MAPPING: &str =
 #[derive(Debug)]
 pub(crate) struct Runs {
     file: NamedTempFile,
+    last: String,
     /// How many events its good lines lead to, by the rule that each command of a run is one event.
     pub(crate) events: u64,
 }
@@ -39,7 +41,14 @@ impl Runs {
         lines.iter().for_each(|line| writeln!(file, "{line}").unwrap());
         let mapping = Mapping::parse(&std::fs::read_to_string(MAPPING).unwrap()).unwrap();
         let events = lines.iter().map(|line| events(&mapping, line)).sum();
-        Self { file, events }
+        Self { file, last: lines.last().cloned().unwrap_or_default(), events }
+    }
+
+    /// What the last run becomes for a tenant.
+    pub(crate) fn last(&self, tenant: &TenantId) -> AggregateId {
+        let mapping = Mapping::parse(&std::fs::read_to_string(MAPPING).unwrap()).unwrap();
+        let row = Raw::from_json(&self.last).unwrap();
+        mapping.map(tenant, &row).unwrap().aggregate_id
     }
 
     pub(crate) fn path(&self) -> &str {

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use events::TenantId;
+use events::{AggregateId, TenantId};
 use local::{Component, Process, Stack, StackEnv};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -74,6 +74,14 @@ impl World {
     /// Raises what is missing.
     pub(crate) async fn up(&self) {
         self.program.done(&["up"]).await;
+    }
+
+    /// Lets nobody append to an aggregate, so that an import of it does not end, as long as the connection lives.
+    pub(crate) async fn hold(&self, aggregate: AggregateId) -> PgConnection {
+        let mut holding = self.superuser().await;
+        let lock = sqlx::query("select pg_advisory_lock(uuid_hash_extended($1, 0))").bind(aggregate.0);
+        lock.execute(&mut holding).await.unwrap();
+        holding
     }
 
     /// Compares all stages.
