@@ -1,6 +1,6 @@
 //! The chain from end to end, driven as a user drives it: by the program, on real servers.
 //!
-//! Each test has a tenant of its own, and ends in the same oracle: `millrace verify` says `proved`, about everything
+//! Each test has a tenant of its own, and ends in the same oracle: `millrace verify --full` says `proved`, about everything
 //! that any test ever stored. Nothing runs beside those that kill servers, and of the others one at a time has the
 //! projections of the shared stack: the test runner sees to it (`.config/nextest.toml`).
 
