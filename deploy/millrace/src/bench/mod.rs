@@ -24,6 +24,7 @@ mod sinks;
 mod state;
 mod throughput;
 mod trigger;
+mod verify;
 mod watched;
 mod workload;
 
@@ -65,6 +66,8 @@ pub(crate) enum Bench {
     Peers(peers::PeersArgs),
     /// The views once more, from the events of the store
     Rebuild(rebuild::RebuildBenchArgs),
+    /// Every view compared with the store, at rest and while events arrive
+    Verify(verify::VerifyBenchArgs),
     /// Payloads to events on one core, ids to schemas in memory, and a check of all schema files
     Decode(decode::DecodeArgs),
 }
@@ -95,6 +98,7 @@ impl Bench {
             Self::Sinks(args) => (sinks::figures(&args, stack).await?, args.output),
             Self::Peers(args) => (peers::figures(&args, stack).await?, args.output),
             Self::Rebuild(args) => (rebuild::figures(&args, stack).await?, args.output),
+            Self::Verify(args) => (verify::figures(&args, stack).await?, args.output),
             Self::Decode(args) => (decode::figures(&args, stack).await?, args.output),
         };
         Report { calibration, figures }.publish(output.json.as_deref())?;

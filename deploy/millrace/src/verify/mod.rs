@@ -13,7 +13,7 @@ use ledger::{RunningReport, RunningVerdict};
 pub(crate) use self::full::report;
 use self::full::{Stages, exceptions};
 pub(crate) use self::role::LedgerArgs;
-use self::running::Comparer;
+pub(crate) use self::running::Comparer;
 use crate::exit::Exit;
 
 /// What to compare, and how to tell.
@@ -69,7 +69,7 @@ impl VerifyArgs {
         }
         let comparer = Comparer::connect(&self.stages.chain, self.bound.duration()).await?;
         if self.anew {
-            comparer.follower.begin_anew().await?;
+            comparer.follow_anew().await?;
         }
         let Some(pause) = self.watch else { return self.tell(&comparer.compare().await?) };
         let stop = service::shutdown_signal()?;

@@ -23,8 +23,8 @@ const NAMED_MAX: usize = 20;
 
 /// Connections to all stages, kept from one comparison to the next.
 #[derive(Debug)]
-pub(super) struct Comparer {
-    pub(super) follower: Follower,
+pub(crate) struct Comparer {
+    follower: Follower,
     store: PgPool,
     views: Views,
     bound: Duration,
@@ -32,15 +32,21 @@ pub(super) struct Comparer {
 
 impl Comparer {
     /// `bound`: how long an event may take from the store to its topic.
-    pub(super) async fn connect(chain: &ChainArgs, bound: Duration) -> anyhow::Result<Self> {
+    pub(crate) async fn connect(chain: &ChainArgs, bound: Duration) -> anyhow::Result<Self> {
         let (store, postgres) = (chain.store.connect().await?, chain.views().await?);
         let follower = Follower::new(store.clone(), postgres.clone());
         let views = Views { postgres, redis: chain.redis.clone(), partitions: 0 };
         Ok(Self { follower, store, views, bound })
     }
 
+    /// Follows the store from its beginning, whatever was followed before.
+    pub(crate) async fn follow_anew(&self) -> anyhow::Result<()> {
+        self.follower.begin_anew().await?;
+        self.follower.catch_up().await.map(drop)
+    }
+
     /// Follows the store up to now, and compares every sink with it.
-    pub(super) async fn compare(&self) -> anyhow::Result<RunningReport> {
+    pub(crate) async fn compare(&self) -> anyhow::Result<RunningReport> {
         let begun = Instant::now();
         let position = self.follower.catch_up().await?;
         let mut stages = RunningStages::default();
