@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
-use event_store::{EventLog, PgEventLog, PrunedRange, StoreError, StoredEvent};
+use event_store::{EventLog, PgEventLog, StoreError, StoredEvent};
 use events::{AggregateId, Digest, Sum, TenantId};
 use ledger::{Account, Stream, Streams};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
 /// Events that are read at a time.
@@ -16,8 +16,23 @@ const PAGE: u32 = 5_000;
 #[derive(Debug)]
 pub(super) struct Follower {
     log: PgEventLog,
+    store: PgPool,
     views: PgPool,
 }
+
+/// A range of versions that left the store.
+#[derive(Debug, FromRow)]
+struct Pruned {
+    aggregate_id: Uuid,
+    aggregate_type: String,
+    tenant_id: String,
+    from_version: i64,
+    to_version: i64,
+    digest: String,
+}
+
+/// Those of one aggregate, in their order.
+type Ranges = HashMap<AggregateId, Vec<(u64, u64, Sum)>>;
 
 /// What a page does to an aggregate.
 struct Followed {
@@ -29,7 +44,7 @@ struct Followed {
 
 impl Follower {
     pub(super) fn new(store: PgPool, views: PgPool) -> Self {
-        Self { log: PgEventLog::new(store), views }
+        Self { log: PgEventLog::new(store.clone()), store, views }
     }
 
     /// Forgets everything, so that the store is followed from its beginning.
@@ -68,48 +83,57 @@ impl Follower {
             }
             read => read.context("failed to read the store")?,
         };
-        let Some(last) = events.last().map(|event| event.position) else { return Ok(None) };
-        let mut followed = HashMap::new();
-        if position == 0 {
-            for range in self.log.pruned().await.context("failed to list what left the store")? {
-                followed.entry(range.aggregate_id).or_insert_with(|| begun(&range)).pass(&range);
-            }
+        // In this order: what left the store before it could be read is told by what left.
+        let (ranges, mut followed) = self.pruned(position).await?;
+        if events.is_empty() && ranges.is_empty() {
+            return Ok(None);
         }
-        load(&mut taking, &events, &mut followed).await?;
-        self.take(&events, &mut followed).await?;
-        put(&mut taking, &followed).await?;
-        sqlx::query("update ledger_position set position = $1")
-            .bind(last.cast_signed())
-            .execute(&mut *taking)
-            .await?;
-        taking.commit().await.context("failed to write how far the store was followed")?;
-        Ok(Some(last))
-    }
-
-    async fn take(
-        &self,
-        events: &[StoredEvent],
-        followed: &mut HashMap<AggregateId, Followed>,
-    ) -> anyhow::Result<()> {
-        let mut pruned: Option<Vec<PrunedRange>> = None;
-        for event in events {
+        let ids = events.iter().map(|event| event.aggregate_id).chain(ranges.keys().copied());
+        load(&mut taking, ids, &mut followed).await?;
+        for event in &events {
             let of = followed.entry(event.aggregate_id).or_insert_with(|| Followed {
                 aggregate_type: event.aggregate_type.clone(),
                 tenant: event.tenant.clone(),
                 account: Account::default(),
                 lacks: None,
             });
-            if event.version > of.account.version + 1 {
-                // Between the page before and this one, what comes between may have left the store.
-                if pruned.is_none() {
-                    pruned = Some(self.log.pruned().await.context("failed to list what left the store")?);
-                }
-                let ranges = pruned.iter().flatten().filter(|it| it.aggregate_id == event.aggregate_id);
-                ranges.for_each(|range| of.pass(range));
-            }
+            of.pass(ranges.get(&event.aggregate_id), event.version);
             of.take(event);
         }
-        Ok(())
+        for (id, ranges) in &ranges {
+            if let Some(of) = followed.get_mut(id) {
+                of.pass(Some(ranges), u64::MAX);
+            }
+        }
+        put(&mut taking, &followed).await?;
+        let last = match events.last() {
+            Some(event) => event.position,
+            None => self.log.settled_position().await.context("failed to ask the store")?.max(position),
+        };
+        sqlx::query("update ledger_position set position = $1")
+            .bind(last.cast_signed())
+            .execute(&mut *taking)
+            .await?;
+        taking.commit().await.context("failed to write how far the store was followed")?;
+        Ok((!events.is_empty()).then_some(last))
+    }
+
+    /// What left the store beyond a position, and the aggregates that it was of.
+    async fn pruned(&self, position: u64) -> anyhow::Result<(Ranges, HashMap<AggregateId, Followed>)> {
+        let rows: Vec<Pruned> = sqlx::query_as(include_str!("../../queries/ledger_pruned.sql"))
+            .bind(position.cast_signed())
+            .fetch_all(&self.store)
+            .await
+            .context("failed to list what left the store")?;
+        let (mut ranges, mut followed) = (Ranges::new(), HashMap::new());
+        for row in rows {
+            let (id, tenant) = (AggregateId(row.aggregate_id), row.tenant_id.parse()?);
+            let (from, to) = (row.from_version.unsigned_abs(), row.to_version.unsigned_abs());
+            ranges.entry(id).or_default().push((from, to, row.digest.parse()?));
+            let (aggregate_type, account) = (row.aggregate_type, Account::default());
+            followed.entry(id).or_insert(Followed { aggregate_type, tenant, account, lacks: None });
+        }
+        Ok((ranges, followed))
     }
 
     /// Every aggregate of a type.
@@ -129,15 +153,6 @@ impl Follower {
     }
 }
 
-fn begun(range: &PrunedRange) -> Followed {
-    Followed {
-        aggregate_type: range.aggregate_type.clone(),
-        tenant: range.tenant.clone(),
-        account: Account::default(),
-        lacks: None,
-    }
-}
-
 impl Followed {
     /// Takes in the next event. One that was taken in before came back from an archive.
     fn take(&mut self, event: &StoredEvent) {
@@ -153,22 +168,33 @@ impl Followed {
         self.account.sum.add(event.aggregate_id, event.version, event.event_id, payload);
     }
 
-    /// Takes in what left the store before it was followed that far.
-    fn pass(&mut self, range: &PrunedRange) {
-        if range.from_version == self.account.version + 1 {
-            self.account.version = range.to_version;
-            self.account.sum.merge(range.digest);
+    /// Takes in what left the store before it was followed that far, up to a version.
+    fn pass(&mut self, ranges: Option<&Vec<(u64, u64, Sum)>>, before: u64) {
+        let mut from_begin = Account::default();
+        for (from, to, sum) in ranges.into_iter().flatten().filter(|(_, to, _)| *to < before) {
+            // A range of which a part was followed is whole only with all that is before it.
+            if *from == from_begin.version + 1 {
+                from_begin.version = *to;
+                from_begin.sum.merge(*sum);
+            }
+            if *from == self.account.version + 1 {
+                self.account.version = *to;
+                self.account.sum.merge(*sum);
+            }
+            if from_begin.version > self.account.version {
+                self.account = from_begin;
+            }
         }
     }
 }
 
-/// Takes up the aggregates of these events where they were left.
+/// Takes up these aggregates where they were left.
 async fn load(
     connection: &mut PgConnection,
-    events: &[StoredEvent],
+    ids: impl Iterator<Item = AggregateId>,
     followed: &mut HashMap<AggregateId, Followed>,
 ) -> anyhow::Result<()> {
-    let mut ids: Vec<Uuid> = events.iter().map(|event| event.aggregate_id.0).collect();
+    let mut ids: Vec<Uuid> = ids.map(|id| id.0).collect();
     ids.sort_unstable();
     ids.dedup();
     let sql = "select aggregate_id, aggregate_type, tenant_id, version, events_sum from ledger_stream where aggregate_id = any($1)";
@@ -195,4 +221,34 @@ async fn put(connection: &mut PgConnection, followed: &HashMap<AggregateId, Foll
         .await
         .map(drop)
         .context("failed to write what was followed of the store")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(version: u64, sum: u8) -> Followed {
+        let account = Account { version, sum: sum_of(sum) };
+        Followed { aggregate_type: "execution".into(), tenant: "acme".parse().unwrap(), account, lacks: None }
+    }
+
+    fn sum_of(number: u8) -> Sum {
+        Sum::from_bytes(u128::from(number).to_be_bytes())
+    }
+
+    #[test]
+    fn what_left_the_store_is_taken_in_once_however_far_it_was_followed() {
+        let ranges = vec![(1, 3, sum_of(10)), (4, 6, sum_of(100))];
+        let passed = |mut of: Followed, before| {
+            of.pass(Some(&ranges), before);
+            (of.account.version, of.account.sum)
+        };
+        assert_eq!(passed(at(0, 0), u64::MAX), (6, sum_of(110)));
+        assert_eq!(passed(at(3, 10), u64::MAX), (6, sum_of(110)));
+        assert_eq!(passed(at(2, 7), u64::MAX), (6, sum_of(110)), "a part of the first was followed");
+        assert_eq!(passed(at(5, 80), u64::MAX), (6, sum_of(110)), "a part of the second was");
+        assert_eq!(passed(at(6, 110), u64::MAX), (6, sum_of(110)), "all of it was");
+        assert_eq!(passed(at(7, 120), u64::MAX), (7, sum_of(120)));
+        assert_eq!(passed(at(0, 0), 4), (3, sum_of(10)), "an event of version 4 comes");
+    }
 }
