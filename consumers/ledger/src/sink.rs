@@ -206,26 +206,16 @@ impl<P: Projection> Sink<P> {
         if row.fold.version < row.version {
             return;
         }
+        let is_known = |left: &Left| !self.exceptions.has_decided(aggregate_id, left.through);
         let wrong = if row.fold.view.take().as_ref().map(view_digest) != row.digest {
             Some("the row is not the fold of its events up to here".to_owned())
         } else {
-            row.of_others().filter(|_| !self.is_sum_unknown(aggregate_id))
+            // What was decided about and left the store, nobody can subtract any more.
+            row.of_others().filter(|_| self.pruned.get(&aggregate_id).is_none_or(is_known))
         };
         if let Some(wrong) = wrong {
-            self.broken(aggregate_id);
-            self.findings.add(of_event(Kind::Diverged, wrong));
-        }
-    }
-
-    /// Whether events that left the store were decided about: nobody can say any more what the others add up to.
-    fn is_sum_unknown(&self, aggregate_id: AggregateId) -> bool {
-        let left = self.pruned.get(&aggregate_id);
-        left.is_some_and(|left| self.exceptions.has_decided(aggregate_id, left.through))
-    }
-
-    fn broken(&mut self, aggregate_id: AggregateId) {
-        if let Some(row) = self.rows.get_mut(&aggregate_id) {
             row.broken = true;
+            self.findings.add(of_event(Kind::Diverged, wrong));
         }
     }
 

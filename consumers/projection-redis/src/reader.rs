@@ -142,9 +142,17 @@ impl<P: Projection> Reader<P> {
 
     /// What each of these keys has, in their order.
     pub(crate) async fn stored(&mut self, keys: &[String]) -> Result<Vec<Stored>, Error> {
+        self.parts(keys, &PARTS).await
+    }
+
+    async fn parts<const N: usize>(
+        &mut self,
+        keys: &[String],
+        parts: &[&str; N],
+    ) -> Result<Vec<[Option<String>; N]>, Error> {
         let mut pipeline = redis::pipe();
         for key in keys {
-            pipeline.cmd("HMGET").arg(key).arg(&PARTS);
+            pipeline.cmd("HMGET").arg(key).arg(parts);
         }
         self.link.query("read rows", &pipeline).await
     }
@@ -169,11 +177,7 @@ impl<P: Projection> Reader<P> {
     pub async fn sums(&mut self, mut show: impl FnMut(TenantId, AggregateId, u64, Sum)) -> Result<(), Error> {
         let keys = self.scan("row").await?;
         for keys in keys.chunks(PAGE) {
-            let mut pipeline = redis::pipe();
-            for key in keys {
-                pipeline.cmd("HMGET").arg(key).arg(&PARTS[..2]);
-            }
-            let stored: Vec<[Option<String>; 2]> = self.link.query("read rows", &pipeline).await?;
+            let stored = self.parts(keys, &["v", "s"]).await?;
             for (key, [version, sum]) in keys.iter().zip(stored) {
                 let Some(name) = self.keys.row_name(key) else { continue };
                 let Some(row) = read_row::<()>(key, &[version, sum, None])? else { continue };

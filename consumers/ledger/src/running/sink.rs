@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use events::{AggregateId, TenantId, Timestamp};
+use events::{AggregateId, Sum, TenantId, Timestamp};
 use serde::Serialize;
 
 use super::suspect::{Account, Entries, Entry, Judged, Suspect};
@@ -116,25 +116,28 @@ impl<'s> Running<'s> {
         std::mem::take(&mut self.suspects)
     }
 
-    /// Judges one of them; answers whether more events of its aggregate would name what is wrong.
+    /// Judges one of them. Of those that diverge it answers what they should be made of, for [`name`](Self::name).
     pub fn judge(
         &mut self,
         suspect: &Suspect,
         exceptions: &Exceptions,
         entries: &Entries,
         moments: Moments,
-    ) -> bool {
+    ) -> Option<Sum> {
         match suspect.judge(self.projection, exceptions, entries) {
             Judged::Whole => {}
             Judged::Parked => self.counts.parked += 1,
             Judged::Unknown => self.counts.unknown += 1,
             Judged::Awaits(next) => self.awaits(suspect, &next, moments),
-            Judged::Wrong(finding) if finding.event_id.is_none() && finding.kind == Kind::Diverged => {
-                return true;
-            }
             Judged::Wrong(finding) => self.findings.add(*finding),
+            Judged::Diverged(expected) => return Some(expected),
         }
-        false
+        None
+    }
+
+    /// Takes in one that diverges, by the event that makes the difference, if it is among these.
+    pub fn name(&mut self, suspect: &Suspect, expected: Sum, entries: &Entries) {
+        self.findings.add(suspect.name(self.projection, expected, entries));
     }
 
     fn awaits(&mut self, suspect: &Suspect, next: &Entry, moments: Moments) {
@@ -145,26 +148,19 @@ impl<'s> Running<'s> {
                 "the store has had it for {} s, and the sink, which has done everything in its topic since, has not applied it",
                 age / 1_000_000
             );
-            let finding = Finding::new(Stage::Sink(self.projection), Kind::Missing, detail);
-            let (id, version) = (suspect.aggregate_id, suspect.row.version + 1);
-            return self.findings.add(finding.of(&suspect.tenant, id, version).event(next.event_id));
+            let version = suspect.row.version + 1;
+            let lost = suspect.found(self.projection, Kind::Missing, version, detail);
+            return self.findings.add(lost.event(next.event_id));
         }
         self.counts.in_flight += 1;
         self.counts.late += u64::from(age > moments.bound_micros);
         self.counts.oldest_ms = self.counts.oldest_ms.max(age / 1_000);
     }
-
-    /// Takes in what was found of a suspect of which all events were looked at.
-    pub fn wrong(&mut self, suspect: &Suspect, exceptions: &Exceptions, entries: &Entries) {
-        if let Judged::Wrong(finding) = suspect.judge(self.projection, exceptions, entries) {
-            self.findings.add(*finding);
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use events::{Digest, EventId, Sum};
+    use events::{Digest, EventId};
     use uuid::Uuid;
 
     use super::*;
@@ -193,7 +189,7 @@ mod tests {
         let micros = |seconds: i64| Timestamp::from_micros(seconds * SECOND);
         let moments = Moments { now: micros(now), as_of: as_of.map(micros), bound_micros: 10 * SECOND };
         for suspect in running.suspects() {
-            assert!(!running.judge(&suspect, &Exceptions::default(), &entries, moments));
+            assert_eq!(running.judge(&suspect, &Exceptions::default(), &entries, moments), None);
         }
         let mut stages = RunningStages::default();
         stages.store(&streams);

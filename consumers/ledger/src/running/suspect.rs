@@ -52,7 +52,9 @@ pub enum Judged {
     Awaits(Entry),
     /// The same, and the event is parked, or stands behind one that is.
     Parked,
-    /// It is made of something else; which event it is, if a single one makes the difference.
+    /// It is made of something else than these; which event it is can be [looked for](Suspect::name).
+    Diverged(Sum),
+    /// The store does not have an event that it should have, or has had none that the row should have.
     Wrong(Box<Finding>),
     /// Nobody can say any more: an event that was decided about has left the store.
     Unknown,
@@ -67,9 +69,8 @@ impl Suspect {
 
     /// Judges it, with the events [between](Self::between) and those that were [decided](Exceptions::decided_of) about.
     pub fn judge(&self, projection: &'static str, exceptions: &Exceptions, entries: &Entries) -> Judged {
-        let found = |kind, version, detail: String| {
-            let finding = Finding::new(Stage::Sink(projection), kind, detail);
-            Judged::Wrong(Box::new(finding.of(&self.tenant, self.aggregate_id, version)))
+        let wrong = |kind, version, detail: String| {
+            Judged::Wrong(Box::new(self.found(projection, kind, version, detail)))
         };
         let entry = |version| entries.get(&(self.aggregate_id, version));
         let mut expected = self.store.sum;
@@ -77,7 +78,7 @@ impl Suspect {
             match entry(version) {
                 Some(entry) => expected.subtract(entry.sum),
                 None => {
-                    return found(Kind::Missing, version, "it was in the store and is not any more".into());
+                    return wrong(Kind::Missing, version, "it was in the store and is not any more".into());
                 }
             }
         }
@@ -89,7 +90,7 @@ impl Suspect {
                         0 => "the store does not know the aggregate of this row".to_owned(),
                         last => format!("the row is ahead of the store, whose last version of it is {last}"),
                     };
-                    return found(Kind::Foreign, version, detail);
+                    return wrong(Kind::Foreign, version, detail);
                 }
             }
         }
@@ -101,7 +102,7 @@ impl Suspect {
             }
         }
         if expected != self.row.sum {
-            return if is_known { self.name(expected, entries, found) } else { Judged::Unknown };
+            return if is_known { Judged::Diverged(expected) } else { Judged::Unknown };
         }
         match entry(self.row.version + 1).filter(|_| self.row.version < self.store.version) {
             None => Judged::Whole,
@@ -110,33 +111,35 @@ impl Suspect {
         }
     }
 
-    /// Looks for the one event that makes the difference.
-    fn name(&self, expected: Sum, entries: &Entries, found: impl Fn(Kind, u64, String) -> Judged) -> Judged {
+    /// What is wrong with a row that should have another sum: the one event that makes the difference, if it is among these.
+    pub fn name(&self, projection: &'static str, expected: Sum, entries: &Entries) -> Finding {
         let (mut too_much, mut too_little) = (self.row.sum, expected);
         too_much.subtract(expected);
         too_little.subtract(self.row.sum);
-        for version in 1..=self.row.version {
+        let row = self.row.version;
+        for version in 1..=row {
             let Some(entry) = entries.get(&(self.aggregate_id, version)) else { continue };
-            let row = self.row.version;
-            if entry.sum == too_little {
-                let detail = format!("the row is at version {row}, and this event took no effect on it");
-                return named(found(Kind::Missing, version, detail), entry.event_id);
-            }
-            if entry.sum == too_much {
-                let detail = format!("the row is at version {row}, and this event took effect on it twice");
-                return named(found(Kind::Doubled, version, detail), entry.event_id);
-            }
+            let (kind, effect) = match entry.sum {
+                sum if sum == too_little => (Kind::Missing, "no effect on it"),
+                sum if sum == too_much => (Kind::Doubled, "effect on it twice"),
+                _ => continue,
+            };
+            let detail = format!("the row is at version {row}, and this event took {effect}");
+            return self.found(projection, kind, version, detail).event(entry.event_id);
         }
         let detail =
             format!("the row was made of other events: their sum is {}, not {expected}", self.row.sum);
-        found(Kind::Diverged, self.row.version, detail)
+        self.found(projection, Kind::Diverged, row, detail)
     }
-}
 
-fn named(judged: Judged, event_id: EventId) -> Judged {
-    match judged {
-        Judged::Wrong(finding) => Judged::Wrong(Box::new(finding.event(event_id))),
-        other => other,
+    pub(super) fn found(
+        &self,
+        projection: &'static str,
+        kind: Kind,
+        version: u64,
+        detail: String,
+    ) -> Finding {
+        Finding::new(Stage::Sink(projection), kind, detail).of(&self.tenant, self.aggregate_id, version)
     }
 }
 
@@ -176,10 +179,13 @@ mod tests {
     }
 
     fn wrong(suspect: &Suspect) -> (Kind, Option<u64>, Option<EventId>) {
-        match judged(suspect, &Exceptions::default(), &[1, 2, 3, 4]) {
-            Judged::Wrong(finding) => (finding.kind, finding.version, finding.event_id),
+        let entries = [1, 2, 3, 4].map(|version| ((ID, version), entry(version))).into();
+        let finding = match suspect.judge("views", &Exceptions::default(), &entries) {
+            Judged::Wrong(finding) => *finding,
+            Judged::Diverged(expected) => suspect.name("views", expected, &entries),
             other => panic!("{other:?}"),
-        }
+        };
+        (finding.kind, finding.version, finding.event_id)
     }
 
     #[test]
@@ -219,7 +225,7 @@ mod tests {
         assert_eq!(judged(&without, &exceptions, &[2, 4]), Judged::Parked);
         let with = suspect(account(&[1, 2, 3]), &[1, 2, 3]);
         assert!(
-            matches!(judged(&with, &exceptions, &[2]), Judged::Wrong(_)),
+            matches!(judged(&with, &exceptions, &[2]), Judged::Diverged(_)),
             "it took effect though it was not to"
         );
     }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
-use event_store::{EventLog, PgEventLog, StoreError, StoredEvent};
+use event_store::{EventLog, Filter, PgEventLog, PrunedRange, Slice, StoreError, StoredEvent};
 use events::{AggregateId, Digest, Sum, TenantId};
 use ledger::{Account, Stream, Streams};
-use sqlx::{Connection, FromRow, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 /// Events that are read at a time.
@@ -16,23 +16,11 @@ const PAGE: u32 = 5_000;
 #[derive(Debug)]
 pub(super) struct Follower {
     log: PgEventLog,
-    store: PgPool,
     views: PgPool,
 }
 
-/// A range of versions that left the store.
-#[derive(Debug, FromRow)]
-struct Pruned {
-    aggregate_id: Uuid,
-    aggregate_type: String,
-    tenant_id: String,
-    from_version: i64,
-    to_version: i64,
-    digest: String,
-}
-
-/// Those of one aggregate, in their order.
-type Ranges = HashMap<AggregateId, Vec<(u64, u64, Sum)>>;
+/// What left the store of some aggregates, in the order of versions.
+type Ranges = HashMap<AggregateId, Vec<PrunedRange>>;
 
 /// What a page does to an aggregate.
 struct Followed {
@@ -44,7 +32,7 @@ struct Followed {
 
 impl Follower {
     pub(super) fn new(store: PgPool, views: PgPool) -> Self {
-        Self { log: PgEventLog::new(store.clone()), store, views }
+        Self { log: PgEventLog::new(store), views }
     }
 
     /// Forgets everything, so that the store is followed from its beginning.
@@ -56,18 +44,19 @@ impl Follower {
         forgetting.commit().await.context("failed to forget how far the store was followed")
     }
 
-    /// Follows the store up to where it has settled; answers up to where that is.
+    /// Follows the store up to where it has settled by now, since it may grow for ever; answers how far it was followed.
     pub(super) async fn catch_up(&self) -> anyhow::Result<u64> {
-        while let Some(position) = self.page().await? {
-            tracing::debug!(position, "followed the store");
+        let settled = self.log.settled_position().await.context("failed to ask the store")?;
+        loop {
+            let position = self.page().await?;
+            if position >= settled {
+                return Ok(position);
+            }
         }
-        let position: i64 =
-            sqlx::query_scalar("select position from ledger_position").fetch_one(&self.views).await?;
-        Ok(position.unsigned_abs())
     }
 
-    /// Takes in the next events, if there are any.
-    async fn page(&self) -> anyhow::Result<Option<u64>> {
+    /// Takes in what comes next, if there is anything; answers up to where that is.
+    async fn page(&self) -> anyhow::Result<u64> {
         let mut connection = self.views.acquire().await?;
         let mut taking = connection.begin().await?;
         let position: i64 = sqlx::query_scalar("select position from ledger_position for update")
@@ -75,7 +64,7 @@ impl Follower {
             .await
             .context("failed to ask how far the store was followed")?;
         let position = position.unsigned_abs();
-        let events = match self.log.read_all(position, PAGE).await {
+        let Slice { events, through, .. } = match self.log.read(&Filter::all(), position, PAGE).await {
             Err(error @ StoreError::AheadOfLog { .. }) => {
                 return Err(error).context(
                     "the store was followed beyond its end: if another store was put in its place, follow that one with `millrace verify --anew`",
@@ -83,57 +72,37 @@ impl Follower {
             }
             read => read.context("failed to read the store")?,
         };
-        // In this order: what left the store before it could be read is told by what left.
-        let (ranges, mut followed) = self.pruned(position).await?;
-        if events.is_empty() && ranges.is_empty() {
-            return Ok(None);
+        if through <= position {
+            return Ok(position);
         }
-        let ids = events.iter().map(|event| event.aggregate_id).chain(ranges.keys().copied());
-        load(&mut taking, ids, &mut followed).await?;
+        // In this order: what left the store before it could be read is told by what left.
+        let pruned = self.log.pruned_between(position, through).await?;
+        let (mut ranges, mut followed) = (Ranges::new(), HashMap::new());
+        for range in pruned {
+            let begun = || Followed::new(&range.aggregate_type, &range.tenant);
+            followed.entry(range.aggregate_id).or_insert_with(begun);
+            ranges.entry(range.aggregate_id).or_default().push(range);
+        }
         for event in &events {
-            let of = followed.entry(event.aggregate_id).or_insert_with(|| Followed {
-                aggregate_type: event.aggregate_type.clone(),
-                tenant: event.tenant.clone(),
-                account: Account::default(),
-                lacks: None,
-            });
+            let begun = || Followed::new(&event.aggregate_type, &event.tenant);
+            followed.entry(event.aggregate_id).or_insert_with(begun);
+        }
+        load(&mut taking, &mut followed).await?;
+        for event in &events {
+            let of = followed.get_mut(&event.aggregate_id).expect("it was put there for its event");
             of.pass(ranges.get(&event.aggregate_id), event.version);
             of.take(event);
         }
-        for (id, ranges) in &ranges {
-            if let Some(of) = followed.get_mut(id) {
-                of.pass(Some(ranges), u64::MAX);
-            }
+        for (id, of) in &mut followed {
+            of.pass(ranges.get(id), u64::MAX);
         }
         put(&mut taking, &followed).await?;
-        let last = match events.last() {
-            Some(event) => event.position,
-            None => self.log.settled_position().await.context("failed to ask the store")?.max(position),
-        };
         sqlx::query("update ledger_position set position = $1")
-            .bind(last.cast_signed())
+            .bind(through.cast_signed())
             .execute(&mut *taking)
             .await?;
         taking.commit().await.context("failed to write how far the store was followed")?;
-        Ok((!events.is_empty()).then_some(last))
-    }
-
-    /// What left the store beyond a position, and the aggregates that it was of.
-    async fn pruned(&self, position: u64) -> anyhow::Result<(Ranges, HashMap<AggregateId, Followed>)> {
-        let rows: Vec<Pruned> = sqlx::query_as(include_str!("../../queries/ledger_pruned.sql"))
-            .bind(position.cast_signed())
-            .fetch_all(&self.store)
-            .await
-            .context("failed to list what left the store")?;
-        let (mut ranges, mut followed) = (Ranges::new(), HashMap::new());
-        for row in rows {
-            let (id, tenant) = (AggregateId(row.aggregate_id), row.tenant_id.parse()?);
-            let (from, to) = (row.from_version.unsigned_abs(), row.to_version.unsigned_abs());
-            ranges.entry(id).or_default().push((from, to, row.digest.parse()?));
-            let (aggregate_type, account) = (row.aggregate_type, Account::default());
-            followed.entry(id).or_insert(Followed { aggregate_type, tenant, account, lacks: None });
-        }
-        Ok((ranges, followed))
+        Ok(through)
     }
 
     /// Every aggregate of a type.
@@ -154,6 +123,12 @@ impl Follower {
 }
 
 impl Followed {
+    /// An aggregate of which nothing was followed yet.
+    fn new(aggregate_type: &str, tenant: &TenantId) -> Self {
+        let (aggregate_type, tenant) = (aggregate_type.to_owned(), tenant.clone());
+        Self { aggregate_type, tenant, account: Account::default(), lacks: None }
+    }
+
     /// Takes in the next event. One that was taken in before came back from an archive.
     fn take(&mut self, event: &StoredEvent) {
         let next = self.account.version + 1;
@@ -169,17 +144,15 @@ impl Followed {
     }
 
     /// Takes in what left the store before it was followed that far, up to a version.
-    fn pass(&mut self, ranges: Option<&Vec<(u64, u64, Sum)>>, before: u64) {
+    fn pass(&mut self, ranges: Option<&Vec<PrunedRange>>, before: u64) {
         let mut from_begin = Account::default();
-        for (from, to, sum) in ranges.into_iter().flatten().filter(|(_, to, _)| *to < before) {
+        for range in ranges.into_iter().flatten().filter(|range| range.to_version < before) {
             // A range of which a part was followed is whole only with all that is before it.
-            if *from == from_begin.version + 1 {
-                from_begin.version = *to;
-                from_begin.sum.merge(*sum);
-            }
-            if *from == self.account.version + 1 {
-                self.account.version = *to;
-                self.account.sum.merge(*sum);
+            for account in [&mut from_begin, &mut self.account] {
+                if range.from_version == account.version + 1 {
+                    account.version = range.to_version;
+                    account.sum.merge(range.digest);
+                }
             }
             if from_begin.version > self.account.version {
                 self.account = from_begin;
@@ -191,19 +164,15 @@ impl Followed {
 /// Takes up these aggregates where they were left.
 async fn load(
     connection: &mut PgConnection,
-    ids: impl Iterator<Item = AggregateId>,
     followed: &mut HashMap<AggregateId, Followed>,
 ) -> anyhow::Result<()> {
-    let mut ids: Vec<Uuid> = ids.map(|id| id.0).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let sql = "select aggregate_id, aggregate_type, tenant_id, version, events_sum from ledger_stream where aggregate_id = any($1)";
-    let found: Vec<(Uuid, String, String, i64, [u8; 16])> =
-        sqlx::query_as(sql).bind(&ids).fetch_all(connection).await?;
-    for (id, aggregate_type, tenant, version, sum) in found {
-        let account = Account { version: version.unsigned_abs(), sum: Sum::from_bytes(sum) };
-        let of = Followed { aggregate_type, tenant: tenant.parse()?, account, lacks: None };
-        followed.insert(AggregateId(id), of);
+    let ids: Vec<Uuid> = followed.keys().map(|id| id.0).collect();
+    let sql = "select aggregate_id, version, events_sum from ledger_stream where aggregate_id = any($1)";
+    let found: Vec<(Uuid, i64, [u8; 16])> = sqlx::query_as(sql).bind(&ids).fetch_all(connection).await?;
+    for (id, version, sum) in found {
+        if let Some(of) = followed.get_mut(&AggregateId(id)) {
+            of.account = Account { version: version.unsigned_abs(), sum: Sum::from_bytes(sum) };
+        }
     }
     Ok(())
 }
@@ -229,7 +198,7 @@ mod tests {
 
     fn at(version: u64, sum: u8) -> Followed {
         let account = Account { version, sum: sum_of(sum) };
-        Followed { aggregate_type: "execution".into(), tenant: "acme".parse().unwrap(), account, lacks: None }
+        Followed { account, ..Followed::new("execution", &"acme".parse().unwrap()) }
     }
 
     fn sum_of(number: u8) -> Sum {
@@ -238,7 +207,17 @@ mod tests {
 
     #[test]
     fn what_left_the_store_is_taken_in_once_however_far_it_was_followed() {
-        let ranges = vec![(1, 3, sum_of(10)), (4, 6, sum_of(100))];
+        let range = |from_version, to_version, sum| PrunedRange {
+            tenant: "acme".parse().unwrap(),
+            aggregate_id: AggregateId(Uuid::nil()),
+            aggregate_type: "execution".into(),
+            from_version,
+            to_version,
+            reason: "withdrawn".into(),
+            last_position: 9,
+            digest: sum_of(sum),
+        };
+        let ranges = vec![range(1, 3, 10), range(4, 6, 100)];
         let passed = |mut of: Followed, before| {
             of.pass(Some(&ranges), before);
             (of.account.version, of.account.sum)

@@ -5,10 +5,12 @@ mod full;
 mod role;
 mod running;
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use clap::Args;
 use ledger::{RunningReport, RunningVerdict};
+use serde::Serialize;
 
 pub(crate) use self::full::report;
 use self::full::{Stages, exceptions};
@@ -60,11 +62,7 @@ impl VerifyArgs {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
         if self.full {
             let report = self.stages.compare().await?;
-            if self.json {
-                println!("{}", serde_json::to_string(&report)?);
-            } else {
-                print!("{report}");
-            }
+            self.print(&report)?;
             return Ok(if report.is_proved() { Exit::Ok } else { Exit::Failed });
         }
         let comparer = Comparer::connect(&self.stages.chain, self.bound.duration()).await?;
@@ -81,12 +79,17 @@ impl VerifyArgs {
         Ok(exit)
     }
 
-    fn tell(&self, report: &RunningReport) -> anyhow::Result<Exit> {
+    fn print(&self, report: &(impl Serialize + Display)) -> anyhow::Result<()> {
         if self.json {
             println!("{}", serde_json::to_string(report)?);
         } else {
             print!("{report}");
         }
+        Ok(())
+    }
+
+    fn tell(&self, report: &RunningReport) -> anyhow::Result<Exit> {
+        self.print(report)?;
         Ok(match report.verdict {
             RunningVerdict::Proved => Exit::Ok,
             RunningVerdict::Behind => Exit::PartlyFailed,

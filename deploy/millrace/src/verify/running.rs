@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use events::{AggregateId, EventId, Timestamp};
-use ledger::{Entries, Entry, Exceptions, Moments, Running, RunningReport, RunningStages, Streams, Suspect};
+use ledger::{Entries, Entry, Moments, Running, RunningReport, RunningStages, Streams};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -79,7 +79,7 @@ impl Comparer {
             return Ok(running);
         }
         let exceptions = exceptions(&self.views.postgres, projection.name()).await?;
-        let mut wrong = vec![];
+        let mut diverged = vec![];
         for suspects in suspects.chunks(SUSPECTS) {
             let between = suspects.iter().map(|it| (it.aggregate_id, it.between()));
             let decided = suspects.iter().flat_map(|it| {
@@ -89,32 +89,15 @@ impl Comparer {
             });
             let entries = self.entries(between.chain(decided)).await?;
             for suspect in suspects {
-                if running.judge(suspect, &exceptions, &entries, moments) {
-                    wrong.push(suspect);
-                }
+                let expected = running.judge(suspect, &exceptions, &entries, moments);
+                diverged.extend(expected.map(|expected| (suspect, expected)));
             }
         }
-        self.name(&mut running, &wrong, &exceptions).await?;
+        // Of the first, every event is read; the others are counted.
+        let whole = diverged.iter().take(NAMED_MAX).map(|(it, _)| (it.aggregate_id, (0, it.row.version)));
+        let entries = self.entries(whole).await?;
+        diverged.iter().for_each(|(suspect, expected)| running.name(suspect, *expected, &entries));
         Ok(running)
-    }
-
-    /// Names what is wrong with the first rows event by event, and counts the others.
-    async fn name(
-        &self,
-        running: &mut Running<'_>,
-        wrong: &[&Suspect],
-        exceptions: &Exceptions,
-    ) -> anyhow::Result<()> {
-        let through = |it: &&Suspect| (it.aggregate_id, (0, it.row.version.max(it.store.version)));
-        let entries = self.entries(wrong.iter().take(NAMED_MAX).map(through)).await?;
-        for suspect in wrong.iter().take(NAMED_MAX) {
-            running.wrong(suspect, exceptions, &entries);
-        }
-        for suspects in wrong.get(NAMED_MAX..).unwrap_or_default().chunks(SUSPECTS) {
-            let entries = self.entries(suspects.iter().map(|it| (it.aggregate_id, it.between()))).await?;
-            suspects.iter().for_each(|suspect| running.wrong(suspect, exceptions, &entries));
-        }
-        Ok(())
     }
 
     /// The events of these aggregates, above the first version and up to the second.

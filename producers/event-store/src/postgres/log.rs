@@ -35,6 +35,16 @@ impl PgEventLog {
 }
 
 impl PgEventLog {
+    /// Of the aggregates of which something between these positions, the second included, left the store, every range that did.
+    pub async fn pruned_between(&self, after: u64, through: u64) -> Result<Vec<PrunedRange>, StoreError> {
+        let rows = sqlx::query(include_str!("../../queries/pruned_between.sql"))
+            .bind(i64::try_from(after).unwrap_or(i64::MAX))
+            .bind(i64::try_from(through).unwrap_or(i64::MAX))
+            .fetch_all(&self.auditor)
+            .await;
+        rows.doing("list what left the event store")?.iter().map(pruned_range).collect()
+    }
+
     /// A reader stands beyond what is said to be settled: that may be so for a moment (an appender announces what it saw of
     /// the sequence a moment ago), but not beyond every event there is or was.
     async fn stood_at(&self, position: u64, settled: u64) -> Result<u64, StoreError> {
