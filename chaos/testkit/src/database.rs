@@ -1,4 +1,5 @@
 use local::Databases;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::{stack, unique};
 
@@ -33,10 +34,41 @@ impl Database {
         &self.name
     }
 
+    /// Keeps what is committed now, for [`fail_over`](Self::fail_over). Whoever is connected loses the connection.
+    pub async fn keep(&self) {
+        let name = &self.name;
+        run(&format!(
+            "alter database {name} with allow_connections false;
+             select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '{name}';
+             create database {name}_kept template {name} owner owner;
+             update pg_database as kept set datacl = it.datacl from pg_database as it
+             where it.datname = '{name}' and kept.datname = '{name}_kept';
+             alter database {name} with allow_connections true"
+        ))
+        .await;
+    }
+
+    /// Goes back to what was committed when it was kept: a replica takes over that had not got any more than that. Whoever is
+    /// connected loses the connection.
+    pub async fn fail_over(&self) {
+        let name = &self.name;
+        run(&format!("drop database {name} with (force); alter database {name}_kept rename to {name}")).await;
+    }
+
     /// The URL by which a role reaches it.
     pub fn url(&self, role: &str) -> String {
         let facts = stack();
         facts.stack().postgres_url(facts.env(), role, &self.name)
+    }
+}
+
+/// Runs statements as the superuser, each by itself.
+async fn run(statements: &str) {
+    let facts = stack();
+    let url = facts.stack().postgres_url(facts.env(), "postgres", "postgres");
+    let mut superuser = PgConnection::connect(&url).await.expect("the superuser may connect");
+    for statement in statements.split(';') {
+        superuser.execute(AssertSqlSafe(statement)).await.expect("the superuser may do so");
     }
 }
 

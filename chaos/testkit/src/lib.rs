@@ -22,5 +22,5 @@ mod wait;
 
 pub use database::{Database, events_database, views_database};
 pub use facts::{Facts, stack, unique};
-pub use topic::topic;
+pub use topic::{topic, topic_made_anew};
 pub use wait::eventually;

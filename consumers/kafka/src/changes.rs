@@ -6,6 +6,7 @@ use events::Timestamp;
 use projection::Row;
 
 use crate::parking::{Decision, Park, Release, Settled};
+use crate::record::Fingerprint;
 use crate::store::RowKey;
 
 /// Everything one flush changes, over all its partitions.
@@ -53,6 +54,8 @@ pub struct Progress {
     pub from: i64,
     /// The first offset that is not applied once this is; equal to `from` when only parked records are worked on.
     pub next_offset: i64,
+    /// What the record before that is, to be told with the next claim.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// One row before and after; whoever else keeps it shares it.

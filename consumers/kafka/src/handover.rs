@@ -12,9 +12,12 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
+use uuid::Uuid;
 
 use crate::metrics::Metrics;
+use crate::record::Fingerprint;
 use crate::signals::{Answer, Control, Start, Watermarks};
+use crate::topic_id::TopicId;
 
 /// How long a rebalance callback waits for the sink; a poll must never be blocked for longer.
 const CALLBACK: Duration = Duration::from_secs(2);
@@ -35,6 +38,8 @@ pub(crate) struct Handover {
 pub(crate) struct Assignment {
     /// Where reading stands, for the partitions that are read. The others are assigned but held.
     pub(crate) reading: BTreeMap<i32, Reading>,
+    /// The id of the topic that is read, once it is known.
+    pub(crate) topic_id: Option<Uuid>,
     /// Everything Kafka has assigned.
     pub(crate) assigned: BTreeSet<i32>,
     /// All partitions are paused because the queue is full.
@@ -52,6 +57,8 @@ pub(crate) struct Reading {
     pub(crate) generation: u64,
     /// The next offset to hand to the lane.
     pub(crate) position: i64,
+    /// What is to lie before it, until it was seen there.
+    pub(crate) before: Option<Fingerprint>,
     /// Statistics since it began.
     pub(crate) looks: u32,
     /// Nothing came since the broker's last answer ended with the partition.
@@ -62,8 +69,14 @@ pub(crate) struct Reading {
 
 impl Reading {
     /// A stretch that begins.
-    pub(crate) fn new(generation: u64, position: i64) -> Self {
-        Self { generation, position, looks: 0, is_at_end: false, end_seen: None }
+    pub(crate) fn new(start: &Start) -> Self {
+        let Start { generation, offset: position, before, .. } = *start;
+        Self { generation, position, before, looks: 0, is_at_end: false, end_seen: None }
+    }
+
+    /// The same stretch, begun anew where it stands.
+    pub(crate) fn again(&self, partition: i32) -> Start {
+        Start { partition, offset: self.position, generation: self.generation, before: self.before }
     }
 
     /// A record was handed on.
@@ -97,7 +110,14 @@ impl Handover {
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) {
         let partitions = partitions(list);
         info!(topic = &*self.topic, ?partitions, "assigned");
-        let starts = self.claim(&partitions);
+        let starts = match self.topic_id(consumer) {
+            Ok(topic_id) => self.claim(&partitions, topic_id),
+            Err(error) => {
+                warn!(topic = &*self.topic, %error, "which topic it is cannot be learned; the client is replaced");
+                self.state().broken = Some(error);
+                Vec::new()
+            }
+        };
         let held: Vec<i32> =
             partitions.iter().copied().filter(|p| !starts.iter().any(|s| s.partition == *p)).collect();
         let outcome = self.place(list, &starts, &held).and_then(|()| {
@@ -110,8 +130,7 @@ impl Handover {
         let mut state = self.state();
         state.assigned.extend(&partitions);
         for start in starts {
-            let reading = Reading::new(start.generation, start.offset);
-            state.reading.insert(start.partition, reading);
+            state.reading.insert(start.partition, Reading::new(&start));
         }
         let idle: Vec<i32> = if state.paused { partitions } else { held };
         let outcome =
@@ -122,13 +141,21 @@ impl Handover {
         }
     }
 
+    /// The id of the topic that this client reads; of the first one, if it was made anew meanwhile.
+    fn topic_id(&self, consumer: &BaseConsumer<Self>) -> KafkaResult<Uuid> {
+        let known = self.state().topic_id;
+        let topic_id = known.map_or_else(|| TopicId::of(consumer, &self.topic).ask(CALLBACK), Ok)?;
+        self.state().topic_id = Some(topic_id);
+        Ok(topic_id)
+    }
+
     /// Asks the lane to claim; none of the partitions if that takes too long.
-    fn claim(&self, partitions: &[i32]) -> Vec<Start> {
+    fn claim(&self, partitions: &[i32], topic_id: Uuid) -> Vec<Start> {
         if partitions.is_empty() {
             return Vec::new();
         }
         let answer = Answer::new();
-        let asked = Control::Assigned { partitions: partitions.to_vec(), answer: answer.clone() };
+        let asked = Control::Assigned { partitions: partitions.to_vec(), topic_id, answer: answer.clone() };
         if self.lane.send(asked).is_err() {
             return Vec::new(); // The lane has ended, and the client will.
         }
@@ -140,7 +167,7 @@ impl Handover {
 
     fn place(&self, list: &mut TopicPartitionList, starts: &[Start], held: &[i32]) -> KafkaResult<()> {
         for start in starts {
-            list.set_partition_offset(&self.topic, start.partition, Offset::Offset(start.offset))?;
+            list.set_partition_offset(&self.topic, start.partition, Offset::Offset(start.from()))?;
         }
         // What is held is paused right away; a logical offset just keeps the client from asking for Kafka's own.
         held.iter().try_for_each(|p| list.set_partition_offset(&self.topic, *p, Offset::Beginning))

@@ -29,6 +29,7 @@ mod rhythm;
 mod signals;
 mod standing;
 mod store;
+mod topic_id;
 mod way;
 
 pub use broker::{BrokerConfig, Password};
@@ -45,7 +46,7 @@ pub use parking::{
 pub use partition::{murmur2, partition_of};
 pub use projector::{Projector, ProjectorError};
 pub use reading::{ReadError, Shortened, TopicReader, Watermarks};
-pub use record::Record;
+pub use record::{Fingerprint, Record};
 pub use standing::{End, Standing};
 pub use store::{Claim, Committed, Loaded, RowKey, Tenure, ViewStore};
 pub use way::Hops;

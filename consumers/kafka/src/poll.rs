@@ -1,5 +1,7 @@
 //! The poll thread: reads records, serves rebalances, never waits for long.
 
+mod before;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex};
@@ -19,6 +21,7 @@ use crate::projector::ProjectorError;
 use crate::queue::{Fetched, Queue};
 use crate::record::Record;
 use crate::signals::{Answer, Command, Control, Pulse, Start, Watermarks};
+use crate::topic_id::TopicId;
 use crate::way::now;
 
 /// Longest wait in one poll, and so for a command.
@@ -108,6 +111,7 @@ impl Poller {
             consumer: &consumer,
             pending: Vec::new(),
             held: None,
+            topic_id: TopicId::of(&consumer, &self.topic),
             next_look: Instant::now(),
             turn: 0,
         }
@@ -137,6 +141,7 @@ struct Client<'p> {
     pending: Vec<Start>,
     /// A record that found the queue full.
     held: Option<Fetched>,
+    topic_id: TopicId<'p, Handover>,
     next_look: Instant,
     turn: usize,
 }
@@ -152,9 +157,9 @@ impl Client<'_> {
                 return Ok(Ended::Stopped);
             }
             self.make_room();
-            self.look_at_what_is_held();
+            self.look()?;
             match self.consumer.poll(POLL) {
-                Some(Ok(message)) => self.take(&message),
+                Some(Ok(message)) => self.take(&message)?,
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     if let Some(reading) = self.state().reading.get_mut(&partition) {
                         reading.is_at_end = true;
@@ -223,13 +228,12 @@ impl Client<'_> {
         if !self.state().assigned.contains(&start.partition) {
             return; // Taken away meanwhile.
         }
-        if let Err(error) = self.seek_and_resume(start.partition, start.offset) {
+        if let Err(error) = self.seek_and_resume(start.partition, start.from()) {
             debug!(topic = &*self.poller.topic, partition = start.partition, %error, "seek will be tried again");
             self.pending.push(start);
             return;
         }
-        let reading = Reading::new(start.generation, start.offset);
-        self.state().reading.insert(start.partition, reading);
+        self.state().reading.insert(start.partition, Reading::new(&start));
     }
 
     /// Seeks explicitly, always: where a resumed partition goes on by itself depends on what it had delivered.
@@ -251,18 +255,25 @@ impl Client<'_> {
         }
         self.state().paused = false;
         let readings: Vec<(i32, Reading)> = self.state().reading.iter().map(|(p, r)| (*p, *r)).collect();
-        for (partition, Reading { generation, position: offset, .. }) in readings {
+        for (partition, reading) in readings {
             self.state().reading.remove(&partition);
-            self.start(Start { partition, offset, generation });
+            self.start(reading.again(partition));
         }
+    }
+
+    /// Now and then asks the broker for what does not come by itself.
+    fn look(&mut self) -> Result<(), ProjectorError> {
+        if Instant::now() < self.next_look {
+            return Ok(());
+        }
+        self.next_look = Instant::now() + LOOK;
+        self.look_at_what_is_held();
+        self.look_for_what_lies_before()?;
+        self.look_whether_it_is_the_same()
     }
 
     /// Statistics tell the ends of partitions that are fetched; of the others, one at a time is asked for.
     fn look_at_what_is_held(&mut self) {
-        if Instant::now() < self.next_look {
-            return;
-        }
-        self.next_look = Instant::now() + LOOK;
         let held: Vec<i32> = {
             let state = self.state();
             let is_read = |partition: &i32| state.reading.contains_key(partition) && !state.paused;
@@ -276,17 +287,21 @@ impl Client<'_> {
         }
     }
 
-    fn take(&mut self, message: &BorrowedMessage<'_>) {
+    fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<(), ProjectorError> {
+        if !self.recognised(message)? {
+            return Ok(());
+        }
         let (partition, offset) = (message.partition(), message.offset());
         let generation = match self.state().reading.get_mut(&partition) {
             Some(reading) if offset >= reading.position => {
                 reading.took(offset);
                 reading.generation
             }
-            _ => return, // Held, or read before.
+            _ => return Ok(()), // Held, or read before.
         };
         let record = owned(&self.poller.topic, message);
         self.enqueue(Fetched { generation, fetched_at: now(), record }, PATIENCE);
+        Ok(())
     }
 
     fn enqueue(&mut self, fetched: Fetched, patience: Duration) {
@@ -304,7 +319,7 @@ impl Client<'_> {
         }
     }
 
-    fn judge(&self, error: KafkaError) -> Result<Option<Ended>, ProjectorError> {
+    fn judge(&mut self, error: KafkaError) -> Result<Option<Ended>, ProjectorError> {
         match &error {
             KafkaError::MessageConsumptionFatal(_) => Ok(Some(Ended::Broken(error))),
             KafkaError::MessageConsumption(code) => match code {
@@ -329,17 +344,17 @@ impl Client<'_> {
 
     /// An offset that is not in the topic: lost data, or another topic under the old name. Nobody but a person can
     /// say what to do.
-    fn out_of_range(&self, error: KafkaError) -> Result<Option<Ended>, ProjectorError> {
+    fn out_of_range(&mut self, error: KafkaError) -> Result<Option<Ended>, ProjectorError> {
         let readings: Vec<(i32, Reading)> = self.state().reading.iter().map(|(p, r)| (*p, *r)).collect();
+        let mut goes_on = false;
         for (partition, reading) in readings {
-            let topic = &self.poller.topic;
-            let Ok((first, end)) = self.consumer.fetch_watermarks(topic, partition, ANSWER) else { continue };
-            if reading.position < first || reading.position > end {
-                let (topic, offset) = (topic.to_string(), reading.position);
-                return Err(ProjectorError::OffsetGone { topic, partition, offset, first, end });
-            }
+            let Ok(ends) = self.consumer.fetch_watermarks(&self.poller.topic, partition, ANSWER) else {
+                continue;
+            };
+            goes_on |= self.judge_offset(partition, &reading, ends)?;
         }
-        Ok(Some(Ended::Broken(error))) // The broker thinks better of it by now; ask again from the start.
+        // Else the broker thinks better of it by now; ask again from the start.
+        Ok((!goes_on).then_some(Ended::Broken(error)))
     }
 }
 

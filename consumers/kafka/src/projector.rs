@@ -66,6 +66,27 @@ pub enum ProjectorError {
         /// The one after the last.
         end: i64,
     },
+    /// The last record that the sink has is not what the topic has there now. Nothing is skipped by itself.
+    #[error(
+        "{topic} partition {partition} has another record at offset {offset} than the one that was read there, or none: the \
+         topic was made anew, or lost records; rebuild the views from the event store"
+    )]
+    OtherTopic {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Where the sink's last record lay.
+        offset: i64,
+    },
+    /// The topic was deleted and made again while it was read. Nothing is skipped by itself.
+    #[error(
+        "{topic} was made anew while it was read: what lies before the offset was not; rebuild the views from the event store"
+    )]
+    TopicMadeAnew {
+        /// The topic.
+        topic: String,
+    },
     /// The sink's answer is one that waiting does not change.
     #[error("cannot {doing} for {topic}")]
     Sink {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use events::Digest;
+use uuid::Uuid;
+
 use crate::Headers;
 
 /// A Kafka record, copied out of librdkafka's buffers so that holding it pins nothing.
@@ -29,6 +32,16 @@ impl Record {
         self.headers.get(name)
     }
 
+    /// What tells it from another record at the same offset, of this topic or of another one of its name.
+    pub fn fingerprint(&self, topic_id: Uuid) -> Fingerprint {
+        let (key, payload) =
+            (self.key.as_deref().unwrap_or_default(), self.payload.as_deref().unwrap_or_default());
+        Fingerprint(
+            Digest::of(&[topic_id.as_bytes(), &(key.len() as u64).to_be_bytes()[..], key, payload].concat())
+                .to_number(),
+        )
+    }
+
     /// Roughly what it costs to keep, in bytes.
     pub fn weight(&self) -> usize {
         let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
@@ -43,3 +56,7 @@ impl Record {
         }
     }
 }
+
+/// What a record was, in 64 bits: enough to see that a topic was made anew or lost records, and has others there now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub i64);

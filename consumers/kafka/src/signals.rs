@@ -6,14 +6,16 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use events::Timestamp;
+use uuid::Uuid;
 
+use crate::record::Fingerprint;
 use crate::standing::End;
 
 /// From the poll thread to the lane.
 #[derive(Debug)]
 pub(crate) enum Control {
     /// Kafka gave us partitions: claim them, and say where to start.
-    Assigned { partitions: Vec<i32>, answer: Answer<Vec<Start>> },
+    Assigned { partitions: Vec<i32>, topic_id: Uuid, answer: Answer<Vec<Start>> },
     /// Kafka takes partitions away: stop at the batch boundary, and say how far the sink got.
     Revoked { partitions: Vec<i32>, answer: Answer<Vec<(i32, i64)>> },
     /// The client is dead: nothing is assigned any more.
@@ -38,6 +40,15 @@ pub(crate) struct Start {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     pub(crate) generation: u64,
+    /// What lies before it, if the topic is the one that was read until now.
+    pub(crate) before: Option<Fingerprint>,
+}
+
+impl Start {
+    /// Where to read from: with the record before it, if that can be checked.
+    pub(crate) fn from(&self) -> i64 {
+        self.offset - i64::from(self.before.is_some())
+    }
 }
 
 /// A place for one answer. Whoever waits gives up in the end; whoever answers learns of it.

@@ -8,6 +8,7 @@ use projection::{Projection, Row};
 use crate::changes::Changes;
 use crate::fault::Classify;
 use crate::parking::{Decided, ParkKey, ParkedKey, ParkedRecord, Request};
+use crate::record::Fingerprint;
 
 /// A sink that keeps the views of one projection, and with them the truth about progress.
 ///
@@ -115,6 +116,8 @@ pub struct Claim {
     pub epoch: i64,
     /// The first offset that the sink has not applied.
     pub next_offset: i64,
+    /// What the record before it was, if the sink knows: a topic that has another there is not the topic that was read.
+    pub fingerprint: Option<Fingerprint>,
     /// The keys that are parked in it.
     pub parked_keys: Vec<ParkedKey>,
     /// What was decided about its events, to be carried out again whenever they come by.

@@ -12,4 +12,5 @@ update projection_offset o
 set epoch = o.epoch + 1, updated_at = clock_timestamp()
 from ours
 where o.projection = $1 and o.topic = $2 and o.partition = ours.partition
-returning o.partition, o.epoch, o.next_offset
+returning o.partition, o.epoch, o.next_offset,
+    case when o.read_offset = o.next_offset - 1 then o.read_fingerprint end as fingerprint, o.parkings

@@ -29,7 +29,7 @@ pub async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {what}")]
 pub struct Error {
-    /// Claim, renew, move, hold or list.
+    /// Claim, renew, move, hold, count a parking or list.
     pub action: &'static str,
     /// Which partitions, of which topic, for whom.
     pub what: String,
@@ -54,8 +54,13 @@ pub struct Claimed {
     pub partition: i32,
     /// Our epoch.
     pub epoch: i64,
-    /// The first offset that is not applied. Means nothing to sinks that keep their offsets elsewhere.
+    /// The first offset that is not applied. Of sinks that keep their offsets elsewhere: where they got with their last
+    /// [parking](Progress::park).
     pub next_offset: i64,
+    /// What the record before it was, if that is known.
+    pub fingerprint: Option<i64>,
+    /// How often a sink that keeps its offsets elsewhere parked something.
+    pub parkings: i64,
 }
 
 /// One step of progress under an epoch.
@@ -67,6 +72,21 @@ pub struct Advance {
     pub epoch: i64,
     /// Where it stands.
     pub from: i64,
+    /// Where it will stand.
+    pub next_offset: i64,
+    /// What the record before that is, to be known again.
+    pub fingerprint: Option<i64>,
+}
+
+/// What a sink that keeps its offsets elsewhere is about to park in one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parking {
+    /// The partition.
+    pub partition: i32,
+    /// The epoch it is ours under.
+    pub epoch: i64,
+    /// How many came before.
+    pub parkings: i64,
     /// Where it will stand.
     pub next_offset: i64,
 }
@@ -156,6 +176,7 @@ impl Progress<'_> {
             .bind(advances.iter().map(|a| a.epoch).collect::<Vec<_>>())
             .bind(advances.iter().map(|a| a.from).collect::<Vec<_>>())
             .bind(advances.iter().map(|a| a.next_offset).collect::<Vec<_>>())
+            .bind(advances.iter().map(|a| a.fingerprint).collect::<Vec<_>>())
             .fetch_all(connection)
             .await
             .map_err(|source| self.failed("move the offsets of", &partitions, source))
@@ -173,6 +194,22 @@ impl Progress<'_> {
             .fetch_all(connection)
             .await
             .map_err(|source| self.failed("hold", &partitions, source))
+    }
+
+    /// Counts a parking in those partitions that are ours and have all parkings that came before, and says which. A sink
+    /// that keeps its offsets elsewhere keeps the count beside them: where Postgres has fewer, it lost what was parked.
+    pub async fn park(&self, connection: &mut PgConnection, parkings: &[Parking]) -> Result<Vec<i32>, Error> {
+        let partitions: Vec<i32> = parkings.iter().map(|p| p.partition).collect();
+        sqlx::query_scalar(include_str!("../queries/projection_offset_park.sql"))
+            .bind(self.projection)
+            .bind(self.topic)
+            .bind(&partitions)
+            .bind(parkings.iter().map(|p| p.epoch).collect::<Vec<_>>())
+            .bind(parkings.iter().map(|p| p.parkings).collect::<Vec<_>>())
+            .bind(parkings.iter().map(|p| p.next_offset).collect::<Vec<_>>())
+            .fetch_all(connection)
+            .await
+            .map_err(|source| self.failed("count a parking in", &partitions, source))
     }
 
     /// Says how far the owner is; what an owner of an earlier epoch says is not heard.

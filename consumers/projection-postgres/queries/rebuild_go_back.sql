@@ -5,6 +5,8 @@ set next_offset = coalesce((
         from jsonb_array_elements($2::jsonb) as x
         where o.topic = x ->> 'topic' and o.partition = (x ->> 'partition')::integer
     ), 0),
+    read_offset = null,
+    read_fingerprint = null,
     epoch = o.epoch + 1,
     updated_at = clock_timestamp()
 where o.projection = $1

@@ -11,4 +11,6 @@ on conflict on constraint projection_offset_pkey do update set
         from unnest($3::integer[], $4::bigint[], $5::bigint[]) as x (partition, low, high)
         where x.partition = o.partition
     ),
+    read_offset = null,
+    read_fingerprint = null,
     updated_at = clock_timestamp()

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use dead_letters::DeadLetters;
 use kafka::{
-    Changes, Claim, Classify, Committed, Fault, Loaded, ParkKey, ParkedRecord, Request, RowKey, Tenure,
-    ViewStore,
+    Changes, Claim, Classify, Committed, Fault, Fingerprint, Loaded, ParkKey, ParkedRecord, Request, RowKey,
+    Tenure, ViewStore,
 };
 use ownership::{Advance, Claimed, Progress};
 use projection::Projection;
@@ -144,10 +144,11 @@ impl Parts<'_> {
         self.feed.begin_or_end(connection, self.projection).await?;
         let partitions: Vec<i32> = claimed.iter().map(|claim| claim.partition).collect();
         let (keys, decided) = self.dead_letters(topic).claim(connection, &partitions).await?;
-        let claim = |Claimed { partition, epoch, next_offset }| Claim {
+        let claim = |Claimed { partition, epoch, next_offset, fingerprint, .. }| Claim {
             partition,
             epoch,
             next_offset,
+            fingerprint: fingerprint.map(Fingerprint),
             parked_keys: keys.iter().filter(|(p, _)| *p == partition).map(|(_, key)| key.clone()).collect(),
             decided: decided.iter().filter(|d| d.partition == partition).cloned().collect(),
         };
@@ -167,6 +168,7 @@ impl Parts<'_> {
                 epoch: p.epoch,
                 from: p.from,
                 next_offset: p.next_offset,
+                fingerprint: p.fingerprint.map(|Fingerprint(number)| number),
             })
             .collect();
         let ours = self.progress(&changes.topic).fence(connection, &advances).await?;

@@ -3,7 +3,7 @@
 -- Everything written is absolute, so a second run after an unknown outcome changes nothing (the feed may tell twice). All checks come before the
 -- first write, because Redis takes nothing back when a script stops half-way.
 --
--- KEYS  1        progress of the partition: a hash {epoch, next_offset, of}
+-- KEYS  1        progress of the partition: a hash {epoch, next_offset, of, last, parkings}
 --       2..n+1   rows: hashes {v, s, d}, version, sum over its events, and document; no d: the view is deleted
 --       n+2..    leaderboards: sorted sets of members by score
 --       last     feed: a stream of what changed
@@ -12,6 +12,8 @@
 --       4        1: the last script of the flush, which moves the offset; 0: one before it
 --       5        n
 --       6        how many entries the feed keeps (0: there is none)
+--       7        offset and fingerprint of the last record that is applied or parked then; empty: not known
+--       8        how many parkings Postgres has
 --       then for each row
 --       1, 2     version that is stored (0: no row), version to store
 --       3        sum over its events
@@ -42,7 +44,7 @@ end
 
 local stored = {}
 for i = 1, rows do
-    local at = 6 + (i - 1) * 8
+    local at = 8 + (i - 1) * 8
     stored[i] = redis.call('HGET', KEYS[i + 1], 'v') or '0'
     if stored[i] ~= ARGV[at + 1] and stored[i] ~= ARGV[at + 2] then
         return {'lost', KEYS[i + 1] .. ' at version ' .. stored[i]}
@@ -50,7 +52,7 @@ for i = 1, rows do
 end
 
 for i = 1, rows do
-    local at = 6 + (i - 1) * 8
+    local at = 8 + (i - 1) * 8
     local version, sum, document, member = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
     if tonumber(stored[i]) < tonumber(version) then
         if document == '' then
@@ -70,12 +72,12 @@ for i = 1, rows do
 end
 
 if kept ~= '0' then
-    for at = 6 + rows * 8 + 1, #ARGV, 2 do
+    for at = 8 + rows * 8 + 1, #ARGV, 2 do
         redis.call('XADD', KEYS[#KEYS], 'MAXLEN', '~', kept, '*', 'tenant', ARGV[at], 'rows', ARGV[at + 1])
     end
 end
 
 if last then
-    redis.call('HSET', KEYS[1], 'next_offset', to)
+    redis.call('HSET', KEYS[1], 'next_offset', to, 'last', ARGV[7], 'parkings', ARGV[8])
 end
 return {'applied', to}

@@ -55,6 +55,13 @@ pub enum Error {
         /// What stands instead.
         found: String,
     },
+    /// The views' database has not seen what was parked last: it failed over without its last commits. A renewed claim tells
+    /// from where to read again.
+    #[error("Postgres has not what was parked last of partition {partition}")]
+    Unparked {
+        /// Which one.
+        partition: i32,
+    },
     /// The namespace belongs to another projection, or to this one over another topic.
     #[error("Redis namespace {namespace} belongs to {found}, not to {expected}")]
     ForeignNamespace {
@@ -99,7 +106,7 @@ impl Classify for Error {
             Self::Postgres { source, .. } => dead_letters::sql_fault(source),
             Self::Ownership(error) => dead_letters::sql_fault(&error.source),
             Self::DeadLetters(error) => error.fault(),
-            Self::Overtaken { .. } | Self::Lost { .. } => Fault::Transient,
+            Self::Overtaken { .. } | Self::Lost { .. } | Self::Unparked { .. } => Fault::Transient,
             Self::ForeignNamespace { .. } | Self::BadRow { .. } | Self::BadAnswer { .. } => Fault::Fatal,
             Self::Unstorable { .. } => Fault::Poison,
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use events::AggregateId;
-use kafka::{Progress, RowChange};
+use kafka::{Fingerprint, Progress, RowChange};
 use projection::{Projection, Rank};
 use redis::Cmd;
 
@@ -23,6 +23,7 @@ pub(crate) fn calls<P: Projection>(
     flush: &Code,
     feed_entries: u32,
     progress: Progress,
+    parkings: i64,
     rows: &[&RowChange<P::View>],
 ) -> Result<Vec<Cmd>, Error> {
     let mut chunks: Vec<&[&RowChange<P::View>]> = rows.chunks(ROWS_PER_SCRIPT).collect();
@@ -31,7 +32,7 @@ pub(crate) fn calls<P: Projection>(
     }
     let last = chunks.len() - 1;
     let call = |(place, rows): (usize, &&[&RowChange<P::View>])| {
-        call::<P>(keys, flush, feed_entries, progress, rows, place == last)
+        call::<P>(keys, flush, feed_entries, progress, parkings, rows, place == last)
     };
     chunks.iter().enumerate().map(call).collect()
 }
@@ -41,6 +42,7 @@ fn call<P: Projection>(
     flush: &Code,
     feed_entries: u32,
     progress: Progress,
+    parkings: i64,
     rows: &[&RowChange<P::View>],
     last: bool,
 ) -> Result<Cmd, Error> {
@@ -59,7 +61,9 @@ fn call<P: Projection>(
         .arg(progress.next_offset)
         .arg(i64::from(last))
         .arg(rows.len())
-        .arg(feed_entries);
+        .arg(feed_entries)
+        .arg(last_record(&progress))
+        .arg(parkings);
     for (row, change) in rows.iter().zip(changes) {
         call.arg(row.old.version).arg(row.new.version).arg(row.new.sum.to_string());
         call.arg(change.document).arg(change.member);
@@ -76,6 +80,19 @@ fn call<P: Projection>(
         }
     }
     Ok(call)
+}
+
+/// Offset and fingerprint of the record before the next, as [`fingerprint`] reads them.
+fn last_record(progress: &Progress) -> String {
+    let offset = progress.next_offset - 1;
+    progress.fingerprint.map_or_else(String::new, |Fingerprint(number)| format!("{offset} {number}"))
+}
+
+/// What the record before `next_offset` was, if that is the one that is spoken of.
+pub(crate) fn fingerprint(last_record: &str, next_offset: i64) -> Option<Fingerprint> {
+    let (offset, number) = last_record.split_once(' ')?;
+    let is_meant = offset.parse() == Ok(next_offset - 1);
+    number.parse().ok().filter(|_| is_meant).map(Fingerprint)
 }
 
 /// One row's arguments.

@@ -1,7 +1,9 @@
 //! What of a Redis projection lies in Postgres: epochs, parked keys, decisions.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kafka::{Changes, Claim, Committed, ParkKey, ParkedRecord, Request, Tenure};
-use ownership::{Claimed, Progress};
+use ownership::{Claimed, Parking, Progress};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
@@ -16,6 +18,15 @@ pub(crate) struct Postgres {
     live: Option<PgConnection>,
 }
 
+/// What Postgres says of a partition that it gives us.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// Epoch, parked keys, decisions. The offset is where the last parking got to: how far the views are is Redis' to say.
+    pub(crate) claim: Claim,
+    /// How often something was parked or decided.
+    pub(crate) parkings: i64,
+}
+
 impl Postgres {
     /// `options` connect as `views_writer`.
     pub(crate) fn new(projection: &'static str, owner: &str, options: PgConnectOptions) -> Self {
@@ -27,17 +38,17 @@ impl Postgres {
         Self { projection, owner: owner.to_owned(), options, live: None }
     }
 
-    /// Takes partitions; reads what is parked and decided there. The offsets are Redis' to say.
-    pub(crate) async fn claim(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Claim>, Error> {
+    /// Takes partitions; reads what is parked and decided there.
+    pub(crate) async fn claim(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Taken>, Error> {
         self.take(topic, Take::All(partitions)).await
     }
 
     /// Takes those partitions again that are still ours.
-    pub(crate) async fn renew(&mut self, topic: &str, held: &[Tenure]) -> Result<Vec<Claim>, Error> {
+    pub(crate) async fn renew(&mut self, topic: &str, held: &[Tenure]) -> Result<Vec<Taken>, Error> {
         self.take(topic, Take::Held(held)).await
     }
 
-    async fn take(&mut self, topic: &str, what: Take<'_>) -> Result<Vec<Claim>, Error> {
+    async fn take(&mut self, topic: &str, what: Take<'_>) -> Result<Vec<Taken>, Error> {
         let (projection, owner) = (self.projection, self.owner.clone());
         let progress = Progress { projection, topic };
         let dead_letters = dead_letters::DeadLetters::new(projection, topic);
@@ -50,30 +61,59 @@ impl Postgres {
             };
             let partitions: Vec<i32> = claimed.iter().map(|claimed| claimed.partition).collect();
             let (parked, decided) = dead_letters.claim(connection, &partitions).await?;
-            let claim = |Claimed { partition, epoch, .. }: Claimed| {
+            let taken = |Claimed { partition, epoch, next_offset, parkings, .. }: Claimed| {
                 let parked_keys = parked.iter().filter(|(p, _)| *p == partition).map(|(_, key)| key.clone());
                 let decided = decided.iter().filter(|decided| decided.partition == partition).cloned();
                 let (parked_keys, decided) = (parked_keys.collect(), decided.collect());
-                Claim { partition, epoch, next_offset: 0, parked_keys, decided }
+                let claim = Claim { partition, epoch, next_offset, fingerprint: None, parked_keys, decided };
+                Taken { claim, parkings }
             };
-            Ok(claimed.into_iter().map(claim).collect())
+            Ok(claimed.into_iter().map(taken).collect())
         })
         .await
     }
 
-    /// Before the scripts: parks and decisions become durable, in those partitions that are ours.
-    pub(crate) async fn before<V>(&mut self, changes: &Changes<V>) -> Result<Committed, Error> {
-        if changes.parks.is_empty() && changes.decisions.is_empty() {
+    /// Before the scripts: parks and decisions become durable, in those partitions that are ours, and are counted in `parkings`.
+    pub(crate) async fn before<V>(
+        &mut self,
+        changes: &Changes<V>,
+        parkings: &mut BTreeMap<i32, i64>,
+    ) -> Result<Committed, Error> {
+        let parked = changes.parks.iter().map(|park| park.record.partition);
+        let touched: BTreeSet<i32> =
+            parked.chain(changes.decisions.iter().map(|it| it.decided.partition)).collect();
+        if touched.is_empty() {
             return Ok(Committed::default());
         }
-        self.guarded(changes, async |connection, dead_letters, held| {
-            let parks: Vec<_> =
-                changes.parks.iter().filter(|park| held.contains(&park.record.partition)).cloned().collect();
-            let decisions = changes.decisions.iter().filter(|it| held.contains(&it.decided.partition));
-            dead_letters.park(connection, &parks).await?;
-            Ok(dead_letters.decide(connection, &decisions.cloned().collect::<Vec<_>>()).await?)
-        })
-        .await
+        // Until it is known to be done, nobody knows how many there are.
+        let before: BTreeMap<i32, i64> =
+            touched.iter().filter_map(|it| Some((*it, parkings.remove(it)?))).collect();
+        let progress = Progress { projection: self.projection, topic: &changes.topic };
+        let parking = |it: &kafka::Progress| {
+            let (partition, epoch, next_offset) = (it.partition, it.epoch, it.next_offset);
+            Some(Parking { partition, epoch, parkings: *before.get(&partition)?, next_offset })
+        };
+        let counted: Vec<Parking> = changes.progress.iter().filter_map(parking).collect();
+        let committed = self
+            .guarded(changes, async |connection, dead_letters, held| {
+                let seen = progress.park(connection, &counted).await.map_err(Box::new)?;
+                if let Some(partition) = touched.iter().find(|it| held.contains(it) && !seen.contains(it)) {
+                    return Err(Error::Unparked { partition: *partition });
+                }
+                let parks: Vec<_> = changes
+                    .parks
+                    .iter()
+                    .filter(|park| held.contains(&park.record.partition))
+                    .cloned()
+                    .collect();
+                let decisions = changes.decisions.iter().filter(|it| held.contains(&it.decided.partition));
+                dead_letters.park(connection, &parks).await?;
+                Ok(dead_letters.decide(connection, &decisions.cloned().collect::<Vec<_>>()).await?)
+            })
+            .await?;
+        let counted = before.into_iter().filter(|(partition, _)| !committed.fenced.contains(partition));
+        parkings.extend(counted.map(|(partition, count)| (partition, count + 1)));
+        Ok(committed)
     }
 
     /// After the scripts: what was parked and is applied or decided now is let go, in those partitions that are ours.

@@ -8,6 +8,7 @@ use projection::Row;
 use super::tally::TallyView;
 use super::{History, Sink};
 use crate::changes::{Changes, Progress, RowChange, Source};
+use crate::record::Fingerprint;
 use crate::store::{Claim, Tenure, ViewStore};
 
 pub(super) const TOPIC: &str = "tally.events";
@@ -76,13 +77,31 @@ pub async fn an_offset_that_is_elsewhere_is_refused(sink: &impl Sink) {
     shows(sink, &[(0, 2)]).await;
 }
 
+/// Whoever reads on can see whether the topic still has what was read last.
+pub async fn a_claim_tells_what_was_read_last(sink: &impl Sink) {
+    let mut owner = sink.open().await;
+    let claims = owner.claim(TOPIC, &[0, 1]).await.expect("a claim");
+    assert_eq!(claims.iter().map(|claim| claim.fingerprint).collect::<Vec<_>>(), [None, None]);
+    owner.commit(&changes(&[(&claims[0], 0, 2)])).await.expect("the first flush");
+    owner.commit(&changes(&[(&claims[0], 2, 7)])).await.expect("the second");
+    let held = [0, 1].map(|n| Tenure { partition: claims[n].partition, epoch: claims[n].epoch });
+    let renewed = owner.renew(TOPIC, &held).await.expect("a renewal");
+    let again = sink.open().await.claim(TOPIC, &[0, 1]).await.expect("a claim");
+    for told in [renewed, again] {
+        let told: BTreeMap<_, _> =
+            told.iter().map(|it| (it.partition, (it.next_offset, it.fingerprint))).collect();
+        assert_eq!(told, BTreeMap::from([(0, (7, Some(Fingerprint(-7)))), (1, (0, None))]));
+    }
+}
+
 /// A flush that moves each partition's one row and offset: versions are offsets.
 pub(super) fn changes(moves: &[(&Claim, i64, i64)]) -> Changes<TallyView> {
     let mut changes = Changes::new(TOPIC.into());
     for (claim, from, next_offset) in moves {
         let (partition, epoch) = (claim.partition, claim.epoch);
         let (from, next_offset) = (*from, *next_offset);
-        changes.progress.push(Progress { partition, epoch, from, next_offset });
+        let fingerprint = Some(Fingerprint(-next_offset));
+        changes.progress.push(Progress { partition, epoch, from, next_offset, fingerprint });
         changes.rows.push(RowChange {
             key: History::row(u128::from(partition.unsigned_abs())),
             partition,

@@ -25,8 +25,9 @@ pub use self::feed::{
     what_is_committed_is_in_the_feed_though_its_answer_is_lost,
 };
 pub use self::fence::{
-    a_late_batch_of_a_zombie_changes_nothing, a_lost_partition_does_not_hold_up_the_others,
-    a_renewal_keeps_what_is_ours_and_no_more, an_offset_that_is_elsewhere_is_refused,
+    a_claim_tells_what_was_read_last, a_late_batch_of_a_zombie_changes_nothing,
+    a_lost_partition_does_not_hold_up_the_others, a_renewal_keeps_what_is_ours_and_no_more,
+    an_offset_that_is_elsewhere_is_refused,
 };
 pub use self::flaky::Flaky;
 pub use self::history::History;
@@ -121,6 +122,7 @@ macro_rules! sink_conformance {
             a_lost_partition_does_not_hold_up_the_others
             a_renewal_keeps_what_is_ours_and_no_more
             an_offset_that_is_elsewhere_is_refused
+            a_claim_tells_what_was_read_last
             events_of_one_key_in_one_batch_apply_in_order
             duplicates_at_new_offsets_change_nothing
             a_deleted_row_is_not_raised_by_a_duplicate

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 use wire::Decoder;
 
 use super::tally::Tally;
@@ -138,7 +139,11 @@ impl Rig {
     /// Kafka gives it partitions; waits until they are claimed.
     pub async fn assign(&self, partitions: &[i32]) {
         let answer = Answer::new();
-        let asked = Control::Assigned { partitions: partitions.to_vec(), answer: answer.clone() };
+        let asked = Control::Assigned {
+            partitions: partitions.to_vec(),
+            topic_id: Uuid::nil(),
+            answer: answer.clone(),
+        };
         self.control.send(asked).expect("the lane lives");
         let wait = tokio::task::spawn_blocking(move || answer.wait(Duration::from_secs(2)));
         let starts = wait.await.expect("waiting does not panic").unwrap_or_default();

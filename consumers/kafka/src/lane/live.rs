@@ -19,6 +19,7 @@ use crate::fault::{Classify, Fault};
 use crate::parking::{Park, ParkKey, Reason};
 use crate::projector::ProjectorError;
 use crate::queue::Fetched;
+use crate::record::Record;
 use crate::rhythm::WORTHWHILE;
 use crate::store::{Committed, RowKey, ViewStore};
 use crate::way::{Way, now};
@@ -162,20 +163,21 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             circuits: BTreeMap::new(),
             newest: BTreeMap::new(),
         };
-        let mut reached: BTreeMap<i32, i64> = BTreeMap::new();
+        let mut reached: BTreeMap<i32, &Record> = BTreeMap::new();
         for (Incoming { fetched, .. }, seen) in records.iter().zip(seen) {
             let record = &fetched.record;
             if plan.holds.iter().any(|(p, hold)| *p == record.partition && matches!(hold, Hold::Stopped(_))) {
                 continue;
             }
             if self.work_out(&mut plan, fetched, seen, unstorable.as_deref()) {
-                reached.insert(record.partition, record.offset + 1);
+                reached.insert(record.partition, record);
             }
         }
-        for (id, next_offset) in reached {
+        for (id, last) in reached {
             let partition = &self.partitions[&id];
             let (epoch, from) = (partition.epoch.unwrap_or_default(), partition.next_offset);
-            plan.changes.progress.push(Progress { partition: id, epoch, from, next_offset });
+            let (next_offset, fingerprint) = (last.offset + 1, Some(last.fingerprint(self.topic_id)));
+            plan.changes.progress.push(Progress { partition: id, epoch, from, next_offset, fingerprint });
         }
         plan.changes.rows = plan.draft.changed();
         plan.changes.parks = std::mem::take(&mut plan.draft.parks);
@@ -266,6 +268,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         for progress in plan.changes.progress.iter().filter(|p| !fenced.contains(&p.partition)) {
             if let Some(partition) = self.partitions.get_mut(&progress.partition) {
                 partition.next_offset = progress.next_offset;
+                partition.before = progress.fingerprint;
                 if let Some(circuit) = plan.circuits.get(&progress.partition) {
                     partition.circuit = *circuit;
                 }

@@ -21,6 +21,7 @@ use projection::Projection;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tracing::error;
+use uuid::Uuid;
 use wire::Decoder;
 
 use self::ahead::Ahead;
@@ -52,6 +53,8 @@ const FENCED: Duration = Duration::from_secs(1);
 /// Everything of one lane.
 pub(crate) struct Lane<P: Projection, S> {
     topic: Arc<str>,
+    /// Of the topic of that name whose partitions were assigned last.
+    topic_id: Uuid,
     store: S,
     decoder: Decoder<P::Event>,
     config: ProjectorConfig,
@@ -107,6 +110,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         let now = Instant::now();
         Self {
             topic,
+            topic_id: Uuid::nil(),
             store,
             decoder,
             refused: config.refuse_events.iter().copied().collect(),

@@ -21,7 +21,8 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         let mut controls = std::collections::VecDeque::from(controls);
         while let Some(control) = controls.pop_front() {
             match control {
-                Control::Assigned { mut partitions, answer } => {
+                Control::Assigned { mut partitions, topic_id, answer } => {
+                    self.topic_id = topic_id;
                     partitions.retain(|id| !controls.iter().any(|later| takes(later, *id)));
                     self.assigned(&partitions, &answer).await?;
                 }
@@ -94,7 +95,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             self.cache.forget(id);
             self.metrics.parked_keys.with_label_values(&[&id.to_string()]).set(partition.parked.len() as i64);
             self.metrics.stopped.with_label_values(&[&id.to_string()]).set(0);
-            starts.push(Start { partition: id, offset, generation });
+            starts.push(partition.start(generation));
         }
         starts
     }
@@ -165,8 +166,8 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         let generation = self.generation;
         if let Some(partition) = self.partitions.get_mut(&id) {
             partition.state = State::Running(generation);
-            let offset = partition.next_offset;
-            self.command(Command::Start(Start { partition: id, offset, generation }));
+            let start = partition.start(generation);
+            self.command(Command::Start(start));
         }
     }
 }

@@ -7,6 +7,8 @@ use events::{AggregateId, TenantId, Timestamp};
 
 use super::circuit::Circuit;
 use crate::parking::{Decided, ParkKey, ParkedKey};
+use crate::record::Fingerprint;
+use crate::signals::Start;
 use crate::store::{Claim, Tenure};
 
 /// A partition that Kafka has assigned to us.
@@ -18,6 +20,8 @@ pub(super) struct Partition {
     pub(super) epoch: Option<i64>,
     /// What the sink has not applied.
     pub(super) next_offset: i64,
+    /// What the record before it was.
+    pub(super) before: Option<Fingerprint>,
     pub(super) parked: HashMap<ParkKey, Parked>,
     pub(super) decided: Decisions,
     /// What became of its last records.
@@ -96,6 +100,7 @@ impl Partition {
             state: State::Waiting(wake_at, Wake::Claim),
             epoch: None,
             next_offset: 0,
+            before: None,
             parked: HashMap::new(),
             decided: Decisions::default(),
             circuit: Circuit::default(),
@@ -111,6 +116,7 @@ impl Partition {
         self.state = State::Running(generation);
         self.epoch = Some(claim.epoch);
         self.next_offset = claim.next_offset;
+        self.before = claim.fingerprint;
         self.parked = claim
             .parked_keys
             .into_iter()
@@ -122,6 +128,11 @@ impl Partition {
         for decided in &claim.decided {
             self.decided.insert(decided);
         }
+    }
+
+    /// Where this generation begins to read.
+    pub(super) fn start(&self, generation: u64) -> Start {
+        Start { partition: self.id, offset: self.next_offset, generation, before: self.before }
     }
 
     pub(super) fn tenure(&self) -> Option<Tenure> {

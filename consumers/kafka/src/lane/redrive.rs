@@ -117,7 +117,13 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             interrupted: false,
             emptied: false,
         };
-        outcome.changes.progress.push(Progress { partition: id, epoch, from: next, next_offset: next });
+        outcome.changes.progress.push(Progress {
+            partition: id,
+            epoch,
+            from: next,
+            next_offset: next,
+            fingerprint: partition.before,
+        });
         let keys = records.iter().filter_map(|parked| parked.row().map(|key| (id, key)));
         let missing = outcome.draft.recall(&mut self.cache, keys);
         if !missing.is_empty() {

@@ -19,7 +19,7 @@ async fn a_claim_waits_for_the_zombies_open_transaction_and_starts_where_it_got_
     let mut zombie = sink.connect("views_writer").await;
     let mut open = zombie.begin().await.unwrap();
     let progress = Progress { projection: "tally", topic: TOPIC };
-    let advance = Advance { partition: 0, epoch: 1, from: 0, next_offset: 40 };
+    let advance = Advance { partition: 0, epoch: 1, from: 0, next_offset: 40, fingerprint: None };
     assert_eq!(progress.fence(&mut open, &[advance]).await.unwrap(), [0]);
 
     let claim = tokio::spawn(async move { owner.claim(TOPIC, &[0]).await });

@@ -178,15 +178,20 @@ async fn tell_kafka(broker: &Broker, offset: i64) {
     assert_eq!(committed(broker), offset);
 }
 
+/// Does what retention does.
+async fn delete_before(broker: &Broker, offset: i64) {
+    let admin: AdminClient<DefaultClientContext> = testkit::stack().kafka("admin").create().unwrap();
+    let mut gone = TopicPartitionList::new();
+    gone.add_partition_offset(&broker.topic, 0, Offset::Offset(offset)).unwrap();
+    admin.delete_records(&gone, &AdminOptions::new()).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retention_that_passed_the_offset_stops_the_projector() {
     let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
     broker.send((0..10).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
     stands_at(&sink, &broker, 2).await;
-    let admin: AdminClient<DefaultClientContext> = testkit::stack().kafka("admin").create().unwrap();
-    let mut gone = TopicPartitionList::new();
-    gone.add_partition_offset(&broker.topic, 0, Offset::Offset(5)).unwrap();
-    admin.delete_records(&gone, &AdminOptions::new()).await.unwrap();
+    delete_before(&broker, 5).await;
 
     let error = broker.member(&sink, &history, GroupProtocol::Consumer).await.failed().await;
     assert!(
@@ -208,6 +213,84 @@ async fn an_offset_that_the_topic_does_not_have_stops_the_projector() {
         matches!(error, ProjectorError::OffsetGone { partition: 0, offset: 500, first: 0, end: 1, .. }),
         "{error}"
     );
+}
+
+/// Fills a topic made anew with other records, up to where the views are and beyond.
+async fn made_anew(broker: &Broker) {
+    testkit::topic_made_anew(&broker.topic, broker.partitions).await;
+    let mut other = History::default();
+    broker.send((20..40).map(|n| other.started(n, "another")).collect::<Vec<_>>()).await;
+}
+
+/// The projector ends, saying which record is another one, and has applied nothing of it.
+async fn notices(member: Member, sink: &PostgresSink, broker: &Broker, history: &History) {
+    let error = member.failed().await;
+    assert!(matches!(error, ProjectorError::OtherTopic { partition: 0, offset: 9, .. }), "{error}");
+    assert_eq!(sink.rows().await, history.rows());
+    assert_eq!(sink.next_offset(&broker.topic, 0).await, 10, "it stands where it stood");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_made_anew_that_has_reached_the_offset_again_stops_the_projector() {
+    let (sink, broker, history) = ten_are_applied().await;
+    made_anew(&broker).await;
+    for protocol in [GroupProtocol::Consumer, GroupProtocol::Classic] {
+        let member = broker.member(&sink, &history, protocol).await;
+        notices(member, &sink, &broker, &history).await;
+    }
+}
+
+/// The topic is made anew while it is read.
+async fn made_anew_under(protocol: GroupProtocol) {
+    let (sink, broker, history) = ten_are_applied().await;
+    let member = broker.member(&sink, &history, protocol).await;
+    member.is_current().await;
+    made_anew(&broker).await;
+    let error = member.failed().await;
+    assert!(matches!(error, ProjectorError::TopicMadeAnew { .. }), "{error}");
+    // Whatever it has read meanwhile, the next one does not take the topic for the one that was read.
+    let error = broker.member(&sink, &history, protocol).await.failed().await;
+    assert!(matches!(error, ProjectorError::OtherTopic { partition: 0, offset: 9.., .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_made_anew_under_a_running_projector_stops_it_by_the_consumer_protocol() {
+    made_anew_under(GroupProtocol::Consumer).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_made_anew_under_a_running_projector_stops_it_by_the_classic_protocol() {
+    made_anew_under(GroupProtocol::Classic).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offset_that_holds_no_record_any_more_stops_the_projector() {
+    for goes_on in [false, true] {
+        let (sink, broker, history) = ten_are_applied().await;
+        testkit::topic_made_anew(&broker.topic, 1).await;
+        // Nine records and the mark of their transaction: offset 9 holds none.
+        let mut other = History::default();
+        broker
+            .send_in_transaction((20..29).map(|n| other.started(n, "another")).collect::<Vec<_>>(), true)
+            .await;
+        if goes_on {
+            broker.send((30..40).map(|n| other.started(n, "another")).collect::<Vec<_>>()).await;
+        }
+        let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
+        notices(member, &sink, &broker, &history).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retention_that_took_all_that_was_applied_and_no_more_stops_nothing() {
+    let (sink, broker, mut history) = ten_are_applied().await;
+    delete_before(&broker, 10).await;
+    broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
+    let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
+    broker.applied(&sink, &history).await;
+    counts(&member, 10).await;
+    assert_eq!(member.metrics.clients_rebuilt.get(), 0);
+    member.leave().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

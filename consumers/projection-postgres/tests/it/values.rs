@@ -128,7 +128,8 @@ async fn written<P: Projection>(
     for version in [1_u64, 2] {
         let mut changes = Changes::new(TOPIC.into());
         let from = version.cast_signed() - 1;
-        changes.progress.push(Progress { partition: 0, epoch, from, next_offset: from + 1 });
+        let next_offset = from + 1;
+        changes.progress.push(Progress { partition: 0, epoch, from, next_offset, fingerprint: None });
         for n in 0..rows {
             let stays = version == 1 || n.is_multiple_of(2);
             let sum = Sum::from_bytes(u128::from(version).to_be_bytes());

@@ -138,6 +138,7 @@ pub(crate) fn flush(claim: &Claim, next_offset: i64, rows: Vec<RowChange<Count>>
         epoch: claim.epoch,
         from: claim.next_offset,
         next_offset,
+        fingerprint: None,
     });
     changes.rows = rows;
     changes

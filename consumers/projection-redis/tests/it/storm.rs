@@ -104,7 +104,8 @@ impl Worker {
             let count = rest.len().min(dice.roll(40) as usize);
             records.extend(rest[..count].iter().map(|(n, version)| (*partition, *n, *version)));
             let (partition, epoch, next_offset) = (*partition, *epoch, from + count.cast_signed() as i64);
-            changes.progress.push(Progress { partition, epoch, from: *from, next_offset });
+            let fingerprint = None;
+            changes.progress.push(Progress { partition, epoch, from: *from, next_offset, fingerprint });
         }
         let mut rows: BTreeMap<u64, (i32, Row<Count>, Row<Count>)> = BTreeMap::new();
         for (partition, n, _) in &records {

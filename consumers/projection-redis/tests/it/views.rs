@@ -75,6 +75,7 @@ async fn the_leaderboard_is_exact_over_all_partitions() {
             epoch: claim.epoch,
             from: offset,
             next_offset: offset + 1,
+            fingerprint: None,
         };
         changes.progress = claims.iter().map(progress).collect();
         for n in (0..90).filter(|n| n % 3 != round) {
