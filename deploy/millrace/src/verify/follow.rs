@@ -12,7 +12,10 @@ use uuid::Uuid;
 /// Events that are read at a time.
 const PAGE: u32 = 5_000;
 
-/// Who follows the store into the views' database. Several may: one takes a page, the others the next.
+/// Events after which the aggregates they belong to are written: each once, however many of the events are its own.
+const STRIDE: usize = 100_000;
+
+/// Who follows the store into the views' database. Several may: one takes a stride, the others the next.
 #[derive(Debug)]
 pub(super) struct Follower {
     log: PgEventLog,
@@ -22,7 +25,7 @@ pub(super) struct Follower {
 /// What left the store of some aggregates, in the order of versions.
 type Ranges = HashMap<AggregateId, Vec<PrunedRange>>;
 
-/// What a page does to an aggregate.
+/// What a stride does to an aggregate.
 struct Followed {
     aggregate_type: String,
     tenant: TenantId,
@@ -48,61 +51,57 @@ impl Follower {
     pub(super) async fn catch_up(&self) -> anyhow::Result<u64> {
         let settled = self.log.settled_position().await.context("failed to ask the store")?;
         loop {
-            let position = self.page().await?;
+            let position = self.stride(settled).await?;
             if position >= settled {
                 return Ok(position);
             }
         }
     }
 
-    /// Takes in what comes next, if there is anything; answers up to where that is.
-    async fn page(&self) -> anyhow::Result<u64> {
+    /// Takes in what comes next up to where the store has settled, if there is anything; answers up to where that is.
+    async fn stride(&self, settled: u64) -> anyhow::Result<u64> {
         let mut connection = self.views.acquire().await?;
         let mut taking = connection.begin().await?;
-        let position: i64 = sqlx::query_scalar("select position from ledger_position for update")
+        let begin: i64 = sqlx::query_scalar("select position from ledger_position for update")
             .fetch_one(&mut *taking)
             .await
             .context("failed to ask how far the store was followed")?;
-        let position = position.unsigned_abs();
-        let Slice { events, through, .. } = match self.log.read(&Filter::all(), position, PAGE).await {
-            Err(error @ StoreError::AheadOfLog { .. }) => {
-                return Err(error).context(
-                    "the store was followed beyond its end: if another store was put in its place, follow that one with `millrace verify --anew`",
-                );
+        let begin = begin.unsigned_abs();
+        let (mut position, mut taken, mut followed) = (begin, 0, HashMap::new());
+        while position < settled && taken < STRIDE {
+            let Slice { events, through, .. } = self.read(position).await?;
+            if through <= position {
+                break;
             }
-            read => read.context("failed to read the store")?,
-        };
-        if through <= position {
-            return Ok(position);
+            // In this order: what left the store before it could be read is told by what left.
+            let pruned = self.log.pruned_between(position, through).await?;
+            take_in(&mut taking, &mut followed, &events, pruned).await?;
+            (position, taken) = (through, taken + events.len());
         }
-        // In this order: what left the store before it could be read is told by what left.
-        let pruned = self.log.pruned_between(position, through).await?;
-        let (mut ranges, mut followed) = (Ranges::new(), HashMap::new());
-        for range in pruned {
-            let begun = || Followed::new(&range.aggregate_type, &range.tenant);
-            followed.entry(range.aggregate_id).or_insert_with(begun);
-            ranges.entry(range.aggregate_id).or_default().push(range);
-        }
-        for event in &events {
-            let begun = || Followed::new(&event.aggregate_type, &event.tenant);
-            followed.entry(event.aggregate_id).or_insert_with(begun);
-        }
-        load(&mut taking, &mut followed).await?;
-        for event in &events {
-            let of = followed.get_mut(&event.aggregate_id).expect("it was put there for its event");
-            of.pass(ranges.get(&event.aggregate_id), event.version);
-            of.take(event);
-        }
-        for (id, of) in &mut followed {
-            of.pass(ranges.get(id), u64::MAX);
+        if position == begin {
+            return Ok(begin);
         }
         put(&mut taking, &followed).await?;
         sqlx::query("update ledger_position set position = $1")
-            .bind(through.cast_signed())
+            .bind(position.cast_signed())
             .execute(&mut *taking)
             .await?;
         taking.commit().await.context("failed to write how far the store was followed")?;
-        Ok(through)
+        Ok(position)
+    }
+
+    async fn read(&self, after: u64) -> anyhow::Result<Slice> {
+        let read = self.log.read(&Filter::all(), after, PAGE).await;
+        read.map_err(|error| {
+            let is_other = matches!(error, StoreError::AheadOfLog { .. });
+            let read = anyhow::Error::new(error).context("failed to read the store");
+            if !is_other {
+                return read;
+            }
+            read.context(
+                "the store was followed beyond its end: if another store was put in its place, follow that one with `millrace verify --anew`",
+            )
+        })
     }
 
     /// Every aggregate of a type.
@@ -161,14 +160,47 @@ impl Followed {
     }
 }
 
-/// Takes up these aggregates where they were left.
+/// Takes in a page, and what left the store of it.
+async fn take_in(
+    connection: &mut PgConnection,
+    followed: &mut HashMap<AggregateId, Followed>,
+    events: &[StoredEvent],
+    pruned: Vec<PrunedRange>,
+) -> anyhow::Result<()> {
+    let mut new = vec![];
+    let mut begin = |id, aggregate_type: &str, tenant: &TenantId| {
+        followed.entry(id).or_insert_with(|| {
+            new.push(id.0);
+            Followed::new(aggregate_type, tenant)
+        });
+    };
+    let mut ranges = Ranges::new();
+    for range in pruned {
+        begin(range.aggregate_id, &range.aggregate_type, &range.tenant);
+        ranges.entry(range.aggregate_id).or_default().push(range);
+    }
+    events.iter().for_each(|event| begin(event.aggregate_id, &event.aggregate_type, &event.tenant));
+    load(connection, followed, &new).await?;
+    for event in events {
+        let of = followed.get_mut(&event.aggregate_id).expect("it was begun for its event");
+        of.pass(ranges.get(&event.aggregate_id), event.version);
+        of.take(event);
+    }
+    for (id, ranges) in &ranges {
+        let of = followed.get_mut(id).expect("it was begun for its ranges");
+        of.pass(Some(ranges), u64::MAX);
+    }
+    Ok(())
+}
+
+/// Takes up aggregates where they were left.
 async fn load(
     connection: &mut PgConnection,
     followed: &mut HashMap<AggregateId, Followed>,
+    ids: &[Uuid],
 ) -> anyhow::Result<()> {
-    let ids: Vec<Uuid> = followed.keys().map(|id| id.0).collect();
     let sql = "select aggregate_id, version, events_sum from ledger_stream where aggregate_id = any($1)";
-    let found: Vec<(Uuid, i64, [u8; 16])> = sqlx::query_as(sql).bind(&ids).fetch_all(connection).await?;
+    let found: Vec<(Uuid, i64, [u8; 16])> = sqlx::query_as(sql).bind(ids).fetch_all(connection).await?;
     for (id, version, sum) in found {
         if let Some(of) = followed.get_mut(&AggregateId(id)) {
             of.account = Account { version: version.unsigned_abs(), sum: Sum::from_bytes(sum) };
