@@ -1,6 +1,7 @@
 //! Reading a whole topic once, outside of any group: for proof and for people, never for views.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -140,20 +141,62 @@ impl TopicReader {
     /// Hands every record to `each`, in the order of offsets within each partition, up to where the topic ends now. Answers
     /// where records were that are gone.
     pub fn read(&self, topic: &str, mut each: impl FnMut(Record)) -> Result<Vec<Shortened>, ReadError> {
-        let failed = |action| ReadError::broker(action, topic);
-        let name: Arc<str> = topic.into();
-        let mut left = TopicPartitionList::new();
-        let mut ends: HashMap<i32, i64> = HashMap::new();
+        let mut stretches = Vec::new();
         let mut since: BTreeMap<i32, Option<i64>> = BTreeMap::new();
         for Watermarks { partition, low, high } in self.watermarks(topic)? {
             if low > 0 {
                 since.insert(partition, None);
             }
-            if low < high {
-                left.add_partition_offset(topic, partition, Offset::Offset(low))
-                    .map_err(failed("assign partitions"))?;
-                ends.insert(partition, high);
+            stretches.push((partition, low, high));
+        }
+        self.pass(topic, &stretches, |record| {
+            if let Some(since @ None) = since.get_mut(&record.partition) {
+                *since = record.timestamp_ms;
             }
+            each(record);
+            ControlFlow::Continue(())
+        })?;
+        Ok(since.into_iter().map(|(partition, since_ms)| Shortened { partition, since_ms }).collect())
+    }
+
+    /// Hands the records of one partition to `each` until it has enough: from the first that was written at a time or later
+    /// (milliseconds since 1970) up to where the partition ends now.
+    pub fn read_since(
+        &self,
+        topic: &str,
+        partition: i32,
+        since_ms: i64,
+        each: impl FnMut(Record) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        let failed = |action| ReadError::broker(action, topic);
+        let mut asked = TopicPartitionList::new();
+        asked
+            .add_partition_offset(topic, partition, Offset::Offset(since_ms))
+            .map_err(failed("name a partition"))?;
+        let found = self.consumer.offsets_for_times(asked, ANSWER_MAX).map_err(failed("look for a time"))?;
+        let Some(Offset::Offset(start)) = found.find_partition(topic, partition).map(|it| it.offset()) else {
+            return Ok(()); // Nothing was written since.
+        };
+        let ends = self.consumer.fetch_watermarks(topic, partition, ANSWER_MAX);
+        let (_, high) = ends.map_err(failed("fetch the watermarks"))?;
+        self.pass(topic, &[(partition, start, high)], each)
+    }
+
+    /// Hands on what lies between two offsets of each partition.
+    fn pass(
+        &self,
+        topic: &str,
+        stretches: &[(i32, i64, i64)],
+        mut each: impl FnMut(Record) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        let failed = |action| ReadError::broker(action, topic);
+        let name: Arc<str> = topic.into();
+        let mut left = TopicPartitionList::new();
+        let mut ends: HashMap<i32, i64> = HashMap::new();
+        for (partition, start, end) in stretches.iter().filter(|(_, start, end)| start < end) {
+            left.add_partition_offset(topic, *partition, Offset::Offset(*start))
+                .map_err(failed("assign partitions"))?;
+            ends.insert(*partition, *end);
         }
         self.consumer.assign(&left).map_err(failed("assign partitions"))?;
         let mut heard = Instant::now();
@@ -165,10 +208,9 @@ impl TopicReader {
                     if ends.get(&record.partition).is_some_and(|end| record.offset + 1 >= *end) {
                         ends.remove(&record.partition);
                     }
-                    if let Some(since @ None) = since.get_mut(&record.partition) {
-                        *since = record.timestamp_ms;
+                    if each(record).is_break() {
+                        break;
                     }
-                    each(record);
                 }
                 // Where a partition ends in offsets that hold no record, this is what tells.
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -189,8 +231,7 @@ impl TopicReader {
                 Some(Err(_)) | None => {}
             }
         }
-        self.consumer.unassign().map_err(failed("leave the partitions"))?;
-        Ok(since.into_iter().map(|(partition, since_ms)| Shortened { partition, since_ms }).collect())
+        self.consumer.unassign().map_err(failed("leave the partitions"))
     }
 
     /// How many records its group has behind it, by what is committed.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use events::{AggregateId, EventId, TenantId};
+use events::{AggregateId, EventId, TenantId, Timestamp};
 use serde::Serialize;
 
 /// So many findings of one kind at one stage are kept; the others are counted.
@@ -81,6 +81,9 @@ pub struct Finding {
     /// Which event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<EventId>,
+    /// When the store wrote it.
+    #[serde(skip)]
+    pub recorded_at: Option<Timestamp>,
     /// Which topic it is on, or belongs on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
@@ -103,6 +106,7 @@ impl Finding {
             aggregate_id: None,
             version: None,
             event_id: None,
+            recorded_at: None,
             topic: None,
             partition: None,
             offset: None,
@@ -116,6 +120,10 @@ impl Finding {
 
     pub(crate) fn event(self, id: EventId) -> Self {
         Self { event_id: Some(id), ..self }
+    }
+
+    pub(crate) fn recorded(self, at: Timestamp) -> Self {
+        Self { recorded_at: Some(at), ..self }
     }
 
     pub(crate) fn on(self, topic: &str) -> Self {

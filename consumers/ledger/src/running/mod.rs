@@ -5,10 +5,12 @@
 //! at at different times: the events between the two versions, and those that were decided to be done without, tell. So nothing
 //! has to stand still, and what is read of the store is what is on its way.
 
+mod missed;
 mod report;
 mod sink;
 mod suspect;
 
+pub use missed::{Missed, Sought};
 pub use report::{RunningReport, RunningStages, RunningVerdict};
 pub use sink::{Moments, Running, RunningCounts, Stream, Streams};
 pub use suspect::{Account, Entries, Entry, Judged, Suspect};

@@ -150,7 +150,7 @@ impl<'s> Running<'s> {
             );
             let version = suspect.row.version + 1;
             let lost = suspect.found(self.projection, Kind::Missing, version, detail);
-            return self.findings.add(lost.event(next.event_id));
+            return self.findings.add(lost.event(next.event_id).recorded(next.recorded_at));
         }
         self.counts.in_flight += 1;
         self.counts.late += u64::from(age > moments.bound_micros);

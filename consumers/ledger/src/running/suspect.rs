@@ -125,7 +125,8 @@ impl Suspect {
                 _ => continue,
             };
             let detail = format!("the row is at version {row}, and this event took {effect}");
-            return self.found(projection, kind, version, detail).event(entry.event_id);
+            let found = self.found(projection, kind, version, detail);
+            return found.event(entry.event_id).recorded(entry.recorded_at);
         }
         let detail =
             format!("the row was made of other events: their sum is {}, not {expected}", self.row.sum);

@@ -105,6 +105,10 @@ impl<P: Projection> Registered for InPostgres<P> {
         })
     }
 
+    fn topic(&self) -> &'static str {
+        P::Event::TOPIC
+    }
+
     fn aggregate_type(&self) -> &'static str {
         P::Event::AGGREGATE_TYPE
     }

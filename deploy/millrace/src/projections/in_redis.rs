@@ -77,6 +77,10 @@ impl<P: Projection> Registered for InRedis<P> {
         })
     }
 
+    fn topic(&self) -> &'static str {
+        P::Event::TOPIC
+    }
+
     fn aggregate_type(&self) -> &'static str {
         P::Event::AGGREGATE_TYPE
     }

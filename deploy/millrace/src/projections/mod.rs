@@ -91,6 +91,9 @@ pub(crate) trait Registered: fmt::Debug + Sync {
     /// What readers see of it.
     fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>>;
 
+    /// The topic of the events that it folds.
+    fn topic(&self) -> &'static str;
+
     /// The type of the aggregates that it shows.
     fn aggregate_type(&self) -> &'static str;
 

@@ -178,7 +178,7 @@ fn stored<'a>(event: &'a StoredEvent, topic: &'a str) -> StoreRecord<'a> {
     }
 }
 
-fn of_topic<'a>(topic: &'a str, record: &'a Record) -> TopicRecord<'a> {
+pub(super) fn of_topic<'a>(topic: &'a str, record: &'a Record) -> TopicRecord<'a> {
     fn read<T: std::str::FromStr>(record: &Record, header: &str) -> Option<T> {
         std::str::from_utf8(record.header(header)?).ok()?.parse().ok()
     }

@@ -4,6 +4,7 @@ mod follow;
 mod full;
 mod role;
 mod running;
+mod seek;
 
 use std::fmt::Display;
 use std::time::Duration;

@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::exceptions;
 use super::follow::Follower;
-use crate::chain::ChainArgs;
+use super::seek::seek;
+use crate::chain::{ChainArgs, TopicsReadArgs};
 use crate::program::projections;
 use crate::projections::{Registered, Views};
 
@@ -27,6 +28,7 @@ pub(crate) struct Comparer {
     follower: Follower,
     store: PgPool,
     views: Views,
+    topics: TopicsReadArgs,
     bound: Duration,
 }
 
@@ -36,7 +38,7 @@ impl Comparer {
         let (store, postgres) = (chain.store.connect().await?, chain.views().await?);
         let follower = Follower::new(store.clone(), postgres.clone());
         let views = Views { postgres, redis: chain.redis.clone(), partitions: 0 };
-        Ok(Self { follower, store, views, bound })
+        Ok(Self { follower, store, views, topics: chain.topics.clone(), bound })
     }
 
     /// Follows the store from its beginning, whatever was followed before.
@@ -61,7 +63,22 @@ impl Comparer {
                 stages.sink(self.sink(projection, &streams).await?);
             }
         }
-        Ok(stages.finish(position, begun.elapsed()))
+        let report = stages.finish(position, begun.elapsed());
+        if report.missed().is_empty() { Ok(report) } else { self.seek(report).await }
+    }
+
+    /// What sinks miss is looked for in the topics; if these cannot be read, that is all that is not known.
+    async fn seek(&self, mut report: RunningReport) -> anyhow::Result<RunningReport> {
+        let (topics, bound_ms) = (self.topics.clone(), self.bound.as_millis() as i64);
+        let seeking = tokio::task::spawn_blocking(move || {
+            let sought = topics.reader().and_then(|reader| seek(&reader, &mut report, bound_ms));
+            (report, sought)
+        });
+        let (report, sought) = seeking.await?;
+        if let Err(error) = sought {
+            tracing::warn!("cannot tell whether the topics have what sinks miss: {error:#}");
+        }
+        Ok(report)
     }
 
     async fn sink<'s>(
