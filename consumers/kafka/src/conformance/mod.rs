@@ -8,6 +8,7 @@ mod feed;
 mod fence;
 mod flaky;
 mod history;
+mod mutants;
 mod parking;
 mod rig;
 mod stories;
@@ -31,13 +32,19 @@ pub use self::fence::{
 };
 pub use self::flaky::Flaky;
 pub use self::history::History;
+pub use self::mutants::{
+    a_sink_that_forgets_what_is_parked_is_found_out, a_sink_that_lacks_nothing_is_not_found_out,
+    a_sink_that_moves_the_offset_by_itself_is_found_out, a_sink_that_parks_by_itself_is_found_out,
+    a_sink_without_a_fence_is_found_out,
+};
 pub use self::parking::{
     a_discard_moves_the_version_without_effect, a_foreign_record_is_discarded_without_moving_a_version,
     a_gap_parks_its_key_and_others_flow, a_large_share_of_failures_stops_the_partition,
-    a_missing_version_that_comes_late_heals_the_gap, a_parked_key_keeps_its_order,
-    a_redrive_keeps_order_while_live_events_arrive, a_redrive_stops_at_the_event_that_fails,
-    a_redrive_survives_a_change_of_owner, a_redrive_survives_the_death_of_its_owner,
-    failures_in_a_row_stop_the_partition, the_bound_of_one_tenants_parked_keys_stops_the_partition,
+    a_missing_version_that_comes_late_heals_the_gap, a_parked_key_is_remembered_by_the_next_owner,
+    a_parked_key_keeps_its_order, a_redrive_keeps_order_while_live_events_arrive,
+    a_redrive_stops_at_the_event_that_fails, a_redrive_survives_a_change_of_owner,
+    a_redrive_survives_the_death_of_its_owner, failures_in_a_row_stop_the_partition,
+    the_bound_of_one_tenants_parked_keys_stops_the_partition,
     the_bound_of_one_tenants_parked_records_stops_the_partition,
     the_bound_of_parked_keys_stops_the_partition, what_was_told_to_be_refused_is_applied_once_it_is_allowed,
 };
@@ -131,6 +138,7 @@ macro_rules! sink_conformance {
             a_gap_parks_its_key_and_others_flow
             a_missing_version_that_comes_late_heals_the_gap
             a_parked_key_keeps_its_order
+            a_parked_key_is_remembered_by_the_next_owner
             a_redrive_keeps_order_while_live_events_arrive
             a_redrive_stops_at_the_event_that_fails
             a_redrive_survives_the_death_of_its_owner
@@ -146,6 +154,11 @@ macro_rules! sink_conformance {
             what_is_committed_is_in_the_feed_and_what_is_not_is_not
             what_is_committed_is_in_the_feed_though_its_answer_is_lost
             a_key_that_is_redriven_or_discarded_is_in_the_feed
+            a_sink_without_a_fence_is_found_out
+            a_sink_that_moves_the_offset_by_itself_is_found_out
+            a_sink_that_parks_by_itself_is_found_out
+            a_sink_that_forgets_what_is_parked_is_found_out
+            a_sink_that_lacks_nothing_is_not_found_out
         }
     };
     (@each $sink:expr => $($story:ident)*) => {

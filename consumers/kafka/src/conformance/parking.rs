@@ -93,6 +93,22 @@ pub async fn a_parked_key_keeps_its_order(sink: &impl Sink) {
     holds(sink, &history.rows()).await;
 }
 
+/// Nothing tells the next event of a parked key from one that may be applied but that the key is parked.
+pub async fn a_parked_key_is_remembered_by_the_next_owner(sink: &impl Sink) {
+    let (topic, mut history) = (Topic::default(), History::default());
+    topic.append(0, [history.started(0, "r")]);
+    let stuck = history.rows();
+    topic.append(0, [History::garbage(&History::key(0).to_string())]);
+    let rig = owner(sink, &topic, &history).await;
+    rig.caught_up(sink, &[0]).await;
+    drop(rig);
+    topic.append(0, [history.called(0, 1)]);
+    let rig = owner(sink, &topic, &history).await;
+    rig.caught_up(sink, &[0]).await;
+    assert_eq!(parked(sink).await, [("undecodable".to_owned(), vec![1, 2])]);
+    holds(sink, &stuck).await;
+}
+
 /// While parked events are worked off, new ones of the same key arrive and queue up behind.
 pub async fn a_redrive_keeps_order_while_live_events_arrive(sink: &impl Sink) {
     let (topic, mut history) = (Topic::default(), History::default());
