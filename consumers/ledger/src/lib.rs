@@ -45,8 +45,8 @@ pub use pruned::{Pruned, PrunedCounts, Reason, UnknownReason};
 pub use reconcile::{Reconciled, Reconciliation, TopicEvent, Unpublished};
 pub use report::{Counts, Report, SinkCounts, StoreCounts, TopicCounts, Verdict};
 pub use running::{
-    Account, Entries, Entry, Judged, Missed, Moments, Running, RunningCounts, RunningReport, RunningStages,
-    RunningVerdict, Sought, Stream, Streams, Suspect,
+    Account, Entries, Entry, Judged, Lost, Missed, Moments, Running, RunningCounts, RunningReport,
+    RunningStages, RunningVerdict, Sought, Stream, Streams, Suspect,
 };
 pub use sink::Sink;
 pub use store::StoreRecord;

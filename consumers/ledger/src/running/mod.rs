@@ -12,5 +12,5 @@ mod suspect;
 
 pub use missed::{Missed, Sought};
 pub use report::{RunningReport, RunningStages, RunningVerdict};
-pub use sink::{Moments, Running, RunningCounts, Stream, Streams};
+pub use sink::{Lost, Moments, Running, RunningCounts, Stream, Streams};
 pub use suspect::{Account, Entries, Entry, Judged, Suspect};

@@ -42,8 +42,20 @@ pub struct Running<'s> {
     pub(super) streams: &'s Streams,
     seen: HashSet<AggregateId>,
     suspects: Vec<Suspect>,
+    lost: Vec<Lost>,
     pub(super) findings: Findings,
     pub(super) counts: RunningCounts,
+}
+
+/// What a sink lost behind a row: events that it would take if they came again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// Whose row.
+    pub aggregate_id: AggregateId,
+    /// The version of the row.
+    pub above: u64,
+    /// The last version that is lost: what comes behind it is parked.
+    pub through: u64,
 }
 
 /// What was found at a sink.
@@ -75,6 +87,7 @@ impl<'s> Running<'s> {
             streams,
             seen: HashSet::with_capacity(streams.len()),
             suspects: Vec::new(),
+            lost: Vec::new(),
             findings: Findings::default(),
             counts: RunningCounts { projection, ..RunningCounts::default() },
         }
@@ -128,7 +141,7 @@ impl<'s> Running<'s> {
             Judged::Whole => {}
             Judged::Parked => self.counts.parked += 1,
             Judged::Unknown => self.counts.unknown += 1,
-            Judged::Awaits(next) => self.awaits(suspect, &next, moments),
+            Judged::Awaits(next) => self.awaits(suspect, exceptions, &next, moments),
             Judged::Wrong(finding) => self.findings.add(*finding),
             Judged::Diverged(expected) => return Some(expected),
         }
@@ -140,7 +153,12 @@ impl<'s> Running<'s> {
         self.findings.add(suspect.name(self.projection, expected, entries));
     }
 
-    fn awaits(&mut self, suspect: &Suspect, next: &Entry, moments: Moments) {
+    /// Every row behind which something is lost, those included that are not named.
+    pub fn lost(&self) -> &[Lost] {
+        &self.lost
+    }
+
+    fn awaits(&mut self, suspect: &Suspect, exceptions: &Exceptions, next: &Entry, moments: Moments) {
         let age = moments.now.micros() - next.recorded_at.micros();
         let due = next.recorded_at.micros() + moments.bound_micros;
         if moments.as_of.is_some_and(|as_of| as_of.micros() > due) {
@@ -149,6 +167,13 @@ impl<'s> Running<'s> {
                 age / 1_000_000
             );
             let version = suspect.row.version + 1;
+            let is_parked = |version: &u64| exceptions.parked(suspect.aggregate_id, *version).is_some();
+            let behind = (version..=suspect.store.version).find(is_parked);
+            self.lost.push(Lost {
+                aggregate_id: suspect.aggregate_id,
+                above: suspect.row.version,
+                through: behind.map_or(suspect.store.version, |parked| parked - 1),
+            });
             let lost = suspect.found(self.projection, Kind::Missing, version, detail);
             return self.findings.add(lost.event(next.event_id).recorded(next.recorded_at));
         }

@@ -1,9 +1,11 @@
-//! `millrace reconcile`, topic by topic: gives the store what only the topic has, or the topic what only the store has.
+//! `millrace reconcile`: gives the store what only the topic has, the topic what only the store has, and views what they lost.
 
 mod compare;
 mod store_to_topic;
+mod store_to_views;
 mod topic_to_store;
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use event_store::Deed;
 use sqlx::{Connection, PgConnection};
@@ -20,15 +22,18 @@ pub(crate) enum ReconcileCommand {
     TopicToStore(ReconcileArgs),
     /// Publish events again that the store has and the topic lost, as after a lost slot; status 10 when a dry run finds some
     StoreToTopic(store_to_topic::StoreToTopicArgs),
+    /// Publish events again that a view lost behind its topic, and would take; status 10 when a dry run finds some
+    StoreToViews(store_to_views::StoreToViewsArgs),
 }
 
+/// Whether, by whom and why.
 #[derive(Debug, Args)]
-pub(crate) struct ReconcileArgs {
+pub(crate) struct RepairArgs {
     /// Say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
 
-    /// Print the findings as JSON, one topic a line
+    /// Print JSON lines
     #[arg(long)]
     json: bool,
 
@@ -43,6 +48,13 @@ pub(crate) struct ReconcileArgs {
     /// The events' database as the role `owner`
     #[arg(long, env = "MILLRACE_EVENTS_OWNER_URL", hide_env_values = true, value_name = "URL")]
     events_owner_url: String,
+}
+
+/// The stages that are compared.
+#[derive(Debug, Args)]
+pub(crate) struct ReconcileArgs {
+    #[command(flatten)]
+    repair: RepairArgs,
 
     #[command(flatten)]
     store: event_store::AuditConfig,
@@ -59,20 +71,22 @@ impl ReconcileCommand {
         match self {
             Self::TopicToStore(args) => topic_to_store::run(&args).await,
             Self::StoreToTopic(args) => args.run().await,
+            Self::StoreToViews(args) => args.run().await,
         }
     }
 }
 
-impl ReconcileArgs {
+impl RepairArgs {
     fn deed(&self) -> Deed {
         let given = |text: &Option<String>| text.clone().unwrap_or_default();
         Deed { actor: given(&self.actor), reason: given(&self.reason) }
     }
 
     async fn owner(&self) -> anyhow::Result<PgConnection> {
-        use anyhow::Context;
-        PgConnection::connect(&self.events_owner_url)
-            .await
-            .context("failed to connect to the events' database")
+        connected(&self.events_owner_url).await
     }
+}
+
+async fn connected(events_owner_url: &str) -> anyhow::Result<PgConnection> {
+    PgConnection::connect(events_owner_url).await.context("failed to connect to the events' database")
 }

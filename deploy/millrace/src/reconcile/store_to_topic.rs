@@ -9,10 +9,10 @@ use event_store::Deed;
 use events::{DomainEvent, EventId, TenantId, each_event_set};
 use ledger::{Reconciled, Unpublished};
 use serde::Serialize;
-use sqlx::{Connection, FromRow, PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgPool};
 
-use super::ReconcileArgs;
 use super::compare::Sides;
+use super::{ReconcileArgs, connected};
 use crate::chain::TopicsReadArgs;
 use crate::exit::Exit;
 
@@ -75,10 +75,10 @@ impl StoreToTopicArgs {
         let comparison = StoreToTopic {
             store: args.store.clone(),
             topics: args.topics.clone(),
-            events_owner_url: args.events_owner_url.clone(),
+            events_owner_url: args.repair.events_owner_url.clone(),
             wait_max: Duration::from_secs(*wait_s_max),
             with_skipped: *skipped,
-            repair: (!args.dry_run).then(|| args.deed()),
+            repair: (!args.repair.dry_run).then(|| args.repair.deed()),
         };
         let mut left = 0;
         for findings in comparison.run().await? {
@@ -89,7 +89,7 @@ impl StoreToTopicArgs {
     }
 
     fn print(&self, findings: &Findings) -> anyhow::Result<()> {
-        if self.args.json {
+        if self.args.repair.json {
             println!("{}", serde_json::to_string(findings)?);
             return Ok(());
         }
@@ -105,7 +105,7 @@ impl StoreToTopicArgs {
                 "missing: tenant {tenant}, aggregate {aggregate_id}, version {version}, event {event_id}{late}"
             );
         }
-        if !self.args.dry_run {
+        if !self.args.repair.dry_run {
             println!("{published} events are published again");
         }
         Ok(())
@@ -199,34 +199,36 @@ impl StoreToTopic {
     }
 
     async fn publish(&self, deed: &Deed, unpublished: &[Unpublished]) -> anyhow::Result<usize> {
-        let mut owner = PgConnection::connect(&self.events_owner_url)
-            .await
-            .context("failed to connect to the events' database")?;
-        let mut published = 0;
-        for (tenant, events) in by_tenant(unpublished) {
-            for batch in events.chunks(BATCH) {
-                archive::publish_again(&mut owner, deed, &tenant, batch).await?;
-                published += batch.len();
-            }
-        }
-        Ok(published)
+        let mut owner = connected(&self.events_owner_url).await?;
+        publish_again(&mut owner, deed, unpublished.iter().map(|event| (&event.tenant, event.event_id))).await
     }
+}
+
+/// Publishes events once more, those of each tenant in the order in which they are given. Answers how many.
+pub(super) async fn publish_again<'e>(
+    owner: &mut PgConnection,
+    deed: &Deed,
+    events: impl Iterator<Item = (&'e TenantId, EventId)>,
+) -> anyhow::Result<usize> {
+    let mut tenants: Vec<(&TenantId, Vec<EventId>)> = vec![];
+    for (of, event_id) in events {
+        match tenants.iter_mut().find(|(tenant, _)| *tenant == of) {
+            Some((_, events)) => events.push(event_id),
+            None => tenants.push((of, vec![event_id])),
+        }
+    }
+    let mut published = 0;
+    for (tenant, events) in tenants {
+        for batch in events.chunks(BATCH) {
+            archive::publish_again(owner, deed, tenant, batch).await?;
+            published += batch.len();
+        }
+    }
+    Ok(published)
 }
 
 /// The events whose rows a person let by.
-async fn let_by(store: &PgPool) -> anyhow::Result<HashSet<EventId>> {
+pub(super) async fn let_by(store: &PgPool) -> anyhow::Result<HashSet<EventId>> {
     let skips = outbox::skips(&mut *store.acquire().await?).await?;
     Ok(skips.into_iter().map(|skip| EventId(skip.event_id)).collect())
-}
-
-/// The events of each tenant, in the order of positions.
-fn by_tenant(unpublished: &[Unpublished]) -> Vec<(TenantId, Vec<EventId>)> {
-    let mut tenants: Vec<(TenantId, Vec<EventId>)> = vec![];
-    for event in unpublished {
-        match tenants.iter_mut().find(|(tenant, _)| *tenant == event.tenant) {
-            Some((_, events)) => events.push(event.event_id),
-            None => tenants.push((event.tenant.clone(), vec![event.event_id])),
-        }
-    }
-    tenants
 }

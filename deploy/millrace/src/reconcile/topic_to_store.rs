@@ -46,7 +46,7 @@ pub(super) async fn run(args: &ReconcileArgs) -> anyhow::Result<Exit> {
     each_event_set!(E => { found.push(of_topic::<E>(args).await?) });
     let forked = found.iter().any(|(findings, _)| !findings.contradictions.is_empty());
     // All topics or none: a fork in one says that this is the wrong store.
-    if !args.dry_run && !forked {
+    if !args.repair.dry_run && !forked {
         let mut rows = vec![];
         for (findings, lost) in &mut found {
             findings.brought_back = lost.len();
@@ -54,21 +54,21 @@ pub(super) async fn run(args: &ReconcileArgs) -> anyhow::Result<Exit> {
         }
         if !rows.is_empty() {
             for archive::LostKey { tenant_id, key_id } in
-                archive::bring_back(&mut args.owner().await?, &args.deed(), rows).await?
+                archive::bring_back(&mut args.repair.owner().await?, &args.repair.deed(), rows).await?
             {
                 eprintln!("key {key_id} of tenant {tenant_id} is lost: what it sealed reads as [erased]");
             }
         }
     }
     for (findings, _) in &found {
-        print(findings, args.json)?;
+        print(findings, args.repair.json)?;
     }
     let ahead: usize = found.iter().map(|(findings, _)| findings.ahead).sum();
     if forked {
         eprintln!("nothing was written");
         return Ok(Exit::Failed);
     }
-    Ok(if args.dry_run && ahead > 0 { Exit::Difference } else { Exit::Ok })
+    Ok(if args.repair.dry_run && ahead > 0 { Exit::Difference } else { Exit::Ok })
 }
 
 /// What is found in a topic, and the rows that bring it back, unless nothing is to be written.
@@ -94,7 +94,7 @@ async fn of_topic<E: DomainEvent>(args: &ReconcileArgs) -> anyhow::Result<(Findi
         unreadable,
         brought_back: 0,
     };
-    if args.dry_run || !findings.contradictions.is_empty() || ahead.is_empty() {
+    if args.repair.dry_run || !findings.contradictions.is_empty() || ahead.is_empty() {
         return Ok((findings, vec![]));
     }
     let rows = rows::<E>(&Registry::new(&args.registry)?, ahead).await?;

@@ -54,7 +54,7 @@ pub(crate) struct BoundArgs {
 }
 
 impl BoundArgs {
-    fn duration(&self) -> Duration {
+    pub(crate) fn duration(&self) -> Duration {
         Duration::from_secs(self.ledger_bound_s.into())
     }
 }

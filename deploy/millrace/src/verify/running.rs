@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use events::{AggregateId, EventId, Timestamp};
-use ledger::{Entries, Entry, Moments, Running, RunningReport, RunningStages, Streams};
+use ledger::{Entries, Entry, Lost, Moments, Running, RunningReport, RunningStages, Streams};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -49,6 +49,18 @@ impl Comparer {
 
     /// Follows the store up to now, and compares every sink with it.
     pub(crate) async fn compare(&self) -> anyhow::Result<RunningReport> {
+        let report = self.look(|_| {}).await?;
+        if report.missed().is_empty() { Ok(report) } else { self.seek(report).await }
+    }
+
+    /// What sinks lost and would take if it came again.
+    pub(crate) async fn lost(&self) -> anyhow::Result<Vec<Lost>> {
+        let mut lost = vec![];
+        self.look(|sink| lost.extend_from_slice(sink.lost())).await?;
+        Ok(lost)
+    }
+
+    async fn look(&self, mut at: impl FnMut(&Running<'_>)) -> anyhow::Result<RunningReport> {
         let begun = Instant::now();
         let position = self.follower.catch_up().await?;
         let mut stages = RunningStages::default();
@@ -60,11 +72,12 @@ impl Comparer {
             let streams = self.follower.streams(aggregate_type).await?;
             stages.store(&streams);
             for projection in projections {
-                stages.sink(self.sink(projection, &streams).await?);
+                let sink = self.sink(projection, &streams).await?;
+                at(&sink);
+                stages.sink(sink);
             }
         }
-        let report = stages.finish(position, begun.elapsed());
-        if report.missed().is_empty() { Ok(report) } else { self.seek(report).await }
+        Ok(stages.finish(position, begun.elapsed()))
     }
 
     /// What sinks miss is looked for in the topics; if these cannot be read, that is all that is not known.
