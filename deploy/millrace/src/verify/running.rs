@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use events::{AggregateId, EventId, Timestamp};
+use events::{AggregateId, Digest, EventId, Sum, Timestamp};
 use ledger::{Entries, Entry, Lost, Moments, Running, RunningReport, RunningStages, Streams};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -144,7 +144,7 @@ impl Comparer {
         if ids.is_empty() {
             return Ok(Entries::new());
         }
-        type Row = (Uuid, i64, Uuid, String, i64);
+        type Row = (Uuid, i64, Uuid, [u8; 32], i64);
         let rows: Vec<Row> = sqlx::query_as(include_str!("../../queries/ledger_entries.sql"))
             .bind(ids)
             .bind(above)
@@ -152,12 +152,13 @@ impl Comparer {
             .fetch_all(&self.store)
             .await
             .context("failed to read events of the store")?;
-        let entry = |(id, version, event_id, sum, recorded_at): Row| {
-            let recorded_at = Timestamp::from_micros(recorded_at);
-            let entry = Entry { event_id: EventId(event_id), sum: sum.parse()?, recorded_at };
-            anyhow::Ok(((AggregateId(id), version.unsigned_abs()), entry))
+        let entry = |(id, version, event_id, payload, recorded_at): Row| {
+            let (id, version, event_id) = (AggregateId(id), version.unsigned_abs(), EventId(event_id));
+            let mut sum = Sum::default();
+            sum.add(id, version, event_id, Digest::from_bytes(payload));
+            ((id, version), Entry { event_id, sum, recorded_at: Timestamp::from_micros(recorded_at) })
         };
-        rows.into_iter().map(entry).collect()
+        Ok(rows.into_iter().map(entry).collect())
     }
 
     /// Up to when everything in the topic is applied or parked, as the projector last said.
