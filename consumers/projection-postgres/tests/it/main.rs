@@ -15,5 +15,6 @@ mod sink;
 mod speed;
 mod topic;
 mod values;
+mod wire;
 
 kafka::sink_conformance!(sink::PostgresSink::new().await);
