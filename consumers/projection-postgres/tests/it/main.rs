@@ -13,6 +13,7 @@ mod redrive;
 mod rows;
 mod sink;
 mod speed;
+mod stop;
 mod topic;
 mod values;
 mod wire;

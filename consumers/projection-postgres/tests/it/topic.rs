@@ -64,13 +64,6 @@ async fn offsets_that_hold_no_record_are_no_lag() {
     assert!(sink.parked().await.is_empty());
 }
 
-/// The member has applied so many events, and met none that was applied. It counts after its sink has them.
-async fn counts(member: &Member, applied: u64) {
-    let what = format!("{applied} are counted as applied, no more");
-    testkit::eventually(&what, BOUND, async || member.metrics.applied.get() == applied).await;
-    assert_eq!(member.metrics.stale.get(), 0);
-}
-
 /// What the group has committed to Kafka, summed.
 fn committed(broker: &Broker) -> i64 {
     let consumer: BaseConsumer =
@@ -148,7 +141,7 @@ async fn progress_is_the_sinks_whatever_kafka_remembers() {
     broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
     let member = other.member(&sink, &history, GroupProtocol::Consumer).await;
     broker.applied(&sink, &history).await;
-    counts(&member, 10).await;
+    member.has_counted(10).await;
     member.leave().await;
 }
 
@@ -160,7 +153,7 @@ async fn progress_is_the_sinks_whatever_kafka_is_told() {
         broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
         let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
         broker.applied(&sink, &history).await;
-        counts(&member, 10).await;
+        member.has_counted(10).await;
         member.leave().await;
     }
 }
@@ -288,7 +281,7 @@ async fn retention_that_took_all_that_was_applied_and_no_more_stops_nothing() {
     broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
     let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
     broker.applied(&sink, &history).await;
-    counts(&member, 10).await;
+    member.has_counted(10).await;
     assert_eq!(member.metrics.clients_rebuilt.get(), 0);
     member.leave().await;
 }
@@ -305,7 +298,7 @@ async fn a_sink_that_cannot_be_claimed_holds_the_partition_and_starts_it_in_the_
     testkit::eventually("a claim fails", BOUND, async || member.metrics.transient_faults.get() >= 2).await;
     open.rollback().await.unwrap();
     broker.applied(&sink, &history).await;
-    counts(&member, 10).await;
+    member.has_counted(10).await;
     assert_eq!(member.metrics.clients_rebuilt.get(), 0);
     member.leave().await;
 }
@@ -369,7 +362,7 @@ async fn a_slow_sink_pauses_the_partitions_and_nothing_is_skipped_or_read_twice(
     (config.queue_records_max, config.batch_records_max) = (8, 5);
     let member = broker.member_with(Slow { sink: sink.open().await, commits: 0 }, &history, config);
     broker.applied(&sink, &history).await;
-    counts(&member, 420).await;
+    member.has_counted(420).await;
     assert!(member.metrics.pauses.get() > 0, "the queue was full for long");
     member.leave().await;
 }
