@@ -6,6 +6,7 @@ mod broker;
 mod claims;
 mod columns;
 mod feed;
+mod groups;
 mod mutants;
 mod outage;
 mod parked;

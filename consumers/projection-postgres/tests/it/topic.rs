@@ -91,25 +91,6 @@ async fn records_flow_from_the_topic_into_the_views_by_the_classic_protocol() {
     flows(GroupProtocol::Classic).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn members_that_come_and_go_under_load_apply_everything_once() {
-    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(6).await, History::default());
-    broker.send((0..24).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
-    let first = broker.member(&sink, &history, GroupProtocol::Consumer).await;
-    first.owns(|count| count == 6).await;
-    for round in 0..3 {
-        broker.send((0..240).map(|i| history.called(i % 24, round)).collect::<Vec<_>>()).await;
-        let second = broker.member(&sink, &history, GroupProtocol::Consumer).await;
-        broker.send((0..240).map(|i| history.called(i % 24, round)).collect::<Vec<_>>()).await;
-        second.owns(|count| count == 3).await;
-        broker.send((0..240).map(|i| history.called(i % 24, round)).collect::<Vec<_>>()).await;
-        second.leave().await;
-    }
-    broker.applied(&sink, &history).await;
-    first.leave().await;
-    assert!(sink.parked().await.is_empty());
-}
-
 /// A topic of one partition whose first ten records are in the views, and nobody in its group.
 async fn ten_are_applied() -> (PostgresSink, Broker, History) {
     let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
