@@ -172,6 +172,12 @@ impl Member {
         tokio::time::timeout(BOUND, self.run).await.expect("it ends").unwrap().unwrap();
     }
 
+    /// Ends in the middle of whatever it is at. Only its client still takes leave of Kafka.
+    pub(crate) async fn die(self) {
+        self.run.abort();
+        self.run.await.unwrap_err();
+    }
+
     /// Waits for its end by an error.
     pub(crate) async fn failed(self) -> ProjectorError {
         tokio::time::timeout(BOUND, self.run).await.expect("it ends").unwrap().unwrap_err()

@@ -79,3 +79,28 @@ async fn members_of_both_protocols_in_one_group_apply_everything_once() {
     assert_eq!(member.metrics.clients_rebuilt.get(), 0);
     member.leave().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_by_the_classic_protocol_that_storm_in_leave_and_die_under_load_apply_everything_once() {
+    let mut group = Group::new().await;
+    let mut stays = group.member(Classic).await;
+    stays.owns(|count| count == 6).await;
+    for _ in 0..2 {
+        group.load().await;
+        let [leaves, dies, next] =
+            [group.member(Classic).await, group.member(Classic).await, group.member(Classic).await];
+        group.load().await;
+        for member in [&leaves, &dies, &next] {
+            member.owns(|count| count > 0).await;
+        }
+        group.load().await;
+        dies.die().await;
+        group.load().await;
+        leaves.leave().await;
+        group.load().await;
+        stays.die().await;
+        stays = next;
+    }
+    group.is_whole().await;
+    stays.leave().await;
+}
