@@ -8,6 +8,7 @@ mod columns;
 mod feed;
 mod groups;
 mod mutants;
+mod offsets;
 mod outage;
 mod parked;
 mod redrive;

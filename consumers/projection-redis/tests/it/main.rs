@@ -7,6 +7,7 @@ mod feed;
 mod heals;
 mod parking;
 mod proxy;
+mod rows;
 mod sink;
 mod stage;
 mod storm;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sink::RedisSink;
 
-const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 const PARTITIONS: i32 = 5;
 
 #[derive(Parser)]
