@@ -5,6 +5,7 @@
 mod broker;
 mod claims;
 mod columns;
+mod faults;
 mod feed;
 mod groups;
 mod mutants;

@@ -36,6 +36,10 @@ impl PostgresSink {
         PgConnection::connect(&self.database.url(role)).await.unwrap()
     }
 
+    pub(crate) fn name(&self) -> &str {
+        self.database.name()
+    }
+
     pub(crate) fn url(&self, role: &str) -> String {
         self.database.url(role)
     }
