@@ -13,5 +13,6 @@ mod stage;
 mod storm;
 mod topic;
 mod views;
+mod wire;
 
 kafka::sink_conformance!(sink::RedisSink::new().await);
