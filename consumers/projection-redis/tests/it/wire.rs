@@ -1,12 +1,14 @@
-//! The wire to Redis breaks: between two scripts of a flush.
+//! The wire to Redis breaks: between two scripts of a flush, or before there is any.
 
+use kafka::Projector;
 use kafka::conformance::{History, Rig, Sink, Tally, Topic};
 use projection_redis::{Place, RedisViews};
 use testkit::eventually;
+use tokio_util::sync::CancellationToken;
 
 use crate::proxy::Proxy;
 use crate::sink::RedisSink;
-use crate::topic::BOUND;
+use crate::topic::{self, BOUND};
 
 /// An owner that reaches Redis by this way.
 fn views_by(proxy: &Proxy, sink: &RedisSink) -> RedisViews<Tally> {
@@ -52,4 +54,34 @@ async fn ahead_of_the_offset(sink: &RedisSink, topic: &Topic) -> u64 {
     let offset = sink.next_offset(topic.name(), 0).await;
     assert!(offset < topic.end(0), "the flush is not over");
     applied - offset.unsigned_abs()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_is_away_while_partitions_are_assigned_is_waited_for_and_they_start_in_the_right_place()
+{
+    let (sink, topic, mut history) =
+        (RedisSink::new().await, testkit::topic("tally.events", 3).await, History::default());
+    let group = testkit::unique("tally");
+    topic::send(&topic, (0..20).map(|n| history.started(n, "django")).collect()).await;
+    for sent in [120, 220] {
+        topic::send(&topic, (0..100).map(|n| history.called(n % 20, 3)).collect()).await;
+        let mut proxy = Proxy::closed(&sink.stage.config.url);
+        let topic::Program { broker, projector } = topic::settings();
+        let store = views_by(&proxy, &sink);
+        let projector = Projector::named(&group, &topic, &broker, projector, history.decoder(), store);
+        let (metrics, stop) = (projector.metrics(), CancellationToken::new());
+        let running = tokio::spawn(projector.run(stop.clone()));
+        eventually("claims fail", BOUND, async || metrics.transient_faults.get() >= 2).await;
+        proxy.open();
+        eventually("the whole history is applied", BOUND, async || sink.rows().await == history.rows()).await;
+        stop.cancel();
+        tokio::time::timeout(BOUND, running).await.expect("it ends").unwrap().unwrap();
+        assert_eq!((metrics.stale.get(), metrics.clients_rebuilt.get()), (0, 0));
+        let mut offsets = 0;
+        for partition in 0..3 {
+            offsets += sink.next_offset(&topic, partition).await;
+        }
+        assert_eq!(offsets, sent);
+        assert!(sink.parked().await.is_empty());
+    }
 }
