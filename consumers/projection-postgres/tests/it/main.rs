@@ -13,6 +13,7 @@ mod offsets;
 mod outage;
 mod parked;
 mod redrive;
+mod relay;
 mod rows;
 mod sink;
 mod speed;
