@@ -17,10 +17,12 @@
 
 mod database;
 mod facts;
+mod postgres_proxy;
 mod topic;
 mod wait;
 
 pub use database::{Database, events_database, views_database};
 pub use facts::{Facts, stack, unique};
+pub use postgres_proxy::{Lost, PostgresProxy};
 pub use topic::{topic, topic_made_anew};
 pub use wait::eventually;

@@ -132,6 +132,15 @@ impl Broker {
         Member { stop, metrics, standings, run }
     }
 
+    /// The sum of where the views say the partitions stand.
+    pub(crate) async fn next_offset(&self, sink: &PostgresSink) -> i64 {
+        let mut sum = 0;
+        for partition in 0..self.partitions {
+            sum += sink.next_offset(&self.topic, partition).await;
+        }
+        sum
+    }
+
     /// Waits until the views have the whole history.
     pub(crate) async fn applied(&self, sink: &PostgresSink, history: &History) {
         let expected = Arc::new(history.rows());
@@ -152,10 +161,21 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// Asks it to leave.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Leaves in an orderly way.
     pub(crate) async fn leave(self) {
         self.stop.cancel();
         tokio::time::timeout(BOUND, self.run).await.expect("it ends").unwrap().unwrap();
+    }
+
+    /// Ends in the middle of whatever it is at. Only its client still takes leave of Kafka.
+    pub(crate) async fn die(self) {
+        self.run.abort();
+        self.run.await.unwrap_err();
     }
 
     /// Waits for its end by an error.
@@ -174,6 +194,13 @@ impl Member {
             !standings.is_empty() && standings.iter().all(current)
         })
         .await;
+    }
+
+    /// It has applied so many events, and met none that was applied. It counts after its sink has them.
+    pub(crate) async fn has_counted(&self, applied: u64) {
+        let what = format!("{applied} are counted as applied, no more");
+        testkit::eventually(&what, BOUND, async || self.metrics.applied.get() == applied).await;
+        assert_eq!(self.metrics.stale.get(), 0);
     }
 
     pub(crate) async fn owns(&self, partitions: impl Fn(i64) -> bool) {

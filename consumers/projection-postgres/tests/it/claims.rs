@@ -3,7 +3,7 @@
 use kafka::conformance::{History, Rig, Sink, Topic};
 use kafka::{Classify, Fault, ViewStore};
 use ownership::{Advance, Progress};
-use sqlx::Connection;
+use sqlx::{AssertSqlSafe, Connection};
 
 use crate::broker::BOUND;
 use crate::sink::PostgresSink;
@@ -47,6 +47,45 @@ async fn a_claim_gives_up_on_a_lock_that_nobody_lets_go() {
     assert_eq!(error.fault(), Fault::Transient, "{error}");
     open.rollback().await.unwrap();
     assert_eq!(owner.claim(TOPIC, &[0]).await.unwrap()[0].epoch, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_killed_at_a_statement_of_its_flush_leaves_nothing_of_the_flush() {
+    let sink = PostgresSink::new().await;
+    let (topic, mut history) = (Topic::default(), History::default());
+    topic.append(0, (0..8).map(|n| history.started(n, "r")));
+    let mut rig = Rig::start(sink.open().await, &topic, &history);
+    rig.assign(&[0]).await;
+    // The first statement, one in the middle, and the last before the commit.
+    for table in ["projection_offset", "tally", "tally_total"] {
+        rig.caught_up(&sink, &[0]).await;
+        let (rows, totals, offset) =
+            (sink.rows().await, sink.totals().await, sink.next_offset(topic.name(), 0).await);
+        let mut holder = sink.connect("owner").await;
+        let mut open = holder.begin().await.unwrap();
+        let lock = format!("lock table {table} in exclusive mode");
+        sqlx::query(AssertSqlSafe(lock)).execute(&mut *open).await.unwrap();
+        topic.append(0, (0..40).map(|i| history.called(i % 8, 3)));
+        testkit::eventually("the flush waits for the table", BOUND, async || {
+            let waiting = "select count(*) from pg_locks where relation = $1::text::regclass and not granted";
+            let waiting = sqlx::query_scalar::<_, i64>(waiting).bind(table);
+            waiting.fetch_one(&mut *open).await.unwrap() == 1
+        })
+        .await;
+        drop(rig);
+        open.rollback().await.unwrap();
+
+        rig = Rig::start(sink.open().await, &topic, &history);
+        assert_eq!(sink.rows().await, rows, "{table}");
+        assert_eq!(sink.totals().await, totals, "{table}");
+        assert_eq!(sink.next_offset(topic.name(), 0).await, offset, "{table}");
+        rig.assign(&[0]).await;
+        rig.caught_up(&sink, &[0]).await;
+        assert_eq!(sink.rows().await, history.rows(), "{table}");
+        assert_eq!(sink.totals().await.unwrap(), History::totals(&history.rows()), "{table}");
+        assert_eq!(rig.metrics().stale.get(), 0, "{table}");
+    }
+    assert!(sink.parked().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

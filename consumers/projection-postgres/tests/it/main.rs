@@ -5,15 +5,21 @@
 mod broker;
 mod claims;
 mod columns;
+mod faults;
 mod feed;
+mod groups;
 mod mutants;
+mod offsets;
 mod outage;
 mod parked;
 mod redrive;
+mod relay;
 mod rows;
 mod sink;
 mod speed;
+mod stop;
 mod topic;
 mod values;
+mod wire;
 
 kafka::sink_conformance!(sink::PostgresSink::new().await);

@@ -12,6 +12,7 @@ use kafka::{ParkKey, RowKey};
 use projection::Row;
 use projection_postgres::{Definition, PostgresConfig, PostgresViews, Tables, scan};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use testkit::PostgresProxy;
 use uuid::Uuid;
 
 pub(crate) const TABLES: Tables<'static> = Tables { view: "tally", totals: Some("tally_total") };
@@ -35,12 +36,23 @@ impl PostgresSink {
         PgConnection::connect(&self.database.url(role)).await.unwrap()
     }
 
+    pub(crate) fn name(&self) -> &str {
+        self.database.name()
+    }
+
     pub(crate) fn url(&self, role: &str) -> String {
         self.database.url(role)
     }
 
     pub(crate) fn config(&self) -> PostgresConfig {
         config_of(&self.database)
+    }
+
+    /// A way to the database, and the store of an owner that takes it.
+    pub(crate) async fn proxied(&self) -> (PostgresProxy, PostgresViews<Tally>) {
+        let proxy = PostgresProxy::before(&self.url("views_writer"));
+        let store = PostgresViews::open(&config_by(proxy.url()), TABLES).await.unwrap();
+        (proxy, store)
     }
 
     pub(crate) async fn execute(&self, role: &str, sql: &str) -> Result<u64, sqlx::Error> {
@@ -65,12 +77,16 @@ impl PostgresSink {
 
 /// How a projector reaches the views of a database.
 pub(crate) fn config_of(database: &testkit::Database) -> PostgresConfig {
+    config_by(&database.url("views_writer"))
+}
+
+fn config_by(url: &str) -> PostgresConfig {
     #[derive(Parser)]
     struct Program {
         #[command(flatten)]
         config: PostgresConfig,
     }
-    Program::parse_from(["it", "--views-url", &database.url("views_writer")]).config
+    Program::parse_from(["it", "--views-url", url]).config
 }
 
 impl Sink for PostgresSink {

@@ -1,10 +1,8 @@
 //! The whole read side on a real broker: hand-overs, back-pressure, progress that is the sink's.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dead_letters::{Operator, Relay};
-use kafka::conformance::{History, Rig, Sink, Tally, TallyView, Topic};
+use kafka::conformance::{History, Sink, Tally, TallyView};
 use kafka::{
     Changes, Claim, Committed, GroupProtocol, Loaded, ParkKey, ParkedRecord, ProjectorError, Request, RowKey,
     Tenure, ViewStore,
@@ -14,10 +12,8 @@ use projection_postgres::{Error, PostgresViews};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use sqlx::Connection;
-use tokio_util::sync::CancellationToken;
 
 use crate::broker::{BOUND, Broker, Member};
 use crate::sink::PostgresSink;
@@ -64,13 +60,6 @@ async fn offsets_that_hold_no_record_are_no_lag() {
     assert!(sink.parked().await.is_empty());
 }
 
-/// The member has applied so many events, and met none that was applied. It counts after its sink has them.
-async fn counts(member: &Member, applied: u64) {
-    let what = format!("{applied} are counted as applied, no more");
-    testkit::eventually(&what, BOUND, async || member.metrics.applied.get() == applied).await;
-    assert_eq!(member.metrics.stale.get(), 0);
-}
-
 /// What the group has committed to Kafka, summed.
 fn committed(broker: &Broker) -> i64 {
     let consumer: BaseConsumer =
@@ -96,25 +85,6 @@ async fn records_flow_from_the_topic_into_the_views_by_the_consumer_protocol() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_flow_from_the_topic_into_the_views_by_the_classic_protocol() {
     flows(GroupProtocol::Classic).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn members_that_come_and_go_under_load_apply_everything_once() {
-    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(6).await, History::default());
-    broker.send((0..24).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
-    let first = broker.member(&sink, &history, GroupProtocol::Consumer).await;
-    first.owns(|count| count == 6).await;
-    for round in 0..3 {
-        broker.send((0..240).map(|i| history.called(i % 24, round)).collect::<Vec<_>>()).await;
-        let second = broker.member(&sink, &history, GroupProtocol::Consumer).await;
-        broker.send((0..240).map(|i| history.called(i % 24, round)).collect::<Vec<_>>()).await;
-        second.owns(|count| count == 3).await;
-        broker.send((0..240).map(|i| history.called(i % 24, round)).collect::<Vec<_>>()).await;
-        second.leave().await;
-    }
-    broker.applied(&sink, &history).await;
-    first.leave().await;
-    assert!(sink.parked().await.is_empty());
 }
 
 /// A topic of one partition whose first ten records are in the views, and nobody in its group.
@@ -148,7 +118,7 @@ async fn progress_is_the_sinks_whatever_kafka_remembers() {
     broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
     let member = other.member(&sink, &history, GroupProtocol::Consumer).await;
     broker.applied(&sink, &history).await;
-    counts(&member, 10).await;
+    member.has_counted(10).await;
     member.leave().await;
 }
 
@@ -160,7 +130,7 @@ async fn progress_is_the_sinks_whatever_kafka_is_told() {
         broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
         let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
         broker.applied(&sink, &history).await;
-        counts(&member, 10).await;
+        member.has_counted(10).await;
         member.leave().await;
     }
 }
@@ -288,7 +258,7 @@ async fn retention_that_took_all_that_was_applied_and_no_more_stops_nothing() {
     broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
     let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
     broker.applied(&sink, &history).await;
-    counts(&member, 10).await;
+    member.has_counted(10).await;
     assert_eq!(member.metrics.clients_rebuilt.get(), 0);
     member.leave().await;
 }
@@ -305,7 +275,7 @@ async fn a_sink_that_cannot_be_claimed_holds_the_partition_and_starts_it_in_the_
     testkit::eventually("a claim fails", BOUND, async || member.metrics.transient_faults.get() >= 2).await;
     open.rollback().await.unwrap();
     broker.applied(&sink, &history).await;
-    counts(&member, 10).await;
+    member.has_counted(10).await;
     assert_eq!(member.metrics.clients_rebuilt.get(), 0);
     member.leave().await;
 }
@@ -369,156 +339,9 @@ async fn a_slow_sink_pauses_the_partitions_and_nothing_is_skipped_or_read_twice(
     (config.queue_records_max, config.batch_records_max) = (8, 5);
     let member = broker.member_with(Slow { sink: sink.open().await, commits: 0 }, &history, config);
     broker.applied(&sink, &history).await;
-    counts(&member, 420).await;
+    member.has_counted(420).await;
     assert!(member.metrics.pauses.get() > 0, "the queue was full for long");
     member.leave().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parked_records_are_copied_to_the_dead_letter_topic_untouched() {
-    let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
-    broker
-        .send([
-            history.started(0, "r"),
-            History::garbage("nobody's"),
-            history.called(0, -1),
-            history.called(0, 1),
-        ])
-        .await;
-    let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
-    testkit::eventually("both keys are parked", BOUND, async || sink.parked().await.len() == 2).await;
-    testkit::eventually("and what is behind", BOUND, async || sink.next_offset(&broker.topic, 0).await == 4)
-        .await;
-    // Discarded before the copy is made: the copy is made all the same.
-    sink.discard_first(&ParkKey::of(Some(b"nobody's")), false).await;
-    testkit::eventually("one key is parked", BOUND, async || sink.parked().await.len() == 1).await;
-    member.leave().await;
-
-    let (config, _, relay_config) = Broker::settings();
-    let dlq = testkit::topic("tally", 1).await;
-    let options = sink.config().options("relay").unwrap();
-    let relay = Relay::to(&dlq, "tally", options, &config, &relay_config).unwrap();
-    let stop = CancellationToken::new();
-    let running = tokio::spawn({
-        let stop = stop.clone();
-        async move { relay.run(stop).await }
-    });
-    let copies = read_all(&dlq, 3).await;
-    let garbage = &copies["1"];
-    assert_eq!(
-        (garbage.key.as_slice(), garbage.payload.as_slice()),
-        (&b"nobody's"[..], &b"not an event"[..])
-    );
-    assert_eq!(garbage.headers["deadletter.reason"], "undecodable");
-    assert_eq!(garbage.headers["deadletter.id"], format!("{}/0/1", broker.topic));
-    assert_eq!(copies["2"].headers["deadletter.reason"], "refused");
-    let shown = Operator::new(&mut sink.connect("views_writer").await)
-        .show("tally", &History::key(0), 1)
-        .await
-        .unwrap()
-        .remove(0);
-    assert_eq!(Some(&copies["2"].payload), shown.payload.as_ref(), "byte for byte");
-    for (name, value) in [
-        ("deadletter.id", format!("{}/0/2", broker.topic)),
-        ("deadletter.projection", "tally".to_owned()),
-        ("deadletter.topic", broker.topic.clone()),
-        ("deadletter.partition", "0".to_owned()),
-        ("deadletter.offset", "2".to_owned()),
-        ("deadletter.timestamp", shown.timestamp_ms.unwrap().to_string()),
-        ("deadletter.schemaid", shown.schema_id.unwrap().to_string()),
-        ("deadletter.fault", "poison".to_owned()),
-        ("deadletter.attempts", "0".to_owned()),
-    ] {
-        assert_eq!(copies["2"].headers[name], value, "{name}");
-    }
-    assert_eq!(copies["2"].headers["deadletter.parkedtime"].parse(), Ok(shown.parked_at));
-    assert_eq!(copies["2"].headers["deadletter.message"], "step 1 sent -1 tokens");
-    assert_eq!(copies["2"].headers["ce_type"], "ModelCalled");
-    assert_eq!(copies["3"].headers["deadletter.reason"], "behind");
-    let mut views = sink.connect("views_writer").await;
-    testkit::eventually("what was discarded goes once it is copied", BOUND, async || {
-        let left: (i64, i64) = sqlx::query_as("select count(*), count(copied_at) from parked_event")
-            .fetch_one(&mut views)
-            .await
-            .unwrap();
-        left == (2, 2)
-    })
-    .await;
-    stop.cancel();
-    running.await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_letter_topic_that_is_away_holds_nobody_up_and_gets_its_copies_later() {
-    let (sink, topic, mut history) = (PostgresSink::new().await, Topic::default(), History::default());
-    topic.append(0, [history.started(0, "r"), history.called(0, -1), History::garbage("nobody's")]);
-    let (config, _, mut relay_config) = Broker::settings();
-    relay_config.dead_letters_timeout_ms = 200;
-    // A port that refuses every connection: bound, and never listened on.
-    let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut away = config.clone();
-    away.bootstrap = format!("127.0.0.1:{closed}");
-    let dlq = testkit::topic("tally", 1).await;
-    let relay =
-        |to| Relay::to(&dlq, "tally", sink.config().options("relay").unwrap(), to, &relay_config).unwrap();
-    let (relay_away, stop) = (relay(&away), CancellationToken::new());
-    let running = tokio::spawn({
-        let stop = stop.clone();
-        async move { relay_away.run(stop).await }
-    });
-    let rig = Rig::start(sink.open().await, &topic, &history);
-    rig.assign(&[0]).await;
-    rig.caught_up(&sink, &[0]).await;
-    sink.discard_first(&ParkKey::of(Some(b"nobody's")), true).await;
-    testkit::eventually("one key is parked", BOUND, async || sink.parked().await.len() == 1).await;
-    topic.append(0, [history.started(2, "r"), history.called(2, 1)]);
-    rig.caught_up(&sink, &[0]).await;
-    let mut views = sink.connect("views_writer").await;
-    let waiting = "select count(*) from parked_event where copied_at is null";
-    assert_eq!(sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut views).await.unwrap(), 2);
-    stop.cancel();
-    running.await.unwrap();
-
-    let (relay, stop) = (relay(&config), CancellationToken::new());
-    let running = tokio::spawn({
-        let stop = stop.clone();
-        async move { relay.run(stop).await }
-    });
-    let copies = read_all(&dlq, 2).await;
-    assert_eq!(copies.keys().collect::<Vec<_>>(), ["1", "2"]);
-    stop.cancel();
-    running.await.unwrap();
-}
-
-struct Copy {
-    key: Vec<u8>,
-    payload: Vec<u8>,
-    headers: BTreeMap<String, String>,
-}
-
-/// The copies in a dead-letter topic, by the offset of their originals.
-async fn read_all(topic: &str, count: usize) -> BTreeMap<String, Copy> {
-    let consumer: BaseConsumer = testkit::stack().kafka("admin").set("group.id", "none").create().unwrap();
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
-    consumer.assign(&list).unwrap();
-    let mut copies = BTreeMap::new();
-    testkit::eventually("the copies arrive", BOUND, async || {
-        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) {
-            let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
-            let headers: BTreeMap<String, String> =
-                message.headers().unwrap().iter().map(|h| (h.key.to_owned(), text(h.value))).collect();
-            let copy = Copy {
-                key: message.key().unwrap_or_default().to_vec(),
-                payload: message.payload().unwrap_or_default().to_vec(),
-                headers,
-            };
-            copies.insert(copy.headers["deadletter.offset"].clone(), copy);
-        }
-        copies.len() == count
-    })
-    .await;
-    copies
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,17 +1,12 @@
 //! A Redis that lost its memory is filled again by the lane, without anybody's help.
 
-use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use kafka::conformance::{History, Rig, Sink, Topic};
 use projection_redis::RedisViews;
-use tempfile::TempDir;
-use testkit::eventually;
+use testkit::{PostgresProxy, eventually};
 
 use crate::sink::RedisSink;
-use crate::stage::Stage;
 
 const BOUND: Duration = Duration::from_secs(60);
 
@@ -68,45 +63,13 @@ async fn a_redis_wiped_under_load_ends_as_the_fold_with_its_parked_keys() {
     assert_eq!(expected.values().map(|row| row.version).sum::<u64>(), 10 + 2000);
 }
 
-/// A way to Postgres that leads nowhere while one server takes over from the other.
-struct Door {
-    url: String,
-    server: PathBuf,
-    folder: TempDir,
-}
-
-impl Door {
-    fn of(stage: &Stage) -> Self {
-        let url = stage.database.url("views_writer");
-        let server = url.split("host=").nth(1).expect("Postgres is reached through its socket").to_owned();
-        let folder = tempfile::tempdir().unwrap();
-        let url = url.replace(&server, &folder.path().display().to_string());
-        let socket = format!(".s.PGSQL.{}", testkit::stack().get("MILLRACE_POSTGRES_PORT"));
-        let door = Self { url, server: PathBuf::from(server).join(&socket), folder };
-        door.open();
-        door
-    }
-
-    fn open(&self) {
-        symlink(&self.server, self.socket()).unwrap();
-    }
-
-    fn close(&self) {
-        fs::remove_file(self.socket()).unwrap();
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder.path().join(self.server.file_name().unwrap())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_fail_over_of_postgres_lost_of_the_parked_is_parked_again() {
     let sink = RedisSink::new().await;
-    let door = Door::of(&sink.stage);
+    let mut door = PostgresProxy::before(&sink.stage.database.url("views_writer"));
     let (topic, mut history) = (Topic::default(), History::default());
     topic.append(0, (0..6).map(|n| history.started(n, "django")));
-    let views = RedisViews::new(&sink.stage.config, door.url.parse().unwrap(), "tester").unwrap();
+    let views = RedisViews::new(&sink.stage.config, door.url().parse().unwrap(), "tester").unwrap();
     let rig = Rig::start(views, &topic, &history);
     rig.assign(&[0]).await;
     topic.append(0, [history.called(0, -1)]);
@@ -121,7 +84,7 @@ async fn what_a_fail_over_of_postgres_lost_of_the_parked_is_parked_again() {
     let (parked, rows) = (sink.parked().await, sink.rows().await);
     assert_eq!(parked.iter().map(|key| key.offsets.len()).sum::<usize>(), 4);
 
-    door.close();
+    door.close().await;
     sink.stage.database.fail_over().await;
     assert_eq!(sink.parked().await.len(), 1);
     door.open();

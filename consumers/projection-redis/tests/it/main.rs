@@ -7,10 +7,12 @@ mod feed;
 mod heals;
 mod parking;
 mod proxy;
+mod rows;
 mod sink;
 mod stage;
 mod storm;
 mod topic;
 mod views;
+mod wire;
 
 kafka::sink_conformance!(sink::RedisSink::new().await);

@@ -20,7 +20,7 @@ impl RedisSink {
         Self { stage: Stage::new().await }
     }
 
-    fn reader(&self) -> Reader<Tally> {
+    pub(crate) fn reader(&self) -> Reader<Tally> {
         Reader::new(&self.stage.config, PARTITIONS).unwrap()
     }
 

@@ -14,19 +14,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sink::RedisSink;
 
-const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 const PARTITIONS: i32 = 5;
 
 #[derive(Parser)]
-struct Program {
+pub(crate) struct Program {
     #[command(flatten)]
-    broker: BrokerConfig,
+    pub(crate) broker: BrokerConfig,
     #[command(flatten)]
-    projector: ProjectorConfig,
+    pub(crate) projector: ProjectorConfig,
 }
 
 /// As the super user: access rules are tested where they are made.
-fn settings() -> Program {
+pub(crate) fn settings() -> Program {
     let stack = testkit::stack();
     let (bootstrap, password) =
         (stack.get("MILLRACE_KAFKA_BOOTSTRAP"), stack.get("MILLRACE_KAFKA_ADMIN_PASSWORD"));
@@ -36,7 +36,7 @@ fn settings() -> Program {
 }
 
 /// Sends the records where Java's partitioner puts their keys.
-async fn send(topic: &str, records: Vec<Record>) {
+pub(crate) async fn send(topic: &str, records: Vec<Record>) {
     let producer: FutureProducer =
         testkit::stack().kafka("admin").set("partitioner", "murmur2_random").create().unwrap();
     let mut sent = Vec::new();

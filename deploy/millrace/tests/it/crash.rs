@@ -86,6 +86,31 @@ async fn every_event_arrives_once_when_connect_is_killed() {
 }
 
 #[tokio::test]
+async fn every_event_arrives_once_when_one_of_two_projectors_by_the_classic_protocol_is_killed() {
+    let (world, tenant, runs) = (World::shared(), tenant("classic"), Runs::sample(RUNS));
+    let classic = [("MILLRACE_GROUP_PROTOCOL", "classic"), ("MILLRACE_BATCH_RECORDS_MAX", "20")];
+    let mut stays = Role::projector_with(&world, &classic).await;
+    let killed = Role::start(&world, "projector", &classic);
+    eventually("each has its share of both groups", PATIENCE, async || {
+        let of = async |role: &Role| role.metric("millrace_projector_partitions").await;
+        of(&stays).await == Some(12.0) && of(&killed).await == Some(12.0)
+    })
+    .await;
+    let arguments = slowly(&runs, &tenant);
+    let holding = world.hold(runs.last(&tenant)).await;
+    let importing = world.program.start(&arguments);
+    let at_kill = half_way(&world, &tenant, &runs).await;
+    killed.kill().await;
+    drop(holding);
+    eprintln!("one of two projectors killed at {at_kill:?} of {}", runs.events);
+    complete(&world, &tenant, &runs, &finish(importing, &arguments).await).await;
+    world.drained(&tenant).await;
+    stays.assert_alive();
+    stays.stop().await;
+    world.assert_proved().await;
+}
+
+#[tokio::test]
 async fn every_event_arrives_once_when_the_projector_is_killed() {
     let (world, tenant, runs) = (World::shared(), tenant("projector"), Runs::sample(RUNS));
     // In small batches, so that the backlog outlasts the kill.

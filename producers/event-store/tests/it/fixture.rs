@@ -6,7 +6,7 @@ use event_store::{
 use events::{AggregateId, EventId, Metadata, TenantId, Timestamp};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
-use testkit::Database;
+use testkit::{Database, PostgresProxy};
 use uuid::Uuid;
 
 /// A migrated events' database.
@@ -25,6 +25,13 @@ impl Events {
 
     pub(crate) async fn store(&self) -> PgEventStore {
         PgEventStore::new(connections(&self.database.url("app"), 16))
+    }
+
+    /// A store whose connections, so many at most, lead through a proxy.
+    pub(crate) fn proxied(&self, most: u32) -> (PostgresProxy, PgEventStore) {
+        let proxy = PostgresProxy::before(&self.database.url("app"));
+        let store = PgEventStore::new(connections(proxy.url(), most));
+        (proxy, store)
     }
 
     pub(crate) async fn log(&self) -> PgEventLog {

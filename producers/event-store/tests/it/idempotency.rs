@@ -9,7 +9,6 @@ use event_store::{
 use sqlx::{Connection, Executor};
 
 use crate::fixture::{Events, aggregate, append, in_memory, join, promises, tenant};
-use crate::proxy::Proxied;
 
 promises! {
     a_repeated_command_gets_the_first_answer_whatever_happened_since
@@ -111,18 +110,17 @@ async fn what_was_refused_leaves_its_key_free(store: &impl EventStore, _: &impl 
 #[tokio::test]
 async fn a_keyed_append_whose_answer_was_lost_is_answered_with_what_is_stored() {
     let (events, acme, id) = (Events::new().await, tenant("acme"), aggregate());
-    let proxied = Proxied::new(&events, 2);
-    proxied.store.append(&acme, &[append(aggregate(), Expected::None, 1)]).await.unwrap();
-    proxied.lose_next_answer();
+    let (proxy, store) = events.proxied(2);
+    store.append(&acme, &[append(aggregate(), Expected::None, 1)]).await.unwrap();
+    proxy.lose_next_answer();
     let key = key("k", "body");
-    let answer =
-        proxied.store.append_keyed(&acme, &[append(id, Expected::None, 2)], Some(&key)).await.unwrap();
+    let answer = store.append_keyed(&acme, &[append(id, Expected::None, 2)], Some(&key)).await.unwrap();
     assert_eq!((answer.aggregates[0].version, answer.repeated), (2, true));
     assert_eq!(events.store().await.load(&acme, id, 0).await.unwrap().len(), 2);
 
-    proxied.round_trips();
-    proxied.store.append_keyed(&acme, &[append(id, Expected::None, 2)], Some(&key)).await.unwrap();
-    assert_eq!(proxied.round_trips(), 1, "a stored answer");
+    proxy.round_trips();
+    store.append_keyed(&acme, &[append(id, Expected::None, 2)], Some(&key)).await.unwrap();
+    assert_eq!(proxy.round_trips(), 1, "a stored answer");
 }
 
 #[tokio::test]

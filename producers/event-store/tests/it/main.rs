@@ -9,7 +9,6 @@ mod idempotency;
 mod log;
 mod partitions;
 mod personal;
-mod proxy;
 mod pruned;
 mod repository;
 mod round_trips;

@@ -4,42 +4,39 @@ use event_store::{Append, AppendError, EventStore, Expected};
 use sqlx::Row;
 
 use crate::fixture::{Events, aggregate, append, tenant};
-use crate::proxy::Proxied;
 
 #[tokio::test]
 async fn an_append_is_one_round_trip_and_so_is_a_conflict_and_a_load() {
     let (events, acme, id) = (Events::new().await, tenant("acme"), aggregate());
-    let proxied = Proxied::new(&events, 1);
-    let store = &proxied.store;
+    let (proxy, store) = events.proxied(1);
     // The first of each prepares its statement.
     store.append(&acme, &[append(id, Expected::None, 1)]).await.unwrap();
     store.load(&acme, id, 0).await.unwrap();
 
-    proxied.round_trips();
+    proxy.round_trips();
     for version in 1..=20 {
         let both = [append(id, Expected::Exactly(version), 1), append(aggregate(), Expected::None, 3)];
         store.append(&acme, &both).await.unwrap();
     }
-    assert_eq!(proxied.round_trips(), 20, "appends");
+    assert_eq!(proxy.round_trips(), 20, "appends");
     store.append(&acme, &[append(id, Expected::None, 1)]).await.unwrap_err();
-    assert_eq!(proxied.round_trips(), 1, "a conflict, with the events in between");
+    assert_eq!(proxy.round_trips(), 1, "a conflict, with the events in between");
     assert_eq!(store.load(&acme, id, 0).await.unwrap().len(), 21);
-    assert_eq!(proxied.round_trips(), 1, "a load");
+    assert_eq!(proxy.round_trips(), 1, "a load");
 }
 
 #[tokio::test]
 async fn an_append_whose_answer_is_lost_is_stored_once_and_answered_after_all() {
     let (events, acme) = (Events::new().await, tenant("acme"));
-    let proxied = Proxied::new(&events, 2);
+    let (proxy, store) = events.proxied(2);
     let warm = append(aggregate(), Expected::None, 1);
-    proxied.store.append(&acme, std::slice::from_ref(&warm)).await.unwrap();
+    store.append(&acme, std::slice::from_ref(&warm)).await.unwrap();
 
     for expected in [Expected::None, Expected::Any] {
         let (a, b) = (append(aggregate(), expected, 3), append(aggregate(), Expected::Any, 2));
         let both: [Append; 2] = [a, b];
-        proxied.lose_next_answer();
-        let appended =
-            proxied.store.append(&acme, &both).await.expect("the second try finds what the first did");
+        proxy.lose_next_answer();
+        let appended = store.append(&acme, &both).await.expect("the second try finds what the first did");
         for (append, to) in both.iter().zip(&appended.aggregates) {
             let stored = events.store().await.load(&acme, append.aggregate_id, 0).await.unwrap();
             assert_eq!(stored.len(), append.events.len(), "once");
@@ -56,10 +53,10 @@ async fn an_append_whose_answer_is_lost_is_stored_once_and_answered_after_all() 
 #[tokio::test]
 async fn a_lost_answer_to_a_lost_race_stays_a_conflict() {
     let (events, acme, id) = (Events::new().await, tenant("acme"), aggregate());
-    let proxied = Proxied::new(&events, 2);
-    proxied.store.append(&acme, &[append(id, Expected::None, 1)]).await.unwrap();
-    proxied.lose_next_answer();
-    let lost = proxied.store.append(&acme, &[append(id, Expected::None, 1)]).await;
+    let (proxy, store) = events.proxied(2);
+    store.append(&acme, &[append(id, Expected::None, 1)]).await.unwrap();
+    proxy.lose_next_answer();
+    let lost = store.append(&acme, &[append(id, Expected::None, 1)]).await;
     assert!(matches!(lost, Err(AppendError::Conflict(_))), "{lost:?}");
 }
 

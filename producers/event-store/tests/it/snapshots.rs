@@ -18,7 +18,6 @@ use testkit::eventually;
 use uuid::Uuid;
 
 use crate::fixture::{Events, in_memory, pool, tenant};
-use crate::proxy::Proxied;
 use crate::repository::{call, complete, context, executions, start};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -254,14 +253,14 @@ async fn a_snapshot_with_the_events_after_it_is_one_round_trip_and_is_used() {
     let kept = Kept::new().await;
     assert_eq!(kept.fresh_state().await.used.get(), 1);
 
-    let proxied = Proxied::new(&kept.events, 1);
+    let (proxy, store) = kept.events.proxied(1);
     let (acme, id) = (tenant("acme"), AggregateId(kept.id.0));
-    let found = proxied.store.load_from_snapshot(&acme, id, 1).await.unwrap();
+    let found = store.load_from_snapshot(&acme, id, 1).await.unwrap();
     assert_eq!(found.snapshot.map(|sealed| sealed.version), Some(6));
     assert_eq!(found.events.iter().map(|event| event.version).collect::<Vec<_>>(), [7, 8]);
-    proxied.round_trips();
-    proxied.store.load_from_snapshot(&acme, id, 1).await.unwrap();
-    assert_eq!(proxied.round_trips(), 1);
+    proxy.round_trips();
+    store.load_from_snapshot(&acme, id, 1).await.unwrap();
+    assert_eq!(proxy.round_trips(), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -87,9 +87,18 @@ impl Role {
     /// Asked to drain, which it has to do in time and with status 0.
     pub(crate) async fn stop(mut self) {
         self.signal(Signal::SIGTERM);
-        let status = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
-        let status = status.unwrap_or_else(|_| panic!("it does not drain: {}", self.log())).unwrap();
+        let status = self.ends().await;
         assert!(status.success(), "{status}: {}", self.log());
+    }
+
+    /// Its status, once it has ended, which it has to do in time.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        self.ends().await
+    }
+
+    async fn ends(&mut self) -> ExitStatus {
+        let status = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
+        status.unwrap_or_else(|_| panic!("it does not end: {}", self.log())).unwrap()
     }
 
     /// The sum of a metric over its labels; none before the role serves any.

@@ -1,0 +1,192 @@
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{ReadHalf, WriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::stack;
+
+/// A way to Postgres on which round trips are counted, statements and answers get lost, and that can be closed.
+#[derive(Debug)]
+pub struct PostgresProxy {
+    url: String,
+    server: PathBuf,
+    wire: Arc<Wire>,
+    accepting: JoinHandle<()>,
+    folder: TempDir,
+}
+
+/// What of a statement gets lost; the connection breaks instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The statement: the server never gets it.
+    Statement,
+    /// The answer: the server has carried it out.
+    Answer,
+}
+
+#[derive(Debug, Default)]
+struct Wire {
+    /// Sync messages sent: each is one answer that the client waits for.
+    syncs: AtomicUsize,
+    /// Whether the next answer is cut off.
+    lose_next: AtomicBool,
+    /// What becomes of the next statements of these texts, in order.
+    to_lose: Mutex<VecDeque<(String, Lost)>>,
+    lost: AtomicUsize,
+}
+
+impl PostgresProxy {
+    /// A way to where this URL leads, through a socket as [`Database::url`](crate::Database::url) has it.
+    ///
+    /// # Panics
+    /// When the URL leads through no socket.
+    pub fn before(url: &str) -> Self {
+        let server = url.split("host=").nth(1).expect("Postgres is reached through its socket");
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let (wire, target) = (Arc::new(Wire::default()), socket(Path::new(server)));
+        let accepting = accept(folder.path(), &target, &wire);
+        let url = url.replace(server, &folder.path().display().to_string());
+        Self { url, server: target, wire, accepting, folder }
+    }
+
+    /// The URL that leads this way.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Answers waited for since the last time this was asked.
+    pub fn round_trips(&self) -> usize {
+        self.wire.syncs.swap(0, Ordering::SeqCst)
+    }
+
+    /// The server gets the next statement and carries it out; the client's connection breaks instead of an answer.
+    pub fn lose_next_answer(&self) {
+        self.wire.lose_next.store(true, Ordering::SeqCst);
+    }
+
+    /// Of the next statements that are this text and nothing else, such as `COMMIT`, this gets lost, one after the other.
+    pub fn lose(&self, statement: &str, what: &[Lost]) {
+        self.wire.to_lose().extend(what.iter().map(|lost| (statement.to_owned(), *lost)));
+    }
+
+    /// How much of what was to get [lost](Self::lose) did.
+    pub fn lost(&self) -> usize {
+        self.wire.lost.load(Ordering::SeqCst)
+    }
+
+    /// Breaks all connections and refuses new ones.
+    pub async fn close(&mut self) {
+        self.accepting.abort();
+        (&mut self.accepting).await.ok(); // with it go the listener and the connections; the socket stays, and refuses
+    }
+
+    /// Takes connections again after it was closed.
+    ///
+    /// # Panics
+    /// When it was not closed.
+    pub fn open(&mut self) {
+        std::fs::remove_file(socket(self.folder.path())).expect("the socket of the time before");
+        self.accepting = accept(self.folder.path(), &self.server, &self.wire);
+    }
+}
+
+impl Drop for PostgresProxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Wire {
+    fn to_lose(&self) -> std::sync::MutexGuard<'_, VecDeque<(String, Lost)>> {
+        self.to_lose.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to get lost of this statement.
+    fn loses(&self, statement: &[u8]) -> Option<Lost> {
+        let mut to_lose = self.to_lose();
+        let (text, _) = to_lose.front()?;
+        if statement.strip_suffix(b"\0") != Some(text.as_bytes()) {
+            return None;
+        }
+        self.lost.fetch_add(1, Ordering::SeqCst);
+        to_lose.pop_front().map(|(_, lost)| lost)
+    }
+}
+
+fn socket(folder: &Path) -> PathBuf {
+    folder.join(format!(".s.PGSQL.{}", stack().get("MILLRACE_POSTGRES_PORT")))
+}
+
+fn accept(folder: &Path, server: &Path, wire: &Arc<Wire>) -> JoinHandle<()> {
+    let listener = UnixListener::bind(socket(folder)).expect("the socket is free");
+    let (server, wire) = (server.to_owned(), Arc::clone(wire));
+    tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((client, _)) = listener.accept().await {
+            connections.spawn(forward(client, server.clone(), Arc::clone(&wire)));
+        }
+    })
+}
+
+async fn forward(mut client: UnixStream, server: PathBuf, wire: Arc<Wire>) -> std::io::Result<()> {
+    let mut server = UnixStream::connect(server).await?;
+    let (from_client, to_client) = client.split();
+    let (from_server, to_server) = server.split();
+    let is_cut = AtomicBool::new(false);
+    tokio::select! {
+        ended = ask(from_client, to_server, &wire, &is_cut) => ended,
+        ended = answer(from_server, to_client, &wire, &is_cut) => ended,
+    }
+}
+
+/// Passes the client's messages on, one by one.
+async fn ask(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    wire: &Wire,
+    is_cut: &AtomicBool,
+) -> std::io::Result<()> {
+    let mut is_startup = true; // the first message has no type
+    loop {
+        let kind = if is_startup { None } else { Some(from.read_u8().await?) };
+        let length = from.read_u32().await?;
+        let mut body = vec![0; length as usize - 4];
+        from.read_exact(&mut body).await?;
+        match kind.filter(|kind| *kind == b'Q').and_then(|_| wire.loses(&body)) {
+            None => {}
+            Some(Lost::Statement) => return Ok(()),
+            Some(Lost::Answer) => is_cut.store(true, Ordering::SeqCst),
+        }
+        if let Some(kind) = kind {
+            to.write_u8(kind).await?;
+        }
+        to.write_u32(length).await?;
+        to.write_all(&body).await?;
+        wire.syncs.fetch_add(usize::from(kind == Some(b'S')), Ordering::SeqCst);
+        is_startup = false;
+    }
+}
+
+/// Passes the server's bytes on, or hangs up once it has answered.
+async fn answer(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    wire: &Wire,
+    is_cut: &AtomicBool,
+) -> std::io::Result<()> {
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        let count = from.read(&mut bytes).await?;
+        let is_lost = is_cut.load(Ordering::SeqCst) || wire.lose_next.swap(false, Ordering::SeqCst);
+        if count == 0 || is_lost {
+            return Ok(());
+        }
+        to.write_all(&bytes[..count]).await?;
+    }
+}
