@@ -13,11 +13,16 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use uuid::Uuid;
 
+/// Longest wait to learn whom to ask.
+const WHOM: Duration = Duration::from_millis(500);
+
 /// Questions for the id of one topic. Nil: the broker knows no ids.
 pub(crate) struct TopicId<'c, C: ConsumerContext> {
     consumer: &'c BaseConsumer<C>,
     topic: CString,
     answers: Guard<rd_kafka_queue_t>,
+    /// A broker that answers. Without one, librdkafka asks the controller, which may be away when all others are there.
+    broker: Option<i32>,
     is_asked: bool,
 }
 
@@ -26,25 +31,37 @@ impl<'c, C: ConsumerContext> TopicId<'c, C> {
         let topic = CString::new(topic).unwrap_or_default();
         // SAFETY: the client is live while it is borrowed.
         let queue = unsafe { rd_kafka_queue_new(consumer.client().native_ptr()) };
-        Self { consumer, topic, answers: Guard(queue, rd_kafka_queue_destroy), is_asked: false }
+        Self { consumer, topic, answers: Guard(queue, rd_kafka_queue_destroy), broker: None, is_asked: false }
     }
 
     /// Asks, and waits for the answer.
     pub(crate) fn ask(&mut self, patience: Duration) -> Result<Uuid, KafkaError> {
-        self.send(patience);
+        self.send(patience)?;
         self.answer(patience).unwrap_or(Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut)))
     }
 
     /// Takes the answer to the last question if it has come, and asks again.
     pub(crate) fn look(&mut self, patience: Duration) -> Option<Result<Uuid, KafkaError>> {
         let answer = self.answer(Duration::ZERO);
-        if !self.is_asked {
-            self.send(patience);
+        if matches!(answer, Some(Err(_))) {
+            self.broker = None;
         }
-        answer
+        let asked = if self.is_asked { Ok(()) } else { self.send(patience) };
+        answer.or_else(|| asked.err().map(Err))
     }
 
-    fn send(&mut self, patience: Duration) {
+    /// Any broker that answers now; the one that did before, if there is one.
+    fn broker(&mut self) -> Result<i32, KafkaError> {
+        if let Some(broker) = self.broker {
+            return Ok(broker);
+        }
+        let topic = self.topic.to_str().unwrap_or_default();
+        let broker = self.consumer.fetch_metadata(Some(topic), WHOM)?.orig_broker_id();
+        Ok(*self.broker.insert(broker))
+    }
+
+    fn send(&mut self, patience: Duration) -> Result<(), KafkaError> {
+        let broker = self.broker()?;
         let operation = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
         let client = self.consumer.client().native_ptr();
         let mut topics = [self.topic.as_ptr()];
@@ -59,11 +76,13 @@ impl<'c, C: ConsumerContext> TopicId<'c, C> {
                 said.as_mut_ptr(),
                 said.len(),
             );
+            rd_kafka_AdminOptions_set_broker(options.0, broker, said.as_mut_ptr(), said.len());
             let topics = rd_kafka_TopicCollection_of_topic_names(topics.as_mut_ptr(), topics.len());
             let topics = Guard(topics, rd_kafka_TopicCollection_destroy);
             rd_kafka_DescribeTopics(client, topics.0, options.0, self.answers.0);
         }
         self.is_asked = true;
+        Ok(())
     }
 
     fn answer(&mut self, patience: Duration) -> Option<Result<Uuid, KafkaError>> {
