@@ -66,8 +66,8 @@ impl<'c, C: ConsumerContext> TopicId<'c, C> {
         let client = self.consumer.client().native_ptr();
         let mut topics = [self.topic.as_ptr()];
         let mut said: [c_char; 256] = [0; 256];
-        // SAFETY: the client is live while it is borrowed; the buffer has its true length, the array its true count; what is made here is owned by
-        // guards, and librdkafka copies its arguments before a call returns.
+        // SAFETY: the client is live while it is borrowed; the buffer has its true length, the array its true count; what is
+        // made here is owned by guards, and librdkafka copies its arguments before a call returns.
         unsafe {
             let options = Guard(rd_kafka_AdminOptions_new(client, operation), rd_kafka_AdminOptions_destroy);
             rd_kafka_AdminOptions_set_request_timeout(
