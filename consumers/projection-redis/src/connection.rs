@@ -42,8 +42,8 @@ impl Link {
         Ok(Self { client, settings, namespace: namespace.to_owned(), live: None })
     }
 
-    /// Runs calls of one script, one round trip for all. A script that Redis has forgotten (it was restarted, failed
-    /// over or flushed) is loaded and everything runs again: every script here may.
+    /// Runs calls of one script, one round trip for all. Where Redis has forgotten the script (it was restarted, failed over or
+    /// flushed), everything runs again, which every script here may, each call with the text: whatever is forgotten meanwhile.
     pub(crate) async fn run<T: FromRedisValue>(
         &mut self,
         action: &str,
@@ -53,17 +53,10 @@ impl Link {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
-        let mut pipeline = Pipeline::with_capacity(calls.len());
-        for call in calls {
-            pipeline.add_command(call.clone());
-        }
-        pipeline.ignore_errors();
-        let mut answers: Vec<RedisResult<T>> = self.query(action, &pipeline).await?;
+        let mut answers: Vec<RedisResult<T>> = self.query(action, &each(calls.iter().cloned())).await?;
         if answers.iter().any(|answer| answer.as_ref().err().is_some_and(is_forgotten)) {
-            let mut load = redis::cmd("SCRIPT");
-            load.arg("LOAD").arg(script.text);
-            self.command::<()>("load a script", &load).await?;
-            answers = self.query(action, &pipeline).await?;
+            let with_text = calls.iter().map(|call| script.with_text(call));
+            answers = self.query(action, &each(with_text)).await?;
         }
         answers
             .into_iter()
@@ -112,6 +105,16 @@ impl Link {
             failed(action, &self.namespace, source)
         })
     }
+}
+
+/// Commands that are answered one by one, errors too.
+fn each(calls: impl ExactSizeIterator<Item = Cmd>) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(calls.len());
+    for call in calls {
+        pipeline.add_command(call);
+    }
+    pipeline.ignore_errors();
+    pipeline
 }
 
 fn is_forgotten(error: &RedisError) -> bool {

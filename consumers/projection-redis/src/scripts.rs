@@ -1,6 +1,6 @@
 //! The scripts, and calls of them.
 
-use redis::{Cmd, Script, ToRedisArgs};
+use redis::{Arg, Cmd, Script, ToRedisArgs};
 
 /// The scripts of this crate, each with its digest.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(crate) struct Scripts {
 /// A script: its text, and the digest that Redis knows it by.
 #[derive(Debug)]
 pub(crate) struct Code {
-    pub(crate) text: &'static str,
+    text: &'static str,
     digest: String,
 }
 
@@ -40,5 +40,17 @@ impl Code {
             call.arg(key);
         }
         call
+    }
+
+    /// The same call, which brings the script along.
+    pub(crate) fn with_text(&self, call: &Cmd) -> Cmd {
+        let mut with_text = redis::cmd("EVAL");
+        with_text.arg(self.text);
+        for argument in call.args_iter().skip(2) {
+            if let Arg::Simple(bytes) = argument {
+                with_text.arg(bytes);
+            }
+        }
+        with_text
     }
 }

@@ -210,27 +210,38 @@ async fn a_topic_made_anew_that_has_reached_the_offset_again_stops_the_projector
     }
 }
 
-/// The topic is made anew while it is read.
-async fn made_anew_under(protocol: GroupProtocol) {
+/// The topic is made anew while it is read. Answers what its reader ended with.
+async fn made_anew_under(protocol: GroupProtocol) -> ProjectorError {
     let (sink, broker, history) = ten_are_applied().await;
     let member = broker.member(&sink, &history, protocol).await;
     member.is_current().await;
     made_anew(&broker).await;
-    let error = member.failed().await;
-    assert!(matches!(error, ProjectorError::TopicMadeAnew { .. }), "{error}");
+    let noticed = member.failed().await;
     // Whatever it has read meanwhile, the next one does not take the topic for the one that was read.
     let error = broker.member(&sink, &history, protocol).await.failed().await;
     assert!(matches!(error, ProjectorError::OtherTopic { partition: 0, offset: 9.., .. }), "{error}");
+    noticed
 }
 
+/// The coordinator knows topics by their ids: it may take the partition away and give it again before its reader asks for the
+/// id, and then the reader finds another record before its offset, or the topic still shorter.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_made_anew_under_a_running_projector_stops_it_by_the_consumer_protocol() {
-    made_anew_under(GroupProtocol::Consumer).await;
+    let error = made_anew_under(GroupProtocol::Consumer).await;
+    let is_seen = matches!(
+        error,
+        ProjectorError::TopicMadeAnew { .. }
+            | ProjectorError::OtherTopic { partition: 0, offset: 9, .. }
+            | ProjectorError::OffsetGone { partition: 0, offset: 10, first: 0, end: ..10, .. }
+    );
+    assert!(is_seen, "{error}");
 }
 
+/// Who is given nothing anew finds it out by the id alone: by this protocol, a topic is missed after half a minute only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_made_anew_under_a_running_projector_stops_it_by_the_classic_protocol() {
-    made_anew_under(GroupProtocol::Classic).await;
+    let error = made_anew_under(GroupProtocol::Classic).await;
+    assert!(matches!(error, ProjectorError::TopicMadeAnew { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

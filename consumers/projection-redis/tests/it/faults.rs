@@ -142,25 +142,32 @@ async fn a_claim_fills_a_wiped_redis_from_the_first_offset() {
     assert_eq!((next.epoch, next.next_offset), (claimed.epoch + 1, 0));
 }
 
-#[tokio::test]
-async fn forgotten_scripts_are_loaded_again() {
+/// Somebody makes Redis forget its scripts again and again, between any two commands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forgotten_scripts_are_brought_along() {
     let stage = Stage::new().await;
-    let (mut store, claimed) = standing(&stage).await;
+    let (mut store, mut claimed) = standing(&stage).await;
     let mut redis = stage.redis().await;
-    let mut flush_scripts = async || redis::cmd("SCRIPT").arg("FLUSH").exec_async(&mut redis).await.unwrap();
-    flush_scripts().await;
-    assert_eq!(version(&mut store, 0, 1).await, 2);
-    flush_scripts().await;
-    let rows = (0..450).map(|n| if n == 1 { change(0, 1, 2, 3) } else { change(0, n, 0, 1) }).collect();
-    assert_eq!(store.commit(&flush(&claimed, 6, rows)).await.unwrap(), Committed::default());
-    flush_scripts().await;
+    let forgetting = tokio::spawn(async move {
+        loop {
+            redis::cmd("SCRIPT").arg("FLUSH").exec_async(&mut redis).await.unwrap();
+        }
+    });
+    for time in 0..20 {
+        assert_eq!(version(&mut store, 0, 1).await, 2 + time);
+        let row = |n| if n == 1 { change(0, 1, 2 + time, 3 + time) } else { change(0, n, time, 1 + time) };
+        let changes = flush(&claimed, claimed.next_offset + 1, (0..450).map(row).collect());
+        assert_eq!(store.commit(&changes).await.unwrap(), Committed::default());
+        claimed.next_offset += 1;
+    }
     let next = claim(&mut stage.store("b"), 0).await.unwrap();
-    assert_eq!(next.next_offset, 6);
+    assert_eq!(next.next_offset, claimed.next_offset);
     assert_eq!(
         stage.reader().row(&tenant(), aggregate(7)).await.unwrap().version,
         0,
         "it lies in another partition"
     );
+    forgetting.abort();
 }
 
 #[tokio::test]
