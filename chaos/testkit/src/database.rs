@@ -62,11 +62,18 @@ impl Database {
     }
 }
 
+/// A connection of the one whom no policy and no owner holds.
+///
+/// # Panics
+/// When the stack does not let it connect.
+pub async fn superuser() -> PgConnection {
+    let url = stack().get("MILLRACE_POSTGRES_SUPERUSER_URL");
+    PgConnection::connect(url).await.expect("the superuser may connect")
+}
+
 /// Runs statements as the superuser, each by itself.
 async fn run(statements: &str) {
-    let facts = stack();
-    let url = facts.stack().postgres_url(facts.env(), "postgres", "postgres");
-    let mut superuser = PgConnection::connect(&url).await.expect("the superuser may connect");
+    let mut superuser = superuser().await;
     for statement in statements.split(';') {
         superuser.execute(AssertSqlSafe(statement)).await.expect("the superuser may do so");
     }

@@ -21,7 +21,7 @@ mod postgres_proxy;
 mod topic;
 mod wait;
 
-pub use database::{Database, events_database, views_database};
+pub use database::{Database, events_database, superuser, views_database};
 pub use facts::{Facts, stack, unique};
 pub use postgres_proxy::{Lost, PostgresProxy};
 pub use topic::{topic, topic_made_anew};

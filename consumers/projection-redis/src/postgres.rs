@@ -16,15 +16,8 @@ pub(crate) struct Postgres {
     owner: String,
     options: PgConnectOptions,
     live: Option<PgConnection>,
-}
-
-/// What Postgres says of a partition that it gives us.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    /// Epoch, parked keys, decisions. The offset is where the last parking got to: how far the views are is Redis' to say.
-    pub(crate) claim: Claim,
-    /// How often something was parked or decided.
-    pub(crate) parkings: i64,
+    /// How often something was parked or decided in each partition that is ours, as far as it is known.
+    parkings: BTreeMap<i32, i64>,
 }
 
 impl Postgres {
@@ -35,24 +28,31 @@ impl Postgres {
             ("statement_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "5s"),
         ]);
-        Self { projection, owner: owner.to_owned(), options, live: None }
+        Self { projection, owner: owner.to_owned(), options, live: None, parkings: BTreeMap::new() }
     }
 
-    /// Takes partitions; reads what is parked and decided there.
-    pub(crate) async fn claim(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Taken>, Error> {
+    /// Takes partitions; reads what is parked and decided there. The offset is where the last parking got to: how far the views
+    /// are is Redis' to say.
+    pub(crate) async fn claim(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Claim>, Error> {
         self.take(topic, Take::All(partitions)).await
     }
 
     /// Takes those partitions again that are still ours.
-    pub(crate) async fn renew(&mut self, topic: &str, held: &[Tenure]) -> Result<Vec<Taken>, Error> {
+    pub(crate) async fn renew(&mut self, topic: &str, held: &[Tenure]) -> Result<Vec<Claim>, Error> {
         self.take(topic, Take::Held(held)).await
     }
 
-    async fn take(&mut self, topic: &str, what: Take<'_>) -> Result<Vec<Taken>, Error> {
+    /// How often something was parked or decided in a partition, as Postgres had it when it was taken and since; `None`: it is not
+    /// ours, or that is not known since an error.
+    pub(crate) fn parkings(&self, partition: i32) -> Option<i64> {
+        self.parkings.get(&partition).copied()
+    }
+
+    async fn take(&mut self, topic: &str, what: Take<'_>) -> Result<Vec<Claim>, Error> {
         let (projection, owner) = (self.projection, self.owner.clone());
         let progress = Progress { projection, topic };
         let dead_letters = dead_letters::DeadLetters::new(projection, topic);
-        self.transaction(async |connection| {
+        let taken = self.transaction(async |connection| {
             let claimed: Vec<Claimed> = match what {
                 Take::All(partitions) => {
                     progress.claim(connection, partitions, &owner).await.map_err(Box::new)?
@@ -66,19 +66,17 @@ impl Postgres {
                 let decided = decided.iter().filter(|decided| decided.partition == partition).cloned();
                 let (parked_keys, decided) = (parked_keys.collect(), decided.collect());
                 let claim = Claim { partition, epoch, next_offset, fingerprint: None, parked_keys, decided };
-                Taken { claim, parkings }
+                (claim, parkings)
             };
-            Ok(claimed.into_iter().map(taken).collect())
-        })
-        .await
+            Ok(claimed.into_iter().map(taken).collect::<Vec<_>>())
+        });
+        let (claims, parkings): (Vec<Claim>, Vec<i64>) = taken.await?.into_iter().unzip();
+        self.parkings.extend(claims.iter().map(|claim| claim.partition).zip(parkings));
+        Ok(claims)
     }
 
-    /// Before the scripts: parks and decisions become durable, in those partitions that are ours, and are counted in `parkings`.
-    pub(crate) async fn before<V>(
-        &mut self,
-        changes: &Changes<V>,
-        parkings: &mut BTreeMap<i32, i64>,
-    ) -> Result<Committed, Error> {
+    /// Before the scripts: parks and decisions become durable, in those partitions that are ours, and are counted.
+    pub(crate) async fn before<V>(&mut self, changes: &Changes<V>) -> Result<Committed, Error> {
         let parked = changes.parks.iter().map(|park| park.record.partition);
         let touched: BTreeSet<i32> =
             parked.chain(changes.decisions.iter().map(|it| it.decided.partition)).collect();
@@ -86,17 +84,16 @@ impl Postgres {
             return Ok(Committed::default());
         }
         // Until it is known to be done, nobody knows how many there are.
-        let before: BTreeMap<i32, i64> =
-            touched.iter().filter_map(|it| Some((*it, parkings.remove(it)?))).collect();
-        let progress = Progress { projection: self.projection, topic: &changes.topic };
         let parking = |it: &kafka::Progress| {
             let (partition, epoch, next_offset) = (it.partition, it.epoch, it.next_offset);
-            Some(Parking { partition, epoch, parkings: *before.get(&partition)?, next_offset })
+            Some(Parking { partition, epoch, parkings: self.parkings.remove(&partition)?, next_offset })
         };
-        let counted: Vec<Parking> = changes.progress.iter().filter_map(parking).collect();
+        let progress = changes.progress.iter().filter(|it| touched.contains(&it.partition));
+        let parkings: Vec<Parking> = progress.filter_map(parking).collect();
+        let progress = Progress { projection: self.projection, topic: &changes.topic };
         let committed = self
             .guarded(changes, async |connection, dead_letters, held| {
-                let seen = progress.park(connection, &counted).await.map_err(Box::new)?;
+                let seen = progress.park(connection, &parkings).await.map_err(Box::new)?;
                 if let Some(partition) = touched.iter().find(|it| held.contains(it) && !seen.contains(it)) {
                     return Err(Error::Unparked { partition: *partition });
                 }
@@ -111,8 +108,8 @@ impl Postgres {
                 Ok(dead_letters.decide(connection, &decisions.cloned().collect::<Vec<_>>()).await?)
             })
             .await?;
-        let counted = before.into_iter().filter(|(partition, _)| !committed.fenced.contains(partition));
-        parkings.extend(counted.map(|(partition, count)| (partition, count + 1)));
+        let counted = parkings.iter().filter(|it| !committed.fenced.contains(&it.partition));
+        self.parkings.extend(counted.map(|it| (it.partition, it.parkings + 1)));
         Ok(committed)
     }
 

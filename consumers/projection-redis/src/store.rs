@@ -15,7 +15,7 @@ use crate::connection::Link;
 use crate::error::Error;
 use crate::flush;
 use crate::keys::Keys;
-use crate::postgres::{Postgres, Taken};
+use crate::postgres::Postgres;
 use crate::scripts::Scripts;
 
 /// The views of one projection in Redis, its epochs and parked keys in Postgres.
@@ -29,8 +29,6 @@ pub struct RedisViews<P> {
     feed_entries: u32,
     /// Where each partition stands under our epoch, as far as it is known.
     held: BTreeMap<i32, Standing>,
-    /// How many parkings Postgres has of each partition, as far as it is known.
-    parkings: BTreeMap<i32, i64>,
     projection: PhantomData<fn() -> P>,
 }
 
@@ -53,7 +51,6 @@ impl<P: Projection> RedisViews<P> {
             postgres: Postgres::new(P::NAME, owner, views),
             feed_entries: 0,
             held: BTreeMap::new(),
-            parkings: BTreeMap::new(),
             projection: PhantomData,
         })
     }
@@ -67,24 +64,28 @@ impl<P: Projection> RedisViews<P> {
 
     /// Stores the epochs of `claims` in Redis and learns the offsets. Those that a later owner overtook are given back
     /// apart.
-    async fn stamp(&mut self, topic: &str, taken: Vec<Taken>) -> Result<(Vec<Claim>, Vec<Overtaken>), Error> {
+    async fn stamp(
+        &mut self,
+        topic: &str,
+        claims: Vec<Claim>,
+    ) -> Result<(Vec<Claim>, Vec<Overtaken>), Error> {
         let of = format!("{} of {topic}", P::NAME);
         let claim = &self.scripts.claim;
-        let call = |Taken { claim: it, parkings }: &Taken| {
+        let call = |it: &Claim| {
+            let parkings = self.postgres.parkings(it.partition).unwrap_or_default();
             let mut call = claim.call(&[self.keys.progress(it.partition), self.keys.feed(it.partition)]);
             call.arg(it.epoch).arg(&of).arg(self.feed_entries).arg(parkings).arg(it.next_offset);
             call
         };
-        let calls: Vec<Cmd> = taken.iter().map(call).collect();
+        let calls: Vec<Cmd> = claims.iter().map(call).collect();
         let answers: Vec<(String, String, String)> = self.link.run("claim partitions", claim, &calls).await?;
         let (mut ours, mut overtaken) = (Vec::new(), Vec::new());
-        for (Taken { claim, parkings }, (word, value, last)) in taken.into_iter().zip(answers) {
+        for (claim, (word, value, last)) in claims.into_iter().zip(answers) {
             match word.as_str() {
                 "ours" => {
                     let next_offset = value.parse().map_err(|_| self.bad_answer(&value))?;
                     let fingerprint = flush::fingerprint(&last, next_offset);
                     self.held.insert(claim.partition, Standing { epoch: claim.epoch, next_offset });
-                    self.parkings.insert(claim.partition, parkings);
                     ours.push(Claim { next_offset, fingerprint, ..claim });
                 }
                 "fenced" => overtaken.push(Overtaken { partition: claim.partition, epoch: value }),
@@ -112,14 +113,14 @@ impl<P: Projection> RedisViews<P> {
             if fenced.contains(&progress.partition) {
                 continue;
             }
-            let Some(parkings) = self.parkings.get(&progress.partition) else {
+            let Some(parkings) = self.postgres.parkings(progress.partition) else {
                 return Err(self.lost(progress.partition, "not claimed since the last error".into()));
             };
             let rows = changes.rows.iter().filter(|row| row.partition == progress.partition);
             let rows: Vec<&RowChange<P::View>> = rows.collect();
             let flush = &self.scripts.flush;
             let of_partition =
-                flush::calls::<P>(&self.keys, flush, self.feed_entries, *progress, *parkings, &rows)?;
+                flush::calls::<P>(&self.keys, flush, self.feed_entries, *progress, parkings, &rows)?;
             of_call.extend(of_partition.iter().map(|_| *progress));
             calls.extend(of_partition);
         }
@@ -199,8 +200,8 @@ impl<P: Projection> ViewStore<P> for RedisViews<P> {
     type Error = Error;
 
     async fn claim(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Claim>, Error> {
-        let taken = self.postgres.claim(topic, partitions).await?;
-        let (ours, overtaken) = self.stamp(topic, taken).await?;
+        let claims = self.postgres.claim(topic, partitions).await?;
+        let (ours, overtaken) = self.stamp(topic, claims).await?;
         match overtaken.into_iter().next() {
             None => Ok(ours),
             Some(Overtaken { partition, epoch }) => {
@@ -210,9 +211,9 @@ impl<P: Projection> ViewStore<P> for RedisViews<P> {
     }
 
     async fn renew(&mut self, topic: &str, held: &[Tenure]) -> Result<Vec<Claim>, Error> {
-        let taken = self.postgres.renew(topic, held).await?;
+        let claims = self.postgres.renew(topic, held).await?;
         self.forget(held.iter().map(|tenure| tenure.partition));
-        let (ours, _) = self.stamp(topic, taken).await?;
+        let (ours, _) = self.stamp(topic, claims).await?;
         Ok(ours)
     }
 
@@ -248,7 +249,7 @@ impl<P: Projection> ViewStore<P> for RedisViews<P> {
     }
 
     async fn commit(&mut self, changes: &Changes<P::View>) -> Result<Committed, Error> {
-        let mut fenced = self.postgres.before(changes, &mut self.parkings).await?.fenced;
+        let mut fenced = self.postgres.before(changes).await?.fenced;
         self.flush(changes, &mut fenced).await?;
         for partition in self.postgres.after(changes).await?.fenced {
             if !fenced.contains(&partition) {

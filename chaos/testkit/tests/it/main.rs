@@ -17,8 +17,7 @@ async fn a_test_database_admits_the_roles_of_production_and_goes_with_its_handle
         assert!(PgConnection::connect(&database.url(stranger)).await.is_err(), "{stranger} may connect");
     }
 
-    let mut superuser =
-        PgConnection::connect(testkit::stack().get("MILLRACE_POSTGRES_SUPERUSER_URL")).await.unwrap();
+    let mut superuser = testkit::superuser().await;
     let (name, url) = (database.name().to_owned(), database.url("cdc"));
     let mut reader = PgConnection::connect(&url).await.unwrap();
     sqlx::query("select pg_create_logical_replication_slot($1, 'pgoutput')")
@@ -43,7 +42,7 @@ async fn a_database_goes_while_its_test_is_about_to_log_in() {
     let database = testkit::views_database().await;
     let facts = testkit::stack();
     let name = database.name().to_owned();
-    let mut superuser = PgConnection::connect(facts.get("MILLRACE_POSTGRES_SUPERUSER_URL")).await.unwrap();
+    let mut superuser = testkit::superuser().await;
     let port: u16 = facts.get("MILLRACE_POSTGRES_PORT").parse().unwrap();
     let mut half = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let asked =

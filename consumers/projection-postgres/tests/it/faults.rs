@@ -3,7 +3,7 @@
 use kafka::conformance::{History, Rig, Sink, Tally, Topic};
 use projection_postgres::PostgresViews;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use testkit::eventually;
+use testkit::{eventually, superuser};
 
 use crate::broker::BOUND;
 use crate::sink::{PostgresSink, TABLES};
@@ -51,10 +51,6 @@ impl AtWork {
         assert_eq!(self.sink.totals().await.unwrap(), History::totals(&self.history.rows()), "{after}");
         assert!(self.sink.parked().await.is_empty(), "{after}");
     }
-}
-
-async fn superuser() -> PgConnection {
-    PgConnection::connect(testkit::stack().get("MILLRACE_POSTGRES_SUPERUSER_URL")).await.unwrap()
 }
 
 /// A trigger says what the server would: no disk here can be filled.

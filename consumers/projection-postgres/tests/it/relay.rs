@@ -10,7 +10,7 @@ use rdkafka::Offset;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{BOUND, Broker};
@@ -157,8 +157,7 @@ async fn a_relay_that_is_killed_between_sending_and_noting_sends_again_and_loses
     sqlx::query("lock table parked_event in share mode").execute(&mut *open).await.unwrap();
     let killed = start();
     assert_eq!(read_each(&dlq, 2).await.len(), 2);
-    let mut superuser =
-        PgConnection::connect(testkit::stack().get("MILLRACE_POSTGRES_SUPERUSER_URL")).await.unwrap();
+    let mut superuser = testkit::superuser().await;
     let mut noting = async |what: &str| {
         let sql = format!(
             "select count({what}) from pg_stat_activity

@@ -62,8 +62,7 @@ impl PostgresSink {
 
     /// Ends every session of the sink, as a restart of the server would.
     pub(crate) async fn cut_connections(&self) -> i64 {
-        let mut owner =
-            PgConnection::connect(testkit::stack().get("MILLRACE_POSTGRES_SUPERUSER_URL")).await.unwrap();
+        let mut owner = testkit::superuser().await;
         sqlx::query_scalar(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity
              where datname = $1 and application_name = 'tally'",

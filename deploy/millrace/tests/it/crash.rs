@@ -4,6 +4,7 @@
 
 use events::TenantId;
 use local::Component;
+use tokio::process::Child;
 
 use crate::harness::{PATIENCE, Ran, Role, Runs, Standing, World, eventually, finish, import, tenant};
 
@@ -55,6 +56,23 @@ async fn half_way(world: &World, tenant: &TenantId, runs: &Runs) -> Standing {
     standing
 }
 
+/// Imports, and kills a projector half way: at the latest the last run comes after that.
+async fn killed_half_way(
+    world: &World,
+    tenant: &TenantId,
+    runs: &Runs,
+    arguments: &[&str],
+    killed: Role,
+) -> Child {
+    let holding = world.hold(runs.last(tenant)).await;
+    let importing = world.program.start(arguments);
+    let at_kill = half_way(world, tenant, runs).await;
+    killed.kill().await;
+    drop(holding);
+    eprintln!("a projector killed at {at_kill:?} of {}", runs.events);
+    importing
+}
+
 /// An import that could not wait for its server says so, and is run again; nothing is stored twice.
 async fn complete(world: &World, tenant: &TenantId, runs: &Runs, imported: &Ran) {
     if imported.code != 0 {
@@ -97,12 +115,7 @@ async fn every_event_arrives_once_when_one_of_two_projectors_by_the_classic_prot
     })
     .await;
     let arguments = slowly(&runs, &tenant);
-    let holding = world.hold(runs.last(&tenant)).await;
-    let importing = world.program.start(&arguments);
-    let at_kill = half_way(&world, &tenant, &runs).await;
-    killed.kill().await;
-    drop(holding);
-    eprintln!("one of two projectors killed at {at_kill:?} of {}", runs.events);
+    let importing = killed_half_way(&world, &tenant, &runs, &arguments, killed).await;
     complete(&world, &tenant, &runs, &finish(importing, &arguments).await).await;
     world.drained(&tenant).await;
     stays.assert_alive();
@@ -116,12 +129,7 @@ async fn every_event_arrives_once_when_the_projector_is_killed() {
     // In small batches, so that the backlog outlasts the kill.
     let killed = Role::projector_with(&world, &[("MILLRACE_BATCH_RECORDS_MAX", "100")]).await;
     let arguments = slowly(&runs, &tenant);
-    let holding = world.hold(runs.last(&tenant)).await;
-    let importing = world.program.start(&arguments);
-    let at_kill = half_way(&world, &tenant, &runs).await;
-    killed.kill().await;
-    drop(holding);
-    eprintln!("the projector killed at {at_kill:?} of {}", runs.events);
+    let importing = killed_half_way(&world, &tenant, &runs, &arguments, killed).await;
     // At the latest the last run comes while nobody applies it.
     eventually("others are on their way", PATIENCE, async || {
         let after = world.standing(&tenant).await;
