@@ -2,7 +2,7 @@
 //!
 //! The store is the truth. A [`Ledger`] is fed the events of the store, then the records of the topics, and compares
 //! them by event id, topic and payload. A [`Sink`] is fed what a sink has, then the same events of the store, folds them with
-//! the projection itself and compares each row by version and digest, and the totals and leaderboards with the rows.
+//! the projection itself and compares each row by version, sum and view, and the totals and leaderboards with the rows.
 //! What is absent because a key is parked or a person decided so is listed as explained, never passed over; so are rows that
 //! were let by on their way to the topics ([`Skipped`]). What left the store on purpose ([`Pruned`]) is a counted set of its
 //! own: the store lacks exactly that, and the topic has it still, with the sum that it had when it left. What a topic's retention took ([`Ledger::shortened`]) is counted too: the oldest
@@ -24,7 +24,6 @@
 //! println!("{report}");
 //! ```
 
-mod digest;
 mod exceptions;
 mod finding;
 mod pruned;
@@ -48,7 +47,7 @@ pub use running::{
     Account, Entries, Entry, Judged, Lost, Missed, Moments, Running, RunningCounts, RunningReport,
     RunningStages, RunningVerdict, Sought, Stream, Streams, Suspect,
 };
-pub use sink::Sink;
+pub use sink::{Sampled, Sink};
 pub use store::StoreRecord;
 pub use topic::TopicRecord;
 

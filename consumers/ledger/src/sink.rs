@@ -5,8 +5,9 @@ use std::fmt::Display;
 
 use events::{AggregateId, Digest, DomainEvent, Metadata, Recorded, Sum, TenantId};
 use projection::{Projection, Row, Step, step};
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::digest::view_digest;
 use crate::exceptions::Exceptions;
 use crate::finding::{Explained, Finding, Findings, Kind, Stage};
 use crate::pruned::{Pruned, Reason};
@@ -34,7 +35,7 @@ struct Compared<V> {
     tenant: TenantId,
     version: u64,
     /// `None`: no view, or a deleted one.
-    digest: Option<Digest>,
+    shown: Option<V>,
     sum: Sum,
     fold: Row<V>,
     /// The fold cannot go on; the reason was found already.
@@ -61,7 +62,13 @@ impl Left {
     }
 }
 
-impl<V> Compared<V> {
+impl<V: Serialize> Compared<V> {
+    /// In what the row is not the fold of its events, now that all of them were folded.
+    fn is_not_the_fold(&mut self) -> Option<String> {
+        let found = differences(self.shown.take().as_ref(), self.fold.view.take().as_ref())?;
+        Some(format!("the row is not the fold of its events up to here: {found}"))
+    }
+
     /// The fold goes on behind what left the store.
     fn begin_after(&mut self, left: &Left) {
         if self.fold.version < left.through {
@@ -86,11 +93,40 @@ pub(crate) struct Outcome {
     pub(crate) explained: Vec<Explained>,
 }
 
-impl<P: Projection> Sink<P> {
-    /// A sink with what is parked and decided there.
-    pub fn new(exceptions: Exceptions) -> Self {
+/// What was found of rows that were picked out of a sink, their events folded anew.
+#[derive(Debug)]
+pub struct Sampled {
+    /// Rows that are compared with the fold of their events.
+    pub(crate) folded: u64,
+    pub(crate) findings: Findings,
+}
+
+/// In what two views differ: the names alone, since what is under them may be personal.
+fn differences<V: Serialize>(found: Option<&V>, expected: Option<&V>) -> Option<String> {
+    let [found, expected] = [found, expected].map(|view| {
+        view.map(|view| serde_json::to_value(view).expect("a view is written as JSON by every sink"))
+    });
+    match (found, expected) {
+        (None, None) => None,
+        (Some(_), None) => Some("it should have no view".into()),
+        (None, Some(_)) => Some("it has no view".into()),
+        (Some(Value::Object(found)), Some(Value::Object(expected))) => {
+            let mut names: Vec<_> = found.keys().chain(expected.keys()).collect();
+            names.sort_unstable();
+            names.dedup();
+            names.retain(|name| found.get(*name) != expected.get(*name));
+            let names: Vec<_> = names.into_iter().map(String::as_str).collect();
+            let verb = if names.len() == 1 { "differs" } else { "differ" };
+            (!names.is_empty()).then(|| format!("{} {verb}", names.join(", ")))
+        }
+        (Some(found), Some(expected)) => (found != expected).then(|| "it differs".into()),
+    }
+}
+
+impl<P: Projection> Default for Sink<P> {
+    fn default() -> Self {
         Self {
-            exceptions,
+            exceptions: Exceptions::default(),
             rows: HashMap::new(),
             pruned: HashMap::new(),
             sums: Sums::default(),
@@ -98,6 +134,13 @@ impl<P: Projection> Sink<P> {
             explained: Vec::new(),
             counts: SinkCounts { projection: P::NAME, topic: P::Event::TOPIC, ..SinkCounts::default() },
         }
+    }
+}
+
+impl<P: Projection> Sink<P> {
+    /// What is parked and decided there; of what stands still, before or after its rows, else after them.
+    pub fn except(&mut self, exceptions: Exceptions) {
+        self.exceptions = exceptions;
     }
 
     /// Versions that left the store on purpose. A fold of what is left would be another one, so the rows of such aggregates
@@ -114,12 +157,13 @@ impl<P: Projection> Sink<P> {
     }
 
     /// A row that the sink has. It has no view where the view was deleted or every event so far was decided away.
-    pub fn row(&mut self, tenant: &TenantId, aggregate_id: AggregateId, row: &Row<P::View>) {
+    pub fn row(&mut self, tenant: &TenantId, aggregate_id: AggregateId, row: Row<P::View>) {
         self.counts.rows += 1;
-        let (version, view, sum) = (row.version, row.view.as_ref(), row.sum);
+        let Row { version, view: shown, sum } = row;
+        let view = shown.as_ref();
         self.sums.row(tenant, aggregate_id, view.and_then(P::contribution), view.and_then(P::rank));
-        let (tenant_id, digest) = (tenant.clone(), view.map(view_digest));
-        let row = Compared { tenant: tenant_id, version, digest, sum, fold: Row::default(), broken: false };
+        let tenant_id = tenant.clone();
+        let row = Compared { tenant: tenant_id, version, shown, sum, fold: Row::default(), broken: false };
         if let Some(other) = self.rows.insert(aggregate_id, row) {
             let detail = format!("the sink has a second row of it, at version {}", other.version);
             self.findings.add(Self::finding(Kind::Doubled, detail).of(tenant, aggregate_id, version));
@@ -207,12 +251,10 @@ impl<P: Projection> Sink<P> {
             return;
         }
         let is_known = |left: &Left| !self.exceptions.has_decided(aggregate_id, left.through);
-        let wrong = if row.fold.view.take().as_ref().map(view_digest) != row.digest {
-            Some("the row is not the fold of its events up to here".to_owned())
-        } else {
+        let wrong = row.is_not_the_fold().or_else(|| {
             // What was decided about and left the store, nobody can subtract any more.
             row.of_others().filter(|_| self.pruned.get(&aggregate_id).is_none_or(is_known))
-        };
+        });
         if let Some(wrong) = wrong {
             row.broken = true;
             self.findings.add(of_event(Kind::Diverged, wrong));
@@ -265,7 +307,7 @@ impl<P: Projection> Sink<P> {
             let Some(left) = self.pruned.get(aggregate).filter(|left| !left.is_foldable()) else { continue };
             self.counts.pruned += 1;
             row.begin_after(left);
-            let wrong = if left.is_removed && row.digest.is_some() {
+            let wrong = if left.is_removed && row.shown.is_some() {
                 let detail = "its tenant was removed, but the sink has a view of it";
                 Some(Self::finding(Kind::Foreign, detail))
             } else {
@@ -280,10 +322,28 @@ impl<P: Projection> Sink<P> {
         }
     }
 
+    /// Ends the comparison of a sink that was fed some of its rows, and of the store the events of these: totals and leaderboards
+    /// are those of all rows.
+    pub fn sampled(mut self) -> Sampled {
+        self.settle();
+        let folded = (self.counts.rows - self.counts.pruned) as u64;
+        Sampled { folded, findings: self.findings }
+    }
+
     pub(crate) fn finish(mut self) -> Outcome {
+        self.settle();
+        (self.counts.totals, self.counts.ranks) = self.sums.finish(Stage::Sink(P::NAME), &mut self.findings);
+        self.counts.explained = self.explained.len();
+        let Self { exceptions, findings, explained, counts, .. } = self;
+        Outcome { counts, exceptions, findings, explained }
+    }
+
+    /// Every event of the store was shown by now.
+    fn settle(&mut self) {
         self.settle_pruned();
+        let rows = std::mem::take(&mut self.rows).into_iter();
         let mut ahead: Vec<_> =
-            self.rows.into_iter().filter(|(_, row)| !row.broken && row.fold.version < row.version).collect();
+            rows.filter(|(_, row)| !row.broken && row.fold.version < row.version).collect();
         ahead.sort_by_key(|(aggregate, _)| *aggregate);
         for (aggregate, row) in ahead {
             let detail = match row.fold.version {
@@ -292,9 +352,5 @@ impl<P: Projection> Sink<P> {
             };
             self.findings.add(Self::finding(Kind::Foreign, detail).of(&row.tenant, aggregate, row.version));
         }
-        (self.counts.totals, self.counts.ranks) = self.sums.finish(Stage::Sink(P::NAME), &mut self.findings);
-        self.counts.explained = self.explained.len();
-        let Self { exceptions, findings, explained, counts, .. } = self;
-        Outcome { counts, exceptions, findings, explained }
     }
 }

@@ -39,8 +39,8 @@ pub use idempotency::{IdempotencyKey, InvalidKey};
 pub use in_memory::InMemoryEventStore;
 pub use personal_data::{ERASED, Keyring, KeyringConfig, Place, SubjectId};
 pub use postgres::{
-    AppenderWatch, Checkpoint, CheckpointMoved, Connections, MigrateError, OpenAppender, PgEventLog,
-    PgEventStore, PgSubjectKeys, SnapshotKeeper, Usage, expire_commands, migrate,
+    AppenderWatch, Checkpoint, CheckpointMoved, Connections, Histories, MigrateError, OpenAppender,
+    PgEventLog, PgEventStore, PgSubjectKeys, SnapshotKeeper, Usage, expire_commands, migrate,
 };
 pub use pruned::PrunedRange;
 pub use repository::{

@@ -98,8 +98,19 @@ impl fmt::Display for RunningReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { verdict, position, aggregates, events, sinks, findings, found, took_ms } = self;
         writeln!(f, "store: {events} events of {aggregates} aggregates, followed up to position {position}")?;
-        for RunningCounts { projection, rows, events, in_flight, late, oldest_ms, parked, unknown } in sinks {
-            write!(f, "{projection}: {rows} rows at {events} events")?;
+        for counts in sinks {
+            let RunningCounts {
+                projection,
+                rows,
+                events,
+                in_flight,
+                late,
+                oldest_ms,
+                parked,
+                unknown,
+                folded,
+            } = counts;
+            write!(f, "{projection}: {rows} rows at {events} events, {folded} of them folded anew")?;
             if *in_flight > 0 {
                 let oldest_s = *oldest_ms as f64 / 1_000.0;
                 write!(

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::suspect::{Account, Entries, Entry, Judged, Suspect};
 use crate::exceptions::Exceptions;
 use crate::finding::{Finding, Findings, Kind, Stage};
+use crate::sink::Sampled;
 
 /// One aggregate as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub struct Running<'s> {
     projection: &'static str,
     pub(super) streams: &'s Streams,
     seen: HashSet<AggregateId>,
+    unsound: HashSet<AggregateId>,
     suspects: Vec<Suspect>,
     lost: Vec<Lost>,
     pub(super) findings: Findings,
@@ -77,6 +79,8 @@ pub struct RunningCounts {
     pub parked: u64,
     /// Rows of which nobody can say any more what they should be made of.
     pub unknown: u64,
+    /// Rows, picked at random, whose events were folded anew and compared with what they show.
+    pub folded: u64,
 }
 
 impl<'s> Running<'s> {
@@ -86,6 +90,7 @@ impl<'s> Running<'s> {
             projection,
             streams,
             seen: HashSet::with_capacity(streams.len()),
+            unsound: HashSet::new(),
             suspects: Vec::new(),
             lost: Vec::new(),
             findings: Findings::default(),
@@ -103,10 +108,12 @@ impl<'s> Running<'s> {
             finding.of(tenant, aggregate_id, row.version)
         };
         if !self.seen.insert(aggregate_id) {
+            self.unsound.insert(aggregate_id);
             let second = found(Kind::Doubled, "the sink has a second row of it".into());
             return self.findings.add(second);
         }
         if let Some(stream) = stream.filter(|stream| stream.tenant != *tenant) {
+            self.unsound.insert(aggregate_id);
             let other = found(Kind::Diverged, format!("its events are of tenant {}", stream.tenant));
             return self.findings.add(other);
         }
@@ -142,8 +149,14 @@ impl<'s> Running<'s> {
             Judged::Parked => self.counts.parked += 1,
             Judged::Unknown => self.counts.unknown += 1,
             Judged::Awaits(next) => self.awaits(suspect, exceptions, &next, moments),
-            Judged::Wrong(finding) => self.findings.add(*finding),
-            Judged::Diverged(expected) => return Some(expected),
+            Judged::Wrong(finding) => {
+                self.unsound.insert(suspect.aggregate_id);
+                self.findings.add(*finding);
+            }
+            Judged::Diverged(expected) => {
+                self.unsound.insert(suspect.aggregate_id);
+                return Some(expected);
+            }
         }
         None
     }
@@ -151,6 +164,17 @@ impl<'s> Running<'s> {
     /// Takes in one that diverges, by the event that makes the difference, if it is among these.
     pub fn name(&mut self, suspect: &Suspect, expected: Sum, entries: &Entries) {
         self.findings.add(suspect.name(self.projection, expected, entries));
+    }
+
+    /// Aggregates whose rows are made of what they should be, if there are rows: what these show can be compared, too.
+    pub fn sound(&self) -> impl Iterator<Item = (AggregateId, &'s Stream)> {
+        self.streams.iter().map(|(id, stream)| (*id, stream)).filter(|(id, _)| !self.unsound.contains(id))
+    }
+
+    /// Takes in what was found of some of its rows.
+    pub fn sampled(&mut self, sampled: Sampled) {
+        self.counts.folded += sampled.folded;
+        self.findings.append(sampled.findings);
     }
 
     /// Every row behind which something is lost, those included that are not named.

@@ -170,9 +170,10 @@ impl History {
 
     pub(super) fn compare(&self) -> Report {
         let mut ledger = Ledger::new();
-        let mut sink = Sink::<Outputs>::new(self.exceptions.clone());
+        let mut sink = Sink::<Outputs>::default();
+        sink.except(self.exceptions.clone());
         for Applied { tenant, aggregate_id, version, view, sum } in self.rows.clone() {
-            sink.row(&tenant, aggregate_id, &Row { version, view, sum });
+            sink.row(&tenant, aggregate_id, Row { version, view, sum });
         }
         for (tenant, parity, runs, bytes) in &self.totals {
             let amounts = [("runs".to_owned(), *runs), ("bytes".to_owned(), *bytes)];
@@ -188,17 +189,8 @@ impl History {
             sink.pruned(pruned);
         }
         for stored in &self.store {
-            let record = StoreRecord {
-                topic: TOPIC,
-                tenant: &stored.tenant,
-                aggregate_id: stored.aggregate_id,
-                version: stored.version,
-                event_id: stored.event_id,
-                recorded_at: Timestamp::from_micros(stored.event_id.0.as_u64_pair().1.cast_signed()),
-                payload: &stored.payload,
-            };
-            ledger.store(&record);
-            sink.store(&record, decode);
+            ledger.store(&stored.record());
+            sink.store(&stored.record(), decode);
         }
         let mut offsets = BTreeMap::new();
         for (partition, since) in &self.shortened {
@@ -234,6 +226,21 @@ impl History {
         }
         ledger.sink(sink);
         ledger.finish()
+    }
+}
+
+impl Stored {
+    /// The event as it is read from the store.
+    pub(super) fn record(&self) -> StoreRecord<'_> {
+        StoreRecord {
+            topic: TOPIC,
+            tenant: &self.tenant,
+            aggregate_id: self.aggregate_id,
+            version: self.version,
+            event_id: self.event_id,
+            recorded_at: Timestamp::from_micros(self.event_id.0.as_u64_pair().1.cast_signed()),
+            payload: &self.payload,
+        }
     }
 }
 

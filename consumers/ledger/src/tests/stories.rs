@@ -1,7 +1,9 @@
 //! What a report says, and what it takes as an explanation.
 
 use super::histories::*;
-use crate::{Decided, Exceptions, Kind, Ledger, Parked, Report, Stage, Verdict};
+use projection::Row;
+
+use crate::{Decided, Exceptions, Kind, Ledger, Parked, Report, Sampled, Sink, Stage, Verdict};
 
 #[test]
 fn nothing_compared_is_nothing_proved() {
@@ -22,6 +24,35 @@ fn a_sink_that_folded_nothing_proves_nothing() {
         reason: "refused".into(),
     });
     assert_eq!(history.compare().verdict(), Verdict::Vacuous);
+}
+
+/// What is found of one row of three that were picked out of a sink with many more, totals left out.
+fn sampled(row: impl FnOnce(&mut Applied)) -> (u64, Vec<String>) {
+    let mut history = History::of(&[1, 2, 1, 3, 1]);
+    row(&mut history.rows[0]);
+    let mut sink = Sink::<Outputs>::default();
+    for Applied { tenant, aggregate_id, version, view, sum } in history.rows {
+        sink.row(&tenant, aggregate_id, Row { version, view, sum });
+    }
+    history.store.iter().for_each(|stored| sink.store(&stored.record(), decode));
+    let Sampled { folded, findings } = sink.sampled();
+    let found = findings.take().0.into_iter();
+    let found = found.map(|it| (it.kind, it.aggregate_id, it.version, it.detail));
+    let say = |(kind, id, version, detail)| {
+        assert_eq!((kind, id, version), (Kind::Diverged, Some(aggregate(1)), Some(3)));
+        detail
+    };
+    (folded, found.map(say).collect())
+}
+
+#[test]
+fn a_sample_names_in_what_a_row_differs() {
+    assert_eq!(sampled(|_| {}), (3, vec![]));
+    let fold = "the row is not the fold of its events up to here: ";
+    let differing = |view: Option<Output>| sampled(|row| row.view = view).1;
+    assert_eq!(differing(None), [format!("{fold}it has no view")]);
+    assert_eq!(differing(Some(Output { uses: 3, bytes: 0 })), [format!("{fold}bytes differs")]);
+    assert_eq!(differing(Some(Output { uses: 0, bytes: 0 })), [format!("{fold}bytes, uses differ")]);
 }
 
 #[test]

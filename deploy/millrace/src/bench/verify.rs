@@ -9,9 +9,9 @@ use ledger::{RunningReport, RunningVerdict};
 use super::Output;
 use super::backlog::{BacklogArgs, pile_up};
 use super::report::{Aim, Figure};
-use crate::chain::{Chain, ChainArgs, projector};
+use crate::chain::{Chain, projector};
 use crate::stack_defaults::settings;
-use crate::verify::Comparer;
+use crate::verify::{Comparer, Stages};
 
 /// Nothing reached a view for so long: it never will.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,6 +21,9 @@ const BOUND: Duration = Duration::from_secs(60);
 
 /// Comparisons at rest.
 const ROUNDS: usize = 5;
+
+/// Rows of each view that are folded anew in each comparison.
+const ROWS_FOLDED: usize = 100;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyBenchArgs {
@@ -34,12 +37,13 @@ pub(crate) struct VerifyBenchArgs {
 }
 
 pub(super) async fn figures(args: &VerifyBenchArgs, stack: &str) -> anyhow::Result<Vec<Figure>> {
-    let chain: ChainArgs = settings(stack)?;
+    let Stages { chain, registry } = settings(stack)?;
     args.backlog.fill(stack, &Arc::new(chain.topics.reader()?)).await?;
     let _projector = projector(stack, &[], &[])?;
     Chain::connect(stack).await?.drained(0, PATIENCE, |_| {}).await?;
 
     let comparer = Comparer::connect(&chain, BOUND).await?;
+    let comparer = comparer.sampling(wire::Registry::new(&registry)?, ROWS_FOLDED);
     let begun = Instant::now();
     comparer.follow_anew().await?;
     let followed = begun.elapsed();

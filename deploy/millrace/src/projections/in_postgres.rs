@@ -6,12 +6,14 @@ use events::DomainEvent;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use kafka::{Decided, Loaded, ParkedRecord, RowKey};
-use ledger::{Account, Exceptions, Running, Sink};
+use ledger::{Account, Running, Sink};
 use projection::Projection;
 use projection_postgres::{
     Definition, PostgresViews, Share, Tables, check_edition, load, scan, scan_sums, scan_totals,
 };
+use projection_redis::RedisConfig;
 use query_api::View;
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
@@ -129,8 +131,8 @@ impl<P: Projection> Registered for InPostgres<P> {
         })
     }
 
-    fn comparison(&self, registry: wire::Registry, exceptions: Exceptions) -> Box<dyn Comparison + '_> {
-        Box::new(Compared { rows: self, sink: Sink::<P>::new(exceptions), decoder: Decoder::new(registry) })
+    fn comparison(&self, registry: wire::Registry) -> Box<dyn Comparison + '_> {
+        Box::new(Compared { rows: self, sink: Sink::<P>::default(), decoder: Decoder::new(registry) })
     }
 
     fn preview<'a>(
@@ -150,7 +152,7 @@ impl<P: Projection> Rows<P> for InPostgres<P> {
         check_edition(&mut connection, P::NAME, P::EDITION).await?;
         let mut rows = scan::<P::View>(&mut connection, self.tables.view).await?;
         while let Some(row) = rows.next().await.transpose()? {
-            sink.row(&row.key.tenant, row.key.aggregate_id, &row.row);
+            sink.row(&row.key.tenant, row.key.aggregate_id, row.row);
         }
         drop(rows);
         let Some(totals) = self.tables.totals else { return Ok(()) };
@@ -163,11 +165,12 @@ impl<P: Projection> Rows<P> for InPostgres<P> {
 
     async fn some(
         &self,
-        with: &mut Looking<'_>,
+        views: &mut PgConnection,
+        _redis: &RedisConfig,
         _partition: i32,
         keys: &[RowKey],
     ) -> anyhow::Result<Vec<Loaded<P::View>>> {
-        check_edition(with.views, P::NAME, P::EDITION).await?;
-        Ok(load(with.views, self.tables.view, keys).await?)
+        check_edition(views, P::NAME, P::EDITION).await?;
+        Ok(load(views, self.tables.view, keys).await?)
     }
 }

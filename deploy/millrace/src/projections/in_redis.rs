@@ -6,11 +6,12 @@ use std::sync::Arc;
 use events::DomainEvent;
 use futures::future::BoxFuture;
 use kafka::{Decided, Loaded, ParkedRecord, RowKey};
-use ledger::{Account, Exceptions, Running, Sink};
+use ledger::{Account, Running, Sink};
 use projection::Projection;
 use projection_postgres::Definition;
-use projection_redis::{Reader, RedisViews};
+use projection_redis::{Reader, RedisConfig, RedisViews};
 use query_api::{Live, View};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
@@ -97,8 +98,8 @@ impl<P: Projection> Registered for InRedis<P> {
         })
     }
 
-    fn comparison(&self, registry: wire::Registry, exceptions: Exceptions) -> Box<dyn Comparison + '_> {
-        Box::new(Compared { rows: self, sink: Sink::<P>::new(exceptions), decoder: Decoder::new(registry) })
+    fn comparison(&self, registry: wire::Registry) -> Box<dyn Comparison + '_> {
+        Box::new(Compared { rows: self, sink: Sink::<P>::default(), decoder: Decoder::new(registry) })
     }
 
     fn preview<'a>(
@@ -116,7 +117,7 @@ impl<P: Projection> Rows<P> for InRedis<P> {
     async fn rows(&self, views: &Views, sink: &mut Sink<P>) -> anyhow::Result<()> {
         let mut reader = Reader::<P>::new(&views.redis, i32::try_from(views.partitions)?)?;
         let row = |view: projection_redis::ViewAt<P::View>| {
-            sink.row(&view.tenant, view.aggregate_id, &view.row);
+            sink.row(&view.tenant, view.aggregate_id, view.row);
         };
         reader.rows(row).await?;
         reader
@@ -127,12 +128,13 @@ impl<P: Projection> Rows<P> for InRedis<P> {
 
     async fn some(
         &self,
-        with: &mut Looking<'_>,
+        _views: &mut PgConnection,
+        redis: &RedisConfig,
         partition: i32,
         keys: &[RowKey],
     ) -> anyhow::Result<Vec<Loaded<P::View>>> {
         // Of this partition alone: how many others there are does not matter.
-        let mut reader = Reader::<P>::new(with.redis, partition + 1)?;
+        let mut reader = Reader::<P>::new(redis, partition + 1)?;
         let mut loaded = Vec::new();
         for key in keys {
             let row = reader.row_in(partition, &key.tenant, key.aggregate_id).await?;

@@ -7,23 +7,25 @@ mod rebuild;
 mod report;
 mod status;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::Context;
 use catalog::Manifest;
 use clap::Subcommand;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use events::DomainEvent;
+use events::{AggregateId, DomainEvent};
 use futures::future::BoxFuture;
 use kafka::{
     BrokerConfig, Decided, Loaded, Metrics, ParkedRecord, Projector, ProjectorConfig, RowKey, ViewStore,
+    partition_of,
 };
-use ledger::{Exceptions, Ledger, Pruned, Running, Sink, StoreRecord};
+use ledger::{Exceptions, Ledger, Pruned, Running, Sampled, Sink, StoreRecord};
 use projection::Projection;
 use projection_postgres::{Definition, PostgresConfig, PostgresFeedConfig, Readers};
 use projection_redis::{RedisConfig, RedisFeedConfig};
 use query_api::{Api, View};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
@@ -105,7 +107,7 @@ pub(crate) trait Registered: fmt::Debug + Sync {
     ) -> BoxFuture<'a, anyhow::Result<()>>;
 
     /// Its sink, to be compared with the store.
-    fn comparison(&self, registry: wire::Registry, exceptions: Exceptions) -> Box<dyn Comparison + '_>;
+    fn comparison(&self, registry: wire::Registry) -> Box<dyn Comparison + '_>;
 
     /// What a redrive of one key's parked records would do to the views. Nothing is written.
     fn preview<'a>(
@@ -131,11 +133,24 @@ pub(crate) trait Comparison: Send {
     /// Reads everything the sink has.
     fn read<'a>(&'a mut self, views: &'a Views) -> BoxFuture<'a, anyhow::Result<()>>;
 
+    /// Reads what it has of these aggregates; answers which of them it has, and up to which version.
+    fn read_some<'a>(
+        &'a mut self,
+        views: &'a Views,
+        keys: &'a [RowKey],
+    ) -> BoxFuture<'a, anyhow::Result<Vec<(AggregateId, u64)>>>;
+
+    /// What is parked and decided there.
+    fn except(&mut self, exceptions: Exceptions);
+
     /// The next event of the store, of the type of aggregate that it shows.
-    fn event<'a>(&'a mut self, event: &'a StoreRecord<'a>) -> BoxFuture<'a, ()>;
+    fn event<'a>(&'a mut self, event: &'a StoreRecord<'a>) -> BoxFuture<'a, anyhow::Result<()>>;
 
     /// Hands over what was found.
     fn finish(self: Box<Self>, ledger: &mut Ledger);
+
+    /// What was found, if some of it was read.
+    fn sampled(self: Box<Self>) -> Sampled;
 }
 
 /// What any projection may need to run.
@@ -223,7 +238,8 @@ trait Rows<P: Projection>: Sync {
     /// The rows of these aggregates, those that exist.
     fn some(
         &self,
-        with: &mut Looking<'_>,
+        views: &mut PgConnection,
+        redis: &RedisConfig,
         partition: i32,
         keys: &[RowKey],
     ) -> impl Future<Output = anyhow::Result<Vec<Loaded<P::View>>>> + Send;
@@ -253,14 +269,55 @@ impl<P: Projection, S: Rows<P>> Comparison for Compared<'_, P, S> {
         Box::pin(self.rows.rows(views, &mut self.sink))
     }
 
-    fn event<'a>(&'a mut self, event: &'a StoreRecord<'a>) -> BoxFuture<'a, ()> {
+    fn read_some<'a>(
+        &'a mut self,
+        views: &'a Views,
+        keys: &'a [RowKey],
+    ) -> BoxFuture<'a, anyhow::Result<Vec<(AggregateId, u64)>>> {
         Box::pin(async move {
-            let decoded = self.decoder.decode_loading(event.payload).await;
-            self.sink.store(event, |_| decoded);
+            let partitions = i32::try_from(views.partitions)?;
+            let mut of_partition: BTreeMap<i32, Vec<RowKey>> = BTreeMap::new();
+            for key in keys {
+                let partition = partition_of(key.aggregate_id.to_string().as_bytes(), partitions);
+                of_partition.entry(partition).or_default().push(key.clone());
+            }
+            let mut connection = views.postgres.acquire().await?;
+            let mut versions = vec![];
+            for (partition, keys) in of_partition {
+                for Loaded { key, row, .. } in
+                    self.rows.some(&mut connection, &views.redis, partition, &keys).await?
+                {
+                    versions.push((key.aggregate_id, row.version));
+                    self.sink.row(&key.tenant, key.aggregate_id, row);
+                }
+            }
+            Ok(versions)
+        })
+    }
+
+    fn except(&mut self, exceptions: Exceptions) {
+        self.sink.except(exceptions);
+    }
+
+    fn event<'a>(&'a mut self, event: &'a StoreRecord<'a>) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move {
+            match self.decoder.decode_loading(event.payload).await {
+                Err(error) if error.fault() == wire::Fault::Transient => {
+                    Err(error).context("the registry does not answer")
+                }
+                decoded => {
+                    self.sink.store(event, |_| decoded);
+                    Ok(())
+                }
+            }
         })
     }
 
     fn finish(self: Box<Self>, ledger: &mut Ledger) {
         ledger.sink(self.sink);
+    }
+
+    fn sampled(self: Box<Self>) -> Sampled {
+        self.sink.sampled()
     }
 }

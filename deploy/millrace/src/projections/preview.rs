@@ -67,7 +67,7 @@ impl Previewed {
 /// What a redrive of these records would do to the rows that a sink shows.
 pub(super) async fn of<P: Projection, S: Rows<P>>(
     sink: &S,
-    mut with: Looking<'_>,
+    with: Looking<'_>,
     partition: i32,
     decided: &[Decided],
     records: &[ParkedRecord],
@@ -75,7 +75,7 @@ pub(super) async fn of<P: Projection, S: Rows<P>>(
     let mut keys: Vec<_> = records.iter().filter_map(ParkedRecord::row).collect();
     keys.sort();
     keys.dedup();
-    let rows = sink.some(&mut with, partition, &keys).await?;
+    let rows = sink.some(with.views, with.redis, partition, &keys).await?;
     let decoder = Decoder::<P::Event>::new(with.registry.clone());
     let preview = kafka::preview::<P>(&decoder, partition, decided, rows, records)
         .await

@@ -24,10 +24,10 @@ use crate::stack_defaults::settings;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Stages {
     #[command(flatten)]
-    pub(super) chain: ChainArgs,
+    pub(crate) chain: ChainArgs,
 
     #[command(flatten)]
-    registry: wire::RegistryConfig,
+    pub(crate) registry: wire::RegistryConfig,
 }
 
 /// Events read from the store at a time.
@@ -50,7 +50,10 @@ impl Stages {
         let log = PgEventLog::new(store);
         let views = self.chain.views().await?;
         let (mut ledger, mut topics) = (Ledger::new(), Topics::default());
-        let pruned = log.pruned().await?.into_iter().map(|range| pruned(range, &mut topics));
+        let pruned = log.pruned().await?.into_iter().map(|range| {
+            let topic = topics.of(&range.aggregate_type);
+            pruned(range, topic)
+        });
         let pruned: Vec<_> = pruned.collect::<Result<_, _>>()?;
         pruned.iter().cloned().for_each(|range| ledger.pruned(range));
         skips.into_iter().map(skipped).for_each(|skip| ledger.skipped(skip));
@@ -83,7 +86,7 @@ impl Stages {
         while let Some(page) = page(&log, &mut position).await? {
             for event in &page {
                 for sink in sinks.iter_mut().filter(|sink| sink.aggregate_type() == event.aggregate_type) {
-                    sink.event(&stored(event, sink.topic())).await;
+                    sink.event(&stored(event, sink.topic())).await?;
                 }
             }
         }
@@ -98,10 +101,10 @@ impl Stages {
         let mut views = Views { postgres: views, redis: self.chain.redis.clone(), partitions: 0 };
         let mut sinks = vec![];
         for projection in projections() {
-            let exceptions = exceptions(&views.postgres, projection.name()).await?;
-            let mut sink = projection.comparison(registry.clone(), exceptions);
+            let mut sink = projection.comparison(registry.clone());
             views.partitions = watermarks(&reader, sink.topic()).await?.len();
             sink.read(&views).await?;
+            sink.except(exceptions(&views.postgres, projection.name()).await?);
             sinks.push(sink);
         }
         Ok(sinks)
@@ -153,11 +156,9 @@ fn read(reader: &TopicReader, topic: &str, ledger: &mut Ledger) -> anyhow::Resul
     Ok(())
 }
 
-fn pruned(range: PrunedRange, topics: &mut Topics) -> Result<Pruned, UnknownReason> {
-    let PrunedRange {
-        tenant, aggregate_id, aggregate_type, from_version, to_version, reason, digest, ..
-    } = range;
-    let (topic, reason) = (topics.of(&aggregate_type).to_owned(), reason.parse()?);
+pub(super) fn pruned(range: PrunedRange, topic: &str) -> Result<Pruned, UnknownReason> {
+    let PrunedRange { tenant, aggregate_id, from_version, to_version, reason, digest, .. } = range;
+    let (topic, reason) = (topic.to_owned(), reason.parse()?);
     Ok(Pruned { topic, tenant, aggregate_id, from_version, to_version, reason, digest })
 }
 
@@ -166,7 +167,7 @@ fn skipped(skip: outbox::Skip) -> Skipped {
     Skipped { event_id: EventId(event_id), lsn, reason: format!("{reason} ({actor})") }
 }
 
-fn stored<'a>(event: &'a StoredEvent, topic: &'a str) -> StoreRecord<'a> {
+pub(super) fn stored<'a>(event: &'a StoredEvent, topic: &'a str) -> StoreRecord<'a> {
     StoreRecord {
         topic,
         tenant: &event.tenant,

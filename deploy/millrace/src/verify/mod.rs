@@ -4,6 +4,7 @@ mod follow;
 mod full;
 mod role;
 mod running;
+mod sample;
 mod seek;
 
 use std::fmt::Display;
@@ -13,8 +14,8 @@ use clap::Args;
 use ledger::{RunningReport, RunningVerdict};
 use serde::Serialize;
 
-pub(crate) use self::full::report;
-use self::full::{Stages, exceptions};
+use self::full::exceptions;
+pub(crate) use self::full::{Stages, report};
 pub(crate) use self::role::LedgerArgs;
 pub(crate) use self::running::Comparer;
 use crate::exit::Exit;
@@ -35,7 +36,7 @@ pub(crate) struct VerifyArgs {
     anew: bool,
 
     #[command(flatten)]
-    bound: BoundArgs,
+    running: RunningArgs,
 
     /// Print reports as JSON
     #[arg(long)]
@@ -43,6 +44,25 @@ pub(crate) struct VerifyArgs {
 
     #[command(flatten)]
     stages: Stages,
+}
+
+/// How views are compared while everything goes on.
+#[derive(Debug, Args)]
+pub(crate) struct RunningArgs {
+    #[command(flatten)]
+    bound: BoundArgs,
+
+    /// Rows of each view, picked at random, whose events are folded anew each time and compared with what they show
+    #[arg(long, env = "MILLRACE_LEDGER_SAMPLE", default_value_t = 100, value_name = "ROWS")]
+    ledger_sample: u32,
+}
+
+impl RunningArgs {
+    async fn connect(&self, stages: &Stages) -> anyhow::Result<Comparer> {
+        let registry = wire::Registry::new(&stages.registry)?;
+        let comparer = Comparer::connect(&stages.chain, self.bound.duration()).await?;
+        Ok(comparer.sampling(registry, usize::try_from(self.ledger_sample)?))
+    }
 }
 
 /// What is on its way, and what is missing.
@@ -66,7 +86,7 @@ impl VerifyArgs {
             self.print(&report)?;
             return Ok(if report.is_proved() { Exit::Ok } else { Exit::Failed });
         }
-        let comparer = Comparer::connect(&self.stages.chain, self.bound.duration()).await?;
+        let comparer = self.running.connect(&self.stages).await?;
         if self.anew {
             comparer.follow_anew().await?;
         }

@@ -8,9 +8,8 @@ use ledger::{RunningReport, RunningVerdict};
 use prometheus::{Gauge, IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
 use tokio_util::sync::CancellationToken;
 
-use super::BoundArgs;
 use super::running::Comparer;
-use crate::chain::ChainArgs;
+use super::{RunningArgs, Stages};
 use crate::exit::Exit;
 use crate::run::HealthArgs;
 
@@ -23,10 +22,10 @@ pub(crate) struct LedgerArgs {
     health: HealthArgs,
 
     #[command(flatten)]
-    chain: ChainArgs,
+    stages: Stages,
 
     #[command(flatten)]
-    bound: BoundArgs,
+    running: RunningArgs,
 
     /// Between two comparisons, in seconds
     #[arg(long, env = "MILLRACE_LEDGER_EVERY_S", default_value_t = 30, value_name = "S",
@@ -70,7 +69,7 @@ impl LedgerArgs {
     async fn compare(&self, connected: &mut Option<Comparer>) -> anyhow::Result<RunningReport> {
         let comparer = match connected.take() {
             Some(comparer) => comparer,
-            None => Comparer::connect(&self.chain, self.bound.duration()).await?,
+            None => self.running.connect(&self.stages).await?,
         };
         connected.insert(comparer).compare().await
     }
@@ -99,6 +98,7 @@ struct Metrics {
     seconds: Gauge,
     failures: IntCounter,
     rows: IntGaugeVec,
+    folded: IntGaugeVec,
     in_flight: IntGaugeVec,
     late: IntGaugeVec,
     parked: IntGaugeVec,
@@ -120,6 +120,7 @@ impl Metrics {
             seconds: float("seconds", "How long the last comparison took"),
             failures: IntCounter::with_opts(failures).expect(NAMED),
             rows: of_each("rows", "Rows that were compared"),
+            folded: of_each("folded_rows", "Rows that were compared with a fold of their events, too"),
             in_flight: of_each("in_flight_rows", "Rows whose next event is on its way"),
             late: of_each("late_rows", "Rows whose next event is on its way for longer than it should be"),
             parked: of_each("parked_rows", "Rows whose next event is parked"),
@@ -132,7 +133,7 @@ impl Metrics {
         registry.register(Box::new(self.proved_at.clone()))?;
         registry.register(Box::new(self.seconds.clone()))?;
         registry.register(Box::new(self.failures.clone()))?;
-        let of_each = [&self.rows, &self.in_flight, &self.late, &self.parked];
+        let of_each = [&self.rows, &self.folded, &self.in_flight, &self.late, &self.parked];
         of_each.into_iter().try_for_each(|gauge| registry.register(Box::new(gauge.clone())))
     }
 
@@ -148,6 +149,7 @@ impl Metrics {
             let of =
                 |gauge: &IntGaugeVec, number| gauge.with_label_values(&[sink.projection]).set(int(number));
             of(&self.rows, sink.rows);
+            of(&self.folded, sink.folded);
             of(&self.in_flight, sink.in_flight);
             of(&self.late, sink.late);
             of(&self.parked, sink.parked);

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::exceptions;
 use super::follow::Follower;
+use super::sample::Sampler;
 use super::seek::seek;
 use crate::chain::{ChainArgs, TopicsReadArgs};
 use crate::program::projections;
@@ -30,6 +31,7 @@ pub(crate) struct Comparer {
     views: Views,
     topics: TopicsReadArgs,
     bound: Duration,
+    sampler: Option<Sampler>,
 }
 
 impl Comparer {
@@ -38,7 +40,12 @@ impl Comparer {
         let (store, postgres) = (chain.store.connect().await?, chain.views().await?);
         let follower = Follower::new(store.clone(), postgres.clone());
         let views = Views { postgres, redis: chain.redis.clone(), partitions: 0 };
-        Ok(Self { follower, store, views, topics: chain.topics.clone(), bound })
+        Ok(Self { follower, store, views, topics: chain.topics.clone(), bound, sampler: None })
+    }
+
+    /// The same, which also compares what so many rows of each sink show.
+    pub(crate) fn sampling(self, registry: wire::Registry, rows: usize) -> Self {
+        Self { sampler: Some(Sampler::new(self.store.clone(), registry, rows)), ..self }
     }
 
     /// Follows the store from its beginning, whatever was followed before.
@@ -72,8 +79,13 @@ impl Comparer {
             let streams = self.follower.streams(aggregate_type).await?;
             stages.store(&streams);
             for projection in projections {
-                let sink = self.sink(projection, &streams).await?;
+                let mut sink = self.sink(projection, &streams).await?;
                 at(&sink);
+                if let Some(sampler) = &self.sampler
+                    && let Some(sampled) = sampler.sample(projection, &self.views, &sink).await?
+                {
+                    sink.sampled(sampled);
+                }
                 stages.sink(sink);
             }
         }

@@ -4,6 +4,7 @@
 //! the stages are proved again, so that each finding is seen alone.
 
 use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, TenantId};
+use redis::AsyncCommands;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
@@ -74,6 +75,8 @@ async fn the_proof_fails_when_a_link_is_broken_and_names_what_is_wrong() {
     world.drained(&tenant).await;
     projector.stop().await;
     an_event_is_applied_twice(world, &agent).await;
+    world.assert_proved().await;
+    a_row_shows_something_else(world, &agent).await;
     world.assert_proved().await;
 
     let projector = Role::projector(world).await;
@@ -172,6 +175,33 @@ async fn an_event_is_applied_twice(world: &World, agent: &Agent) {
     let row = "update execution set tool_uses = tool_uses - 1, events_sum = $2 where aggregate_id = $1";
     let mended = sqlx::query(row).bind(agent.id.0).bind(sum).execute(&mut superuser).await.unwrap();
     assert_eq!(mended.rows_affected(), 1, "the row");
+}
+
+/// Rows of both sinks are made of what they should be, and do not show it: some of them are folded anew each time, here all.
+async fn a_row_shows_something_else(world: &World, agent: &Agent) {
+    let mut superuser = views_as_superuser(world).await;
+    let mut differ = async |by: i64| {
+        let sql = "update execution set tool_uses = tool_uses + $2 where aggregate_id = $1";
+        sqlx::query(sql).bind(agent.id.0).bind(by).execute(&mut superuser).await.unwrap();
+    };
+    differ(1).await;
+    let named = ledger_names(world, &["executions-postgres"], "diverged", agent, 3).await;
+    let detail = named["detail"].as_str().unwrap();
+    assert!(detail.ends_with("up to here: tool_uses differs"), "{detail}");
+    differ(-1).await;
+
+    let redis = redis::Client::open(world.fact("MILLRACE_REDIS_URL")).unwrap();
+    let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
+    let keys: Vec<String> = redis.keys(format!("*:row:*{}", agent.id)).await.unwrap();
+    let [key] = keys.as_slice() else { panic!("{keys:?}") };
+    let right: String = redis.hget(key, "d").await.unwrap();
+    let mut wrong: Value = serde_json::from_str(&right).unwrap();
+    wrong["prompt_tokens"] = 99.into();
+    let () = redis.hset(key, "d", wrong.to_string()).await.unwrap();
+    let named = ledger_names(world, &["executions-redis"], "diverged", agent, 3).await;
+    let detail = named["detail"].as_str().unwrap();
+    assert!(detail.ends_with("up to here: prompt_tokens differs"), "{detail}");
+    let () = redis.hset(key, "d", right).await.unwrap();
 }
 
 /// The offset says that a record was read which nobody has read.

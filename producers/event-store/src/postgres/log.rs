@@ -1,6 +1,8 @@
 //! The whole store, read as the role `auditor`.
 
+use events::AggregateId;
 use sqlx::PgPool;
+use sqlx::types::Uuid;
 
 use super::faults::Doing;
 use super::row::{natural, pruned_range, stored_event};
@@ -17,6 +19,15 @@ const LOOKED_AT: u64 = 64;
 pub struct PgEventLog {
     auditor: PgPool,
     wakeups: Wakeups,
+}
+
+/// What the store has of some aggregates, and what it had.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Histories {
+    /// Aggregate by aggregate, in the order of versions.
+    pub events: Vec<StoredEvent>,
+    /// The same of what left the store.
+    pub pruned: Vec<PrunedRange>,
 }
 
 impl PgEventLog {
@@ -43,6 +54,32 @@ impl PgEventLog {
             .fetch_all(&self.auditor)
             .await;
         rows.doing("list what left the event store")?.iter().map(pruned_range).collect()
+    }
+
+    /// The events of some aggregates, each up to a version, and what left the store of these aggregates: all as of one moment.
+    pub async fn histories(&self, wanted: &[(AggregateId, u64)]) -> Result<Histories, StoreError> {
+        let doing = "read the histories of aggregates";
+        let begin = "begin isolation level repeatable read read only";
+        let mut reading = self.auditor.begin_with(begin).await.doing(doing)?;
+        let ids: Vec<Uuid> = wanted.iter().map(|(id, _)| id.0).collect();
+        let through: Vec<i64> =
+            wanted.iter().map(|(_, version)| i64::try_from(*version).unwrap_or(i64::MAX)).collect();
+        let events = sqlx::query(include_str!("../../queries/histories_read.sql"))
+            .bind(&ids)
+            .bind(through)
+            .fetch_all(&mut *reading)
+            .await
+            .doing(doing)?;
+        let pruned = sqlx::query(include_str!("../../queries/pruned_of.sql"))
+            .bind(&ids)
+            .fetch_all(&mut *reading)
+            .await
+            .doing(doing)?;
+        reading.rollback().await.doing(doing)?;
+        Ok(Histories {
+            events: events.iter().map(stored_event).collect::<Result<_, _>>()?,
+            pruned: pruned.iter().map(pruned_range).collect::<Result<_, _>>()?,
+        })
     }
 
     /// A reader stands beyond what is said to be settled: that may be so for a moment (an appender announces what it saw of

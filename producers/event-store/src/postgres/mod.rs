@@ -17,7 +17,7 @@ pub use appenders::{AppenderWatch, OpenAppender};
 pub use checkpoint::{Checkpoint, CheckpointMoved};
 pub use commands::expire_commands;
 pub use connections::{Connections, Usage};
-pub use log::PgEventLog;
+pub use log::{Histories, PgEventLog};
 pub use snapshot::SnapshotKeeper;
 pub use subject_keys::PgSubjectKeys;
 

@@ -71,6 +71,25 @@ fn sum(events: &[StoredEvent]) -> Sum {
 }
 
 #[tokio::test]
+async fn histories_are_told_up_to_a_version_and_with_what_left_the_store() {
+    let mut p = pruning().await;
+    let stored = p.stored().await;
+    let (acme, other) = (p.acme, stored.last().unwrap().aggregate_id);
+    let wanted = [(acme, 4), (other, 2), (aggregate(), 9)];
+    let told = p.log.histories(&wanted).await.unwrap();
+    let mut expected: Vec<_> = [&stored[..4], &stored[5..7]].concat();
+    expected.sort_by_key(|event| (event.aggregate_id, event.version));
+    assert_eq!((told.events, told.pruned), (expected.clone(), vec![]));
+
+    p.prune(3, "archived", None).await.unwrap();
+    let told = p.log.histories(&wanted).await.unwrap();
+    expected.retain(|event| event.aggregate_id == other || event.version == 4);
+    assert_eq!(told.events, expected);
+    let [left] = told.pruned.as_slice() else { panic!("{:?}", told.pruned) };
+    assert_eq!((left.aggregate_id, left.from_version, left.to_version), (acme, 1, 3));
+}
+
+#[tokio::test]
 async fn what_is_pruned_is_counted_summed_and_audited_and_nothing_else_leaves() {
     let mut p = pruning().await;
     let before = p.stored().await;

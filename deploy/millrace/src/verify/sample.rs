@@ -1,0 +1,84 @@
+//! What rows show, picked at random: their events are folded anew, while everything goes on.
+
+use anyhow::Context;
+use event_store::{Histories, PgEventLog};
+use events::{AggregateId, TenantId};
+use kafka::RowKey;
+use ledger::{Running, Sampled};
+use rand::seq::SliceRandom;
+use sqlx::PgPool;
+
+use super::exceptions;
+use super::full::{pruned, stored};
+use crate::projections::{Registered, Views};
+
+/// Events that are folded for one sink at a time, at most; so of an aggregate that has more, the sum alone is compared.
+const EVENTS_MAX: u64 = 20_000;
+
+/// Picks rows of each sink, and folds their events.
+#[derive(Debug)]
+pub(super) struct Sampler {
+    log: PgEventLog,
+    registry: wire::Registry,
+    rows: usize,
+}
+
+impl Sampler {
+    pub(super) fn new(store: PgPool, registry: wire::Registry, rows: usize) -> Self {
+        Self { log: PgEventLog::new(store), registry, rows }
+    }
+
+    /// Compares some rows of a sink with the fold of their events; none if the registry does not say how to read these.
+    pub(super) async fn sample(
+        &self,
+        projection: &dyn Registered,
+        views: &Views,
+        running: &Running<'_>,
+    ) -> anyhow::Result<Option<Sampled>> {
+        let partitions = partitions(&views.postgres, projection.name()).await?;
+        let views = Views { postgres: views.postgres.clone(), redis: views.redis.clone(), partitions };
+        let mut comparison = projection.comparison(self.registry.clone());
+        // In this order: what was decided about a version that a row has is known, and its events are in the store or have left it.
+        let wanted = comparison.read_some(&views, &self.pick(running)).await?;
+        comparison.except(exceptions(&views.postgres, projection.name()).await?);
+        let Histories { events, pruned: left } =
+            self.log.histories(&wanted).await.context("failed to read the store")?;
+        for range in left {
+            comparison.pruned(&pruned(range, projection.topic())?);
+        }
+        for event in &events {
+            if let Err(error) = comparison.event(&stored(event, projection.topic())).await {
+                tracing::warn!("cannot fold rows of {} anew: {error:#}", projection.name());
+                return Ok(None);
+            }
+        }
+        Ok(Some(comparison.sampled()))
+    }
+
+    /// Aggregates of which nothing was found yet, in no order, as many as are to be looked at.
+    fn pick(&self, running: &Running<'_>) -> Vec<RowKey> {
+        let mut of_all: Vec<(AggregateId, &TenantId, u64)> =
+            running.sound().map(|(id, stream)| (id, &stream.tenant, stream.account.version)).collect();
+        let (picked, _) = of_all.partial_shuffle(&mut rand::rng(), self.rows);
+        let mut events = 0;
+        let mut keys = vec![];
+        for (aggregate_id, tenant, version) in picked {
+            if events + *version <= EVENTS_MAX {
+                events += *version;
+                keys.push(RowKey { tenant: tenant.clone(), aggregate_id: *aggregate_id });
+            }
+        }
+        keys
+    }
+}
+
+/// How many partitions the topic of a projection has, as far as any was claimed.
+async fn partitions(views: &PgPool, projection: &str) -> anyhow::Result<usize> {
+    let sql = "select coalesce(max(partition) + 1, 0) from projection_offset where projection = $1";
+    let partitions: i32 = sqlx::query_scalar(sql)
+        .bind(projection)
+        .fetch_one(views)
+        .await
+        .context("failed to ask for offsets")?;
+    Ok(usize::try_from(partitions)?)
+}
