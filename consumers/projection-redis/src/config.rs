@@ -8,7 +8,8 @@ use clap::Args;
 /// Where a projection's Redis is and how long to wait for it.
 #[derive(Clone, Args)]
 pub struct RedisConfig {
-    /// Address of Redis with its password, redis://:PASSWORD@HOST:PORT/
+    /// Address of Redis with its password, redis://:PASSWORD@HOST:PORT/; of a cluster, addresses of some of its nodes, with commas
+    /// between them
     #[arg(long = "redis-url", env = "MILLRACE_REDIS_URL", hide_env_values = true)]
     pub url: String,
 
@@ -37,6 +38,11 @@ impl RedisConfig {
         Self { url: url.into(), namespace: None, timeout_ms: 2_000 }
     }
 
+    /// Each address.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.url.split(',').map(str::trim)
+    }
+
     /// How long to wait.
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
@@ -46,10 +52,14 @@ impl RedisConfig {
 impl fmt::Debug for RedisConfig {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, rest) = self.url.split_once("://").unwrap_or(("", &self.url));
-        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        let without = |address: &str| {
+            let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+            let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+            format!("{scheme}://{host}")
+        };
+        let addresses: Vec<String> = self.addresses().map(without).collect();
         f.debug_struct("RedisConfig")
-            .field("url", &format_args!("{scheme}://{host}"))
+            .field("url", &format_args!("{}", addresses.join(",")))
             .field("namespace", &self.namespace)
             .field("timeout_ms", &self.timeout_ms)
             .finish()
@@ -62,7 +72,9 @@ mod tests {
 
     #[test]
     fn the_password_is_not_printed() {
-        let printed = format!("{:?}", RedisConfig::new("redis://:sec:r@t@127.0.0.1:6379/"));
-        assert!(printed.contains("redis://127.0.0.1:6379/") && !printed.contains("sec"), "{printed}");
+        let config = RedisConfig::new("redis://:sec:r@t@127.0.0.1:6379/, redis://:sec@127.0.0.1:6380/");
+        let printed = format!("{config:?}");
+        assert!(printed.contains("redis://127.0.0.1:6379/,redis://127.0.0.1:6380/"), "{printed}");
+        assert!(!printed.contains("sec"), "{printed}");
     }
 }

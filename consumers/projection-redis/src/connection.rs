@@ -1,22 +1,25 @@
-//! One connection to Redis: made when needed, given up after any doubt.
+//! Connections to Redis: made when needed, given up after any doubt.
 
-use redis::aio::MultiplexedConnection;
+use std::collections::HashSet;
+use std::time::Duration;
+
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
-    RedisResult, ServerErrorKind,
+    Cmd, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult,
+    ServerErrorKind,
 };
 
 use crate::config::RedisConfig;
 use crate::error::Error;
+use crate::nodes::Nodes;
 use crate::scripts::Code;
 
-/// A connection and the scripts that run over it.
+/// Connections to a server or a cluster, and the scripts that run over them.
 pub(crate) struct Link {
-    client: Client,
-    settings: AsyncConnectionConfig,
+    addresses: Vec<ConnectionInfo>,
+    timeout: Duration,
     namespace: String,
-    live: Option<MultiplexedConnection>,
+    live: Option<Nodes>,
 }
 
 impl std::fmt::Debug for Link {
@@ -29,17 +32,14 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
-    /// Reads the address; connects at the first use.
+    /// Reads the addresses; connects at the first use.
     pub(crate) fn new(config: &RedisConfig, namespace: &str) -> Result<Self, Error> {
-        let failed = |source| failed("read the address of Redis", namespace, source);
         // Answers are waited for one by one; Nagle's algorithm would add its delay to each.
         let tcp = TcpSettings::default().set_nodelay(true);
-        let info = config.url.as_str().into_connection_info().map_err(failed)?.set_tcp_settings(tcp);
-        let settings = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(config.timeout()))
-            .set_response_timeout(Some(config.timeout()));
-        let client = Client::open(info).map_err(failed)?;
-        Ok(Self { client, settings, namespace: namespace.to_owned(), live: None })
+        let read = |address: &str| Ok(address.into_connection_info()?.set_tcp_settings(tcp.clone()));
+        let addresses = config.addresses().map(read).collect::<RedisResult<_>>();
+        let addresses = addresses.map_err(|source| failed("read the address of Redis", namespace, source))?;
+        Ok(Self { addresses, timeout: config.timeout(), namespace: namespace.to_owned(), live: None })
     }
 
     /// Runs calls of one script, one round trip for all. Where Redis has forgotten the script (it was restarted, failed over or
@@ -50,71 +50,63 @@ impl Link {
         script: &Code,
         calls: &[Cmd],
     ) -> Result<Vec<T>, Error> {
-        if calls.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut answers: Vec<RedisResult<T>> = self.query(action, &each(calls.iter().cloned())).await?;
+        let mut answers = self.send(action, calls.to_vec()).await?;
         if answers.iter().any(|answer| answer.as_ref().err().is_some_and(is_forgotten)) {
             let with_text = calls.iter().map(|call| script.with_text(call));
-            answers = self.query(action, &each(with_text)).await?;
+            answers = self.send(action, with_text.collect()).await?;
         }
+        self.all(action, answers)
+    }
+
+    /// Runs commands in one round trip, of a cluster in one for each slot; an error of one is an error of all.
+    pub(crate) async fn query<T: FromRedisValue>(
+        &mut self,
+        action: &str,
+        commands: Vec<Cmd>,
+    ) -> Result<Vec<T>, Error> {
+        let answers = self.send(action, commands).await?;
+        self.all(action, answers)
+    }
+
+    /// The keys of a pattern.
+    pub(crate) async fn keys(&mut self, action: &str, pattern: &str) -> Result<HashSet<String>, Error> {
+        let mut nodes = self.nodes(action).await?;
+        let keys = nodes.keys(pattern).await.map_err(|source| failed(action, &self.namespace, source))?;
+        self.live = Some(nodes);
+        Ok(keys)
+    }
+
+    /// After an error, or no answer in time, nothing is known of the connections; the next use makes others.
+    async fn send<T: FromRedisValue>(
+        &mut self,
+        action: &str,
+        commands: Vec<Cmd>,
+    ) -> Result<Vec<RedisResult<T>>, Error> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut nodes = self.nodes(action).await?;
+        let answers = nodes.send(commands).await.map_err(|source| failed(action, &self.namespace, source))?;
+        let is_sound = |answer: &RedisResult<T>| answer.as_ref().err().is_none_or(is_forgotten);
+        self.live = answers.iter().all(is_sound).then_some(nodes);
+        Ok(answers)
+    }
+
+    async fn nodes(&mut self, action: &str) -> Result<Nodes, Error> {
+        match self.live.take() {
+            Some(nodes) => Ok(nodes),
+            None => Nodes::connect(&self.addresses, self.timeout)
+                .await
+                .map_err(|source| failed(action, &self.namespace, source)),
+        }
+    }
+
+    fn all<T>(&self, action: &str, answers: Vec<RedisResult<T>>) -> Result<Vec<T>, Error> {
         answers
             .into_iter()
             .collect::<RedisResult<_>>()
             .map_err(|source| failed(action, &self.namespace, source))
     }
-
-    /// Runs commands in one round trip; an error of one is an error of all.
-    pub(crate) async fn query<T: FromRedisValue>(
-        &mut self,
-        action: &str,
-        pipeline: &Pipeline,
-    ) -> Result<T, Error> {
-        let answer = match self.connection().await {
-            Ok(connection) => pipeline.query_async(connection).await,
-            Err(error) => Err(error),
-        };
-        self.judge(action, answer)
-    }
-
-    /// Runs one command.
-    pub(crate) async fn command<T: FromRedisValue>(
-        &mut self,
-        action: &str,
-        command: &Cmd,
-    ) -> Result<T, Error> {
-        let answer = match self.connection().await {
-            Ok(connection) => command.query_async(connection).await,
-            Err(error) => Err(error),
-        };
-        self.judge(action, answer)
-    }
-
-    async fn connection(&mut self) -> RedisResult<&mut MultiplexedConnection> {
-        let live = match self.live.take() {
-            Some(live) => live,
-            None => self.client.get_multiplexed_async_connection_with_config(&self.settings).await?,
-        };
-        Ok(self.live.insert(live))
-    }
-
-    /// After an error, or no answer in time, nothing is known of the connection; the next use makes another.
-    fn judge<T>(&mut self, action: &str, answer: RedisResult<T>) -> Result<T, Error> {
-        answer.map_err(|source| {
-            self.live = None;
-            failed(action, &self.namespace, source)
-        })
-    }
-}
-
-/// Commands that are answered one by one, errors too.
-fn each(calls: impl ExactSizeIterator<Item = Cmd>) -> Pipeline {
-    let mut pipeline = Pipeline::with_capacity(calls.len());
-    for call in calls {
-        pipeline.add_command(call);
-    }
-    pipeline.ignore_errors();
-    pipeline
 }
 
 fn is_forgotten(error: &RedisError) -> bool {

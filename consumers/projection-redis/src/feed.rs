@@ -5,7 +5,7 @@ use projection::{Projection, Row};
 
 use crate::error::Error;
 use crate::keys::Keys;
-use crate::reader::Reader;
+use crate::reader::{Reader, command};
 use crate::store::read_row;
 
 /// Most entries of a partition that are read at a time.
@@ -37,34 +37,29 @@ type Entry = (String, Vec<(String, String)>);
 impl<P: Projection> Reader<P> {
     /// The end of the feed; `None`: there is none, at least not of every partition.
     pub async fn feed_end(&mut self) -> Result<Option<FeedPlace>, Error> {
-        let mut pipeline = redis::pipe();
-        for partition in 0..self.partitions {
-            let key = self.keys.feed(partition);
-            pipeline.cmd("XREVRANGE").arg(key).arg("+").arg("-").arg("COUNT").arg(1);
-        }
-        let last: Vec<Vec<Entry>> = self.link.query("read the end of the feed", &pipeline).await?;
+        let ends = (0..self.partitions)
+            .map(|partition| command("XREVRANGE", self.keys.feed(partition), &["+", "-", "COUNT", "1"]));
+        let last: Vec<Vec<Entry>> = self.link.query("read the end of the feed", ends.collect()).await?;
         Ok(last.into_iter().map(|mut entries| Some(entries.pop()?.0)).collect())
     }
 
     /// Whether all entries of a place are still there, and so is everything after them.
     pub async fn feed_has(&mut self, place: &[String]) -> Result<bool, Error> {
-        let mut pipeline = redis::pipe();
-        for (partition, id) in (0..).zip(place) {
-            pipeline.cmd("XRANGE").arg(self.keys.feed(partition)).arg(id).arg(id);
-        }
-        let found: Vec<Vec<Entry>> = self.link.query("look for a place in the feed", &pipeline).await?;
+        let entries =
+            (0..).zip(place).map(|(partition, id)| command("XRANGE", self.keys.feed(partition), &[id, id]));
+        let found: Vec<Vec<Entry>> =
+            self.link.query("look for a place in the feed", entries.collect()).await?;
         Ok(found.len() == self.partitions.unsigned_abs() as usize
             && found.iter().all(|entries| entries.len() == 1))
     }
 
     /// What comes after a place; `None`: the feed does not have that place any more.
     pub async fn feed_after(&mut self, place: &[String]) -> Result<Option<Fed>, Error> {
-        let mut pipeline = redis::pipe();
-        for (partition, id) in (0..).zip(place) {
-            let key = self.keys.feed(partition);
-            pipeline.cmd("XRANGE").arg(key).arg(id).arg("+").arg("COUNT").arg(ENTRIES_MAX + 1);
-        }
-        let read: Vec<Vec<Entry>> = self.link.query("read the feed", &pipeline).await?;
+        let most = (ENTRIES_MAX + 1).to_string();
+        let parts = (0..).zip(place).map(|(partition, id)| {
+            command("XRANGE", self.keys.feed(partition), &[id.as_str(), "+", "COUNT", &most])
+        });
+        let read: Vec<Vec<Entry>> = self.link.query("read the feed", parts.collect()).await?;
         let mut fed = Fed { through: place.to_vec(), is_more: false, changed: Vec::new() };
         for (at, entries) in fed.through.iter_mut().zip(read) {
             fed.is_more |= entries.len() > ENTRIES_MAX;

@@ -22,6 +22,7 @@ mod error;
 mod feed;
 mod flush;
 mod keys;
+mod nodes;
 mod postgres;
 mod reader;
 mod scripts;

@@ -1,13 +1,12 @@
 //! The views as readers see them.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
 use std::marker::PhantomData;
 
 use events::{AggregateId, Sum, TenantId};
 use kafka::partition_of;
 use projection::{Projection, Row};
-use redis::FromRedisValue;
+use redis::{Cmd, ToRedisArgs};
 
 use crate::config::RedisConfig;
 use crate::connection::Link;
@@ -65,7 +64,7 @@ pub struct Position {
 const PARTS: [&str; 3] = ["v", "s", "d"];
 
 /// So many keys are asked for at a time.
-const PAGE: usize = 500;
+const PAGE: usize = 4_000;
 
 impl<P: Projection> Reader<P> {
     /// A reader; it connects at its first use. `partitions` is how many the topic has.
@@ -92,10 +91,12 @@ impl<P: Projection> Reader<P> {
         aggregate_id: AggregateId,
     ) -> Result<Row<P::View>, Error> {
         let key = self.keys.row(partition, tenant, aggregate_id);
-        let mut command = redis::cmd("HMGET");
-        command.arg(&key).arg(&PARTS);
-        let stored = self.link.command("read a row", &command).await?;
-        Ok(read_row(&key, &stored)?.unwrap_or_default())
+        let command = command("HMGET", &key, &PARTS);
+        let stored = self.link.query("read a row", vec![command]).await?;
+        match stored.first() {
+            Some(stored) => Ok(read_row(&key, stored)?.unwrap_or_default()),
+            None => Ok(Row::default()),
+        }
     }
 
     /// The first `limit` of a tenant's leaderboard over all partitions, the highest score first; of equal scores, the
@@ -106,18 +107,15 @@ impl<P: Projection> Reader<P> {
         board: &str,
         limit: usize,
     ) -> Result<Vec<Place>, Error> {
-        let mut pipeline = redis::pipe();
-        for partition in 0..self.partitions {
-            let key = self.keys.board(partition, tenant, board);
-            let last = isize::try_from(limit).unwrap_or(isize::MAX) - 1;
-            if limit > 0 {
-                pipeline.zrevrange_withscores(key, 0, last);
-            }
-        }
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let shares: Vec<Vec<(String, f64)>> = self.link.query("read a leaderboard", &pipeline).await?;
+        let last = isize::try_from(limit).unwrap_or(isize::MAX) - 1;
+        let boards = (0..self.partitions).map(|partition| {
+            let key = self.keys.board(partition, tenant, board);
+            Cmd::zrevrange_withscores(key, 0, last)
+        });
+        let shares: Vec<Vec<(String, f64)>> = self.link.query("read a leaderboard", boards.collect()).await?;
         let mut places = Vec::new();
         for (member, score) in shares.into_iter().flatten() {
             places.push(self.place(tenant.clone(), board.to_owned(), &member, score)?);
@@ -129,11 +127,10 @@ impl<P: Projection> Reader<P> {
 
     /// How far each partition is applied; partitions that were never claimed are left out.
     pub async fn positions(&mut self) -> Result<Vec<Position>, Error> {
-        let mut pipeline = redis::pipe();
-        for partition in 0..self.partitions {
-            pipeline.cmd("HMGET").arg(self.keys.progress(partition)).arg("epoch").arg("next_offset");
-        }
-        let stored: Vec<(Option<i64>, Option<i64>)> = self.link.query("read offsets", &pipeline).await?;
+        let progress = (0..self.partitions)
+            .map(|partition| command("HMGET", self.keys.progress(partition), &["epoch", "next_offset"]));
+        let stored: Vec<(Option<i64>, Option<i64>)> =
+            self.link.query("read offsets", progress.collect()).await?;
         let position = |(partition, (epoch, next_offset)): (i32, (Option<i64>, Option<i64>))| {
             Some(Position { partition, epoch: epoch?, next_offset: next_offset? })
         };
@@ -150,11 +147,8 @@ impl<P: Projection> Reader<P> {
         keys: &[String],
         parts: &[&str; N],
     ) -> Result<Vec<[Option<String>; N]>, Error> {
-        let mut pipeline = redis::pipe();
-        for key in keys {
-            pipeline.cmd("HMGET").arg(key).arg(parts);
-        }
-        self.link.query("read rows", &pipeline).await
+        let parts = keys.iter().map(|key| command("HMGET", key, parts));
+        self.link.query("read rows", parts.collect()).await
     }
 
     /// Shows every row of every partition once, in no order. Rows that come or go meanwhile may be shown or not.
@@ -191,33 +185,19 @@ impl<P: Projection> Reader<P> {
     pub async fn places(&mut self, mut show: impl FnMut(Place)) -> Result<(), Error> {
         for key in self.scan("board").await? {
             let Some((_, tenant, board)) = self.keys.board_name(&key) else { continue };
-            let mut pages = redis::pipe();
-            pages.zrange_withscores(&key, 0, -1);
-            let (members,): (Vec<(String, f64)>,) = self.link.query("read a leaderboard", &pages).await?;
-            for (member, score) in members {
+            let all = Cmd::zrange_withscores(&key, 0, -1);
+            let members: Vec<Vec<(String, f64)>> = self.link.query("read a leaderboard", vec![all]).await?;
+            for (member, score) in members.into_iter().flatten() {
                 show(self.place(tenant.clone(), board.clone(), &member, score)?);
             }
         }
         Ok(())
     }
 
-    /// The keys of a kind, each once: SCAN may show one twice.
+    /// The keys of a kind.
     async fn scan(&mut self, kind: &str) -> Result<Vec<String>, Error> {
-        let (mut found, mut cursor) = (HashSet::new(), 0u64);
-        loop {
-            let mut command = redis::cmd("SCAN");
-            command.arg(cursor).arg("MATCH").arg(self.keys.pattern(kind)).arg("COUNT").arg(PAGE);
-            let (next, keys): (u64, Vec<String>) = self.command("list keys", &command).await?;
-            found.extend(keys);
-            if next == 0 {
-                return Ok(found.into_iter().collect());
-            }
-            cursor = next;
-        }
-    }
-
-    async fn command<T: FromRedisValue>(&mut self, action: &str, command: &redis::Cmd) -> Result<T, Error> {
-        self.link.command(action, command).await
+        let keys = self.link.keys("list keys", &self.keys.pattern(kind)).await?;
+        Ok(keys.into_iter().collect())
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "scores are whole and below 2^53, see the flush")]
@@ -226,4 +206,11 @@ impl<P: Projection> Reader<P> {
             |_| Error::BadAnswer { namespace: self.keys.namespace().to_owned(), answer: member.to_owned() };
         Ok(Place { tenant, board, aggregate_id: member.parse().map_err(bad)?, score: score as i64 })
     }
+}
+
+/// A command about a key.
+pub(crate) fn command(name: &str, key: impl ToRedisArgs, arguments: impl ToRedisArgs) -> Cmd {
+    let mut command = redis::cmd(name);
+    command.arg(key).arg(arguments);
+    command
 }

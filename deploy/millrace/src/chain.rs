@@ -18,6 +18,9 @@ use tokio::sync::Mutex;
 use crate::role::Role;
 use crate::stack_defaults::settings;
 
+/// Between two looks at where things stand, at least.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Starts the projector of a stack as a process of its own; of all projections where none is named.
 pub(crate) fn projector(
     stack: &str,
@@ -169,7 +172,10 @@ impl Chain {
     ) -> anyhow::Result<Standing> {
         let (mut last, mut moved) = (Standing::default(), Instant::now());
         loop {
+            let asked = Instant::now();
             let standing = self.standing().await?;
+            // Everything is counted: whoever waits long for that is not to be what all others wait for.
+            let pause = PAUSE.max(4 * asked.elapsed());
             seen(standing);
             if standing.in_flight() <= left {
                 return Ok(standing);
@@ -180,7 +186,7 @@ impl Chain {
             if moved.elapsed() > patience {
                 bail!("nothing has moved for {patience:?}: {standing}");
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod cluster;
 mod faults;
 mod feed;
 mod heals;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use events::{AggregateId, Digest, EventId, Sum, Timestamp};
+use futures::future::try_join_all;
 use ledger::{Entries, Entry, Lost, Moments, Running, RunningReport, RunningStages, Streams};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -78,11 +79,12 @@ impl Comparer {
         for (aggregate_type, projections) in of_type {
             let streams = self.follower.streams(aggregate_type).await?;
             stages.store(&streams);
-            for projection in projections {
-                let mut sink = self.sink(projection, &streams).await?;
+            // Side by side: they are read from different servers, or over connections of their own.
+            let sinks = projections.iter().map(|projection| self.sink(*projection, &streams));
+            for (projection, mut sink) in projections.iter().zip(try_join_all(sinks).await?) {
                 at(&sink);
                 if let Some(sampler) = &self.sampler
-                    && let Some(sampled) = sampler.sample(projection, &self.views, &sink).await?
+                    && let Some(sampled) = sampler.sample(*projection, &self.views, &sink).await?
                 {
                     sink.sampled(sampled);
                 }

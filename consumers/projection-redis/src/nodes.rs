@@ -1,0 +1,185 @@
+//! Where commands go: to one server, or to the nodes of a cluster.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures::future::join_all;
+use redis::aio::MultiplexedConnection;
+use redis::cluster::ClusterClientBuilder;
+use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo, Slot};
+use redis::{
+    Arg, AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError,
+    RedisResult, Value, from_redis_value,
+};
+
+/// So many keys are asked for at a time.
+const PAGE: usize = 1_000;
+
+/// Connections to all there are.
+pub(crate) enum Nodes {
+    One(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Nodes {
+    /// Connects to the first address that answers, and if a cluster's node is there, to all of its nodes.
+    pub(crate) async fn connect(addresses: &[ConnectionInfo], timeout: Duration) -> RedisResult<Self> {
+        let settings = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout));
+        let mut answer = Err(RedisError::from((ErrorKind::InvalidClientConfig, "no address")));
+        for address in addresses {
+            let client = Client::open(address.clone())?;
+            answer = client.get_multiplexed_async_connection_with_config(&settings).await;
+            if answer.is_ok() {
+                break;
+            }
+        }
+        let mut node = answer?;
+        let about: String = redis::cmd("INFO").arg("cluster").query_async(&mut node).await?;
+        match about.lines().any(|line| line == "cluster_enabled:1") {
+            // Whoever calls tries again, with new connections: what was not answered may have been done.
+            true => {
+                let nodes = ClusterClientBuilder::new(addresses.iter().cloned());
+                let nodes = nodes.connection_timeout(timeout).response_timeout(timeout).retries(0).build()?;
+                nodes.get_async_connection().await.map(Self::Cluster)
+            }
+            false if addresses.len() > 1 => Err(RedisError::from((
+                ErrorKind::InvalidClientConfig,
+                "several addresses are those of a cluster's nodes, and this server is none",
+            ))),
+            false => Ok(Self::One(node)),
+        }
+    }
+
+    /// Sends commands, each with its key, and answers them one by one, errors too. Those about one slot arrive in their order.
+    pub(crate) async fn send<T: FromRedisValue>(
+        &mut self,
+        commands: Vec<Cmd>,
+    ) -> RedisResult<Vec<RedisResult<T>>> {
+        let cluster = match self {
+            Self::One(node) => return each(commands).query_async(node).await,
+            Self::Cluster(cluster) => cluster,
+        };
+        let mut of_slots: Vec<(Slot, Vec<usize>, Vec<Cmd>)> = vec![];
+        for (place, command) in commands.into_iter().enumerate() {
+            let slot = slot_of(&command);
+            match of_slots.iter_mut().find(|(other, ..)| *other == slot) {
+                Some((_, places, commands)) => {
+                    places.push(place);
+                    commands.push(command);
+                }
+                None => of_slots.push((slot, vec![place], vec![command])),
+            }
+        }
+        let sent = of_slots.into_iter().map(|(_, places, commands)| {
+            let mut cluster = cluster.clone();
+            async move {
+                let answers: Vec<RedisResult<T>> = each(commands).query_async(&mut cluster).await?;
+                RedisResult::Ok(places.into_iter().zip(answers))
+            }
+        });
+        let mut answers = vec![];
+        for of_slot in join_all(sent).await {
+            answers.extend(of_slot?);
+        }
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// The keys of a pattern, each once: SCAN may show one twice.
+    pub(crate) async fn keys(&mut self, pattern: &str) -> RedisResult<HashSet<String>> {
+        let mut keys = HashSet::new();
+        match self {
+            Self::One(node) => {
+                let mut cursor = 0;
+                loop {
+                    let (next, page): (u64, Vec<String>) = scan(cursor, pattern).query_async(node).await?;
+                    keys.extend(page);
+                    if next == 0 {
+                        return Ok(keys);
+                    }
+                    cursor = next;
+                }
+            }
+            Self::Cluster(cluster) => {
+                for (host, port) in primaries(cluster).await? {
+                    let mut cursor = 0;
+                    loop {
+                        let at = SingleNodeRoutingInfo::ByAddress { host: host.clone(), port };
+                        let page =
+                            cluster.route_command(scan(cursor, pattern), RoutingInfo::SingleNode(at)).await?;
+                        let (next, page): (u64, Vec<String>) = from_redis_value(page)?;
+                        keys.extend(page);
+                        if next == 0 {
+                            break;
+                        }
+                        cursor = next;
+                    }
+                }
+                Ok(keys)
+            }
+        }
+    }
+}
+
+/// The nodes that have slots, each once.
+async fn primaries(cluster: &mut ClusterConnection) -> RedisResult<HashSet<(String, u16)>> {
+    let mut ask = redis::cmd("CLUSTER");
+    ask.arg("SLOTS");
+    let anywhere = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
+    let ranges: Vec<Vec<Value>> = from_redis_value(cluster.route_command(ask, anywhere).await?)?;
+    let mut primaries = HashSet::new();
+    for range in ranges {
+        // First slot, last slot, the primary: host, port and what nobody needs here.
+        let primary: Vec<Value> = from_redis_value(range.into_iter().nth(2).unwrap_or(Value::Nil))?;
+        let [host, port, ..] = primary.as_slice() else { continue };
+        primaries.insert((from_redis_value(host.clone())?, from_redis_value(port.clone())?));
+    }
+    Ok(primaries)
+}
+
+fn scan(cursor: u64, pattern: &str) -> Cmd {
+    let mut scan = redis::cmd("SCAN");
+    scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(PAGE);
+    scan
+}
+
+/// Commands that are answered one by one, errors too.
+fn each(commands: Vec<Cmd>) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(commands.len());
+    for command in commands {
+        pipeline.add_command(command);
+    }
+    pipeline.ignore_errors();
+    pipeline
+}
+
+/// Where the first key of a command lies: behind a script and how many keys it has, else behind the command's name.
+fn slot_of(command: &Cmd) -> Slot {
+    let mut arguments = command.args_iter().filter_map(|argument| match argument {
+        Arg::Simple(bytes) => Some(bytes),
+        _ => None,
+    });
+    let key = match arguments.next() {
+        Some(b"EVAL" | b"EVALSHA") => arguments.nth(2),
+        _ => arguments.next(),
+    };
+    Slot::for_key(key.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_goes_to_the_slot_of_its_first_key() {
+        let mut script = redis::cmd("EVALSHA");
+        script.arg("digest").arg(2).arg("counts:{p3}:progress").arg("counts:{p3}:feed").arg(7);
+        let mut hash = redis::cmd("HMGET");
+        hash.arg("counts:{p3}:row:acme:1").arg("v");
+        assert_eq!(slot_of(&script), Slot::for_key("p3"));
+        assert_eq!(slot_of(&hash), Slot::for_key("p3"));
+    }
+}
