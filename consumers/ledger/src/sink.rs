@@ -138,7 +138,7 @@ impl<P: Projection> Default for Sink<P> {
 }
 
 impl<P: Projection> Sink<P> {
-    /// What is parked and decided there; of what stands still, before or after its rows, else after them.
+    /// What is parked and decided there. Where that may change meanwhile, it is to be asked after the rows were.
     pub fn except(&mut self, exceptions: Exceptions) {
         self.exceptions = exceptions;
     }

@@ -2,10 +2,9 @@
 
 use anyhow::Context;
 use event_store::{Histories, PgEventLog};
-use events::{AggregateId, TenantId};
 use kafka::RowKey;
-use ledger::{Running, Sampled};
-use rand::seq::SliceRandom;
+use ledger::{Running, Sampled, Stream};
+use rand::seq::IteratorRandom;
 use sqlx::PgPool;
 
 use super::exceptions;
@@ -55,17 +54,15 @@ impl Sampler {
         Ok(Some(comparison.sampled()))
     }
 
-    /// Aggregates of which nothing was found yet, in no order, as many as are to be looked at.
+    /// Aggregates of which nothing was found yet: as many as are to be looked at, but for those with too many events.
     fn pick(&self, running: &Running<'_>) -> Vec<RowKey> {
-        let mut of_all: Vec<(AggregateId, &TenantId, u64)> =
-            running.sound().map(|(id, stream)| (id, &stream.tenant, stream.account.version)).collect();
-        let (picked, _) = of_all.partial_shuffle(&mut rand::rng(), self.rows);
-        let mut events = 0;
-        let mut keys = vec![];
-        for (aggregate_id, tenant, version) in picked {
-            if events + *version <= EVENTS_MAX {
-                events += *version;
-                keys.push(RowKey { tenant: tenant.clone(), aggregate_id: *aggregate_id });
+        let (mut keys, mut events) = (vec![], 0);
+        for (aggregate_id, Stream { tenant, account, .. }) in
+            running.sound().sample(&mut rand::rng(), self.rows)
+        {
+            if events + account.version <= EVENTS_MAX {
+                events += account.version;
+                keys.push(RowKey { tenant: tenant.clone(), aggregate_id });
             }
         }
         keys
