@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use redis::io::tcp::TcpSettings;
 use redis::{
     Cmd, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult,
     ServerErrorKind,
@@ -34,10 +33,8 @@ impl std::fmt::Debug for Link {
 impl Link {
     /// Reads the addresses; connects at the first use.
     pub(crate) fn new(config: &RedisConfig, namespace: &str) -> Result<Self, Error> {
-        // Answers are waited for one by one; Nagle's algorithm would add its delay to each.
-        let tcp = TcpSettings::default().set_nodelay(true);
-        let read = |address: &str| Ok(address.into_connection_info()?.set_tcp_settings(tcp.clone()));
-        let addresses = config.addresses().map(read).collect::<RedisResult<_>>();
+        let addresses = config.addresses().map(IntoConnectionInfo::into_connection_info);
+        let addresses = addresses.collect::<RedisResult<_>>();
         let addresses = addresses.map_err(|source| failed("read the address of Redis", namespace, source))?;
         Ok(Self { addresses, timeout: config.timeout(), namespace: namespace.to_owned(), live: None })
     }

@@ -1,12 +1,12 @@
 //! The feed of view changes as its readers see it.
 
 use events::{AggregateId, TenantId};
+use kafka::RowKey;
 use projection::{Projection, Row};
 
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::reader::{Reader, command};
-use crate::store::read_row;
 
 /// Most entries of a partition that are read at a time.
 const ENTRIES_MAX: usize = 50;
@@ -81,14 +81,10 @@ impl<P: Projection> Reader<P> {
         tenant: &TenantId,
         ids: &[AggregateId],
     ) -> Result<Vec<(AggregateId, Row<P::View>)>, Error> {
-        let keys: Vec<String> =
-            ids.iter().map(|id| self.keys.row(self.partition_of(*id), tenant, *id)).collect();
-        let stored = self.stored(&keys).await?;
-        let mut rows = Vec::with_capacity(ids.len());
-        for ((id, key), stored) in ids.iter().zip(&keys).zip(stored) {
-            rows.extend(read_row(key, &stored)?.map(|row| (*id, row)));
-        }
-        Ok(rows)
+        let key = |id: &AggregateId| RowKey { tenant: tenant.clone(), aggregate_id: *id };
+        let keys: Vec<_> = ids.iter().map(|id| (self.partition_of(*id), key(id))).collect();
+        let loaded = self.load(&keys).await?.into_iter();
+        Ok(loaded.map(|loaded| (loaded.key.aggregate_id, loaded.row)).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where commands go: to one server, or to the nodes of a cluster.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -8,13 +8,14 @@ use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo, Slot};
+use redis::io::tcp::TcpSettings;
 use redis::{
     Arg, AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError,
     RedisResult, Value, from_redis_value,
 };
 
-/// So many keys are asked for at a time.
-const PAGE: usize = 1_000;
+/// So many keys a server looks at before it answers: it does nothing else meanwhile.
+const SCANNED: usize = 1_000;
 
 /// Connections to all there are.
 pub(crate) enum Nodes {
@@ -25,12 +26,14 @@ pub(crate) enum Nodes {
 impl Nodes {
     /// Connects to the first address that answers, and if a cluster's node is there, to all of its nodes.
     pub(crate) async fn connect(addresses: &[ConnectionInfo], timeout: Duration) -> RedisResult<Self> {
+        // Answers are waited for one by one; Nagle's algorithm would add its delay to each.
+        let tcp = TcpSettings::default().set_nodelay(true);
         let settings = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(timeout))
             .set_response_timeout(Some(timeout));
         let mut answer = Err(RedisError::from((ErrorKind::InvalidClientConfig, "no address")));
         for address in addresses {
-            let client = Client::open(address.clone())?;
+            let client = Client::open(address.clone().set_tcp_settings(tcp.clone()))?;
             answer = client.get_multiplexed_async_connection_with_config(&settings).await;
             if answer.is_ok() {
                 break;
@@ -41,7 +44,7 @@ impl Nodes {
         match about.lines().any(|line| line == "cluster_enabled:1") {
             // Whoever calls tries again, with new connections: what was not answered may have been done.
             true => {
-                let nodes = ClusterClientBuilder::new(addresses.iter().cloned());
+                let nodes = ClusterClientBuilder::new(addresses.iter().cloned()).tcp_settings(tcp);
                 let nodes = nodes.connection_timeout(timeout).response_timeout(timeout).retries(0).build()?;
                 nodes.get_async_connection().await.map(Self::Cluster)
             }
@@ -62,18 +65,13 @@ impl Nodes {
             Self::One(node) => return each(commands).query_async(node).await,
             Self::Cluster(cluster) => cluster,
         };
-        let mut of_slots: Vec<(Slot, Vec<usize>, Vec<Cmd>)> = vec![];
+        let mut of_slots: HashMap<Slot, (Vec<usize>, Vec<Cmd>)> = HashMap::new();
         for (place, command) in commands.into_iter().enumerate() {
-            let slot = slot_of(&command);
-            match of_slots.iter_mut().find(|(other, ..)| *other == slot) {
-                Some((_, places, commands)) => {
-                    places.push(place);
-                    commands.push(command);
-                }
-                None => of_slots.push((slot, vec![place], vec![command])),
-            }
+            let (places, commands) = of_slots.entry(slot_of(&command)).or_default();
+            places.push(place);
+            commands.push(command);
         }
-        let sent = of_slots.into_iter().map(|(_, places, commands)| {
+        let sent = of_slots.into_values().map(|(places, commands)| {
             let mut cluster = cluster.clone();
             async move {
                 let answers: Vec<RedisResult<T>> = each(commands).query_async(&mut cluster).await?;
@@ -91,59 +89,51 @@ impl Nodes {
     /// The keys of a pattern, each once: SCAN may show one twice.
     pub(crate) async fn keys(&mut self, pattern: &str) -> RedisResult<HashSet<String>> {
         let mut keys = HashSet::new();
-        match self {
-            Self::One(node) => {
-                let mut cursor = 0;
-                loop {
-                    let (next, page): (u64, Vec<String>) = scan(cursor, pattern).query_async(node).await?;
-                    keys.extend(page);
-                    if next == 0 {
-                        return Ok(keys);
-                    }
-                    cursor = next;
+        for server in self.servers().await? {
+            let mut cursor = 0;
+            loop {
+                let mut scan = redis::cmd("SCAN");
+                scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCANNED);
+                let (next, page): (u64, Vec<String>) = from_redis_value(self.ask(&server, scan).await?)?;
+                keys.extend(page);
+                if next == 0 {
+                    break;
                 }
+                cursor = next;
             }
+        }
+        Ok(keys)
+    }
+
+    /// The one, or those of a cluster that have slots.
+    async fn servers(&mut self) -> RedisResult<Vec<SingleNodeRoutingInfo>> {
+        let any = SingleNodeRoutingInfo::RandomPrimary;
+        if let Self::One(_) = self {
+            return Ok(vec![any]);
+        }
+        let mut slots = redis::cmd("CLUSTER");
+        slots.arg("SLOTS");
+        let ranges: Vec<Vec<Value>> = from_redis_value(self.ask(&any, slots).await?)?;
+        let mut primaries: HashSet<(String, u16)> = HashSet::new();
+        for range in ranges {
+            // First slot, last slot, the primary: host, port and what nobody needs here.
+            let primary: Vec<Value> = from_redis_value(range.into_iter().nth(2).unwrap_or(Value::Nil))?;
+            let [host, port, ..] = primary.as_slice() else { continue };
+            primaries.insert((from_redis_value(host.clone())?, from_redis_value(port.clone())?));
+        }
+        let at = |(host, port)| SingleNodeRoutingInfo::ByAddress { host, port };
+        Ok(primaries.into_iter().map(at).collect())
+    }
+
+    /// Asks one of the servers something that is about no key.
+    async fn ask(&mut self, server: &SingleNodeRoutingInfo, command: Cmd) -> RedisResult<Value> {
+        match self {
+            Self::One(node) => command.query_async(node).await,
             Self::Cluster(cluster) => {
-                for (host, port) in primaries(cluster).await? {
-                    let mut cursor = 0;
-                    loop {
-                        let at = SingleNodeRoutingInfo::ByAddress { host: host.clone(), port };
-                        let page =
-                            cluster.route_command(scan(cursor, pattern), RoutingInfo::SingleNode(at)).await?;
-                        let (next, page): (u64, Vec<String>) = from_redis_value(page)?;
-                        keys.extend(page);
-                        if next == 0 {
-                            break;
-                        }
-                        cursor = next;
-                    }
-                }
-                Ok(keys)
+                cluster.route_command(command, RoutingInfo::SingleNode(server.clone())).await
             }
         }
     }
-}
-
-/// The nodes that have slots, each once.
-async fn primaries(cluster: &mut ClusterConnection) -> RedisResult<HashSet<(String, u16)>> {
-    let mut ask = redis::cmd("CLUSTER");
-    ask.arg("SLOTS");
-    let anywhere = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
-    let ranges: Vec<Vec<Value>> = from_redis_value(cluster.route_command(ask, anywhere).await?)?;
-    let mut primaries = HashSet::new();
-    for range in ranges {
-        // First slot, last slot, the primary: host, port and what nobody needs here.
-        let primary: Vec<Value> = from_redis_value(range.into_iter().nth(2).unwrap_or(Value::Nil))?;
-        let [host, port, ..] = primary.as_slice() else { continue };
-        primaries.insert((from_redis_value(host.clone())?, from_redis_value(port.clone())?));
-    }
-    Ok(primaries)
-}
-
-fn scan(cursor: u64, pattern: &str) -> Cmd {
-    let mut scan = redis::cmd("SCAN");
-    scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(PAGE);
-    scan
 }
 
 /// Commands that are answered one by one, errors too.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::marker::PhantomData;
 
 use events::{AggregateId, Sum, TenantId};
-use kafka::partition_of;
+use kafka::{Loaded, RowKey, partition_of};
 use projection::{Projection, Row};
 use redis::{Cmd, ToRedisArgs};
 
@@ -63,7 +63,7 @@ pub struct Position {
 /// What a row has, in the order of [`Stored`].
 const PARTS: [&str; 3] = ["v", "s", "d"];
 
-/// So many keys are asked for at a time.
+/// So many rows are asked for at a time.
 const PAGE: usize = 4_000;
 
 impl<P: Projection> Reader<P> {
@@ -76,27 +76,27 @@ impl<P: Projection> Reader<P> {
 
     /// One aggregate's row; version 0 where there is none.
     pub async fn row(&mut self, tenant: &TenantId, aggregate_id: AggregateId) -> Result<Row<P::View>, Error> {
-        self.row_in(self.partition_of(aggregate_id), tenant, aggregate_id).await
+        let key = RowKey { tenant: tenant.clone(), aggregate_id };
+        let loaded = self.load(&[(self.partition_of(aggregate_id), key)]).await?.pop();
+        Ok(loaded.map(|loaded| loaded.row).unwrap_or_default())
     }
 
     pub(crate) fn partition_of(&self, aggregate_id: AggregateId) -> i32 {
         partition_of(aggregate_id.to_string().as_bytes(), self.partitions)
     }
 
-    /// The same where the partition is known.
-    pub async fn row_in(
-        &mut self,
-        partition: i32,
-        tenant: &TenantId,
-        aggregate_id: AggregateId,
-    ) -> Result<Row<P::View>, Error> {
-        let key = self.keys.row(partition, tenant, aggregate_id);
-        let command = command("HMGET", &key, &PARTS);
-        let stored = self.link.query("read a row", vec![command]).await?;
-        match stored.first() {
-            Some(stored) => Ok(read_row(&key, stored)?.unwrap_or_default()),
-            None => Ok(Row::default()),
+    /// The rows of these aggregates, each in its partition, those that exist.
+    pub async fn load(&mut self, keys: &[(i32, RowKey)]) -> Result<Vec<Loaded<P::View>>, Error> {
+        let name =
+            |(partition, key): &(i32, RowKey)| self.keys.row(*partition, &key.tenant, key.aggregate_id);
+        let names: Vec<String> = keys.iter().map(name).collect();
+        let stored = self.stored(&names).await?;
+        let mut loaded = Vec::with_capacity(keys.len());
+        for (((partition, key), name), stored) in keys.iter().zip(&names).zip(stored) {
+            let Some(row) = read_row(name, &stored)? else { continue };
+            loaded.push(Loaded { key: key.clone(), row, partition: *partition });
         }
+        Ok(loaded)
     }
 
     /// The first `limit` of a tenant's leaderboard over all partitions, the highest score first; of equal scores, the

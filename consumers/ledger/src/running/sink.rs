@@ -108,14 +108,12 @@ impl<'s> Running<'s> {
             finding.of(tenant, aggregate_id, row.version)
         };
         if !self.seen.insert(aggregate_id) {
-            self.unsound.insert(aggregate_id);
             let second = found(Kind::Doubled, "the sink has a second row of it".into());
-            return self.findings.add(second);
+            return self.refute(second);
         }
         if let Some(stream) = stream.filter(|stream| stream.tenant != *tenant) {
-            self.unsound.insert(aggregate_id);
             let other = found(Kind::Diverged, format!("its events are of tenant {}", stream.tenant));
-            return self.findings.add(other);
+            return self.refute(other);
         }
         let store = stream.map(|stream| stream.account).unwrap_or_default();
         if row != store {
@@ -149,21 +147,21 @@ impl<'s> Running<'s> {
             Judged::Parked => self.counts.parked += 1,
             Judged::Unknown => self.counts.unknown += 1,
             Judged::Awaits(next) => self.awaits(suspect, exceptions, &next, moments),
-            Judged::Wrong(finding) => {
-                self.unsound.insert(suspect.aggregate_id);
-                self.findings.add(*finding);
-            }
-            Judged::Diverged(expected) => {
-                self.unsound.insert(suspect.aggregate_id);
-                return Some(expected);
-            }
+            Judged::Wrong(finding) => self.refute(*finding),
+            Judged::Diverged(expected) => return Some(expected),
         }
         None
     }
 
     /// Takes in one that diverges, by the event that makes the difference, if it is among these.
     pub fn name(&mut self, suspect: &Suspect, expected: Sum, entries: &Entries) {
-        self.findings.add(suspect.name(self.projection, expected, entries));
+        self.refute(suspect.name(self.projection, expected, entries));
+    }
+
+    /// A row is not made of what it should be.
+    fn refute(&mut self, finding: Finding) {
+        self.unsound.extend(finding.aggregate_id);
+        self.findings.add(finding);
     }
 
     /// Aggregates whose rows are made of what they should be, if there are rows: what these show can be compared, too.

@@ -11,19 +11,13 @@ use super::backlog::{BacklogArgs, pile_up};
 use super::report::{Aim, Figure};
 use crate::chain::{Chain, projector};
 use crate::stack_defaults::settings;
-use crate::verify::{Comparer, Stages};
+use crate::verify::{RunningArgs, Stages};
 
 /// Nothing reached a view for so long: it never will.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long an event may be on its way.
-const BOUND: Duration = Duration::from_secs(60);
-
 /// Comparisons at rest.
 const ROUNDS: usize = 5;
-
-/// Rows of each view that are folded anew in each comparison.
-const ROWS_FOLDED: usize = 100;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyBenchArgs {
@@ -37,13 +31,12 @@ pub(crate) struct VerifyBenchArgs {
 }
 
 pub(super) async fn figures(args: &VerifyBenchArgs, stack: &str) -> anyhow::Result<Vec<Figure>> {
-    let Stages { chain, registry } = settings(stack)?;
-    args.backlog.fill(stack, &Arc::new(chain.topics.reader()?)).await?;
+    let stages: Stages = settings(stack)?;
+    args.backlog.fill(stack, &Arc::new(stages.chain.topics.reader()?)).await?;
     let _projector = projector(stack, &[], &[])?;
     Chain::connect(stack).await?.drained(0, PATIENCE, |_| {}).await?;
 
-    let comparer = Comparer::connect(&chain, BOUND).await?;
-    let comparer = comparer.sampling(wire::Registry::new(&registry)?, ROWS_FOLDED);
+    let comparer = settings::<RunningArgs>(stack)?.connect(&stages).await?;
     let begun = Instant::now();
     comparer.follow_anew().await?;
     let followed = begun.elapsed();

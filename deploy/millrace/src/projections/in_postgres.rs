@@ -167,10 +167,10 @@ impl<P: Projection> Rows<P> for InPostgres<P> {
         &self,
         views: &mut PgConnection,
         _redis: &RedisConfig,
-        _partition: i32,
-        keys: &[RowKey],
+        keys: &[(i32, RowKey)],
     ) -> anyhow::Result<Vec<Loaded<P::View>>> {
         check_edition(views, P::NAME, P::EDITION).await?;
-        Ok(load(views, self.tables.view, keys).await?)
+        let keys: Vec<RowKey> = keys.iter().map(|(_, key)| key.clone()).collect();
+        Ok(load(views, self.tables.view, &keys).await?)
     }
 }

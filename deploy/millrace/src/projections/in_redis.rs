@@ -130,18 +130,9 @@ impl<P: Projection> Rows<P> for InRedis<P> {
         &self,
         _views: &mut PgConnection,
         redis: &RedisConfig,
-        partition: i32,
-        keys: &[RowKey],
+        keys: &[(i32, RowKey)],
     ) -> anyhow::Result<Vec<Loaded<P::View>>> {
-        // Of this partition alone: how many others there are does not matter.
-        let mut reader = Reader::<P>::new(redis, partition + 1)?;
-        let mut loaded = Vec::new();
-        for key in keys {
-            let row = reader.row_in(partition, &key.tenant, key.aggregate_id).await?;
-            if row.version > 0 {
-                loaded.push(Loaded { key: key.clone(), row, partition });
-            }
-        }
-        Ok(loaded)
+        // Each in the partition that is named: how many there are does not matter.
+        Ok(Reader::<P>::new(redis, 0)?.load(keys).await?)
     }
 }

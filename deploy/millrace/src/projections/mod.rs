@@ -7,7 +7,6 @@ mod rebuild;
 mod report;
 mod status;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::Context;
@@ -235,13 +234,12 @@ trait Rows<P: Projection>: Sync {
     /// All of it.
     fn rows(&self, views: &Views, sink: &mut Sink<P>) -> impl Future<Output = anyhow::Result<()>> + Send;
 
-    /// The rows of these aggregates, those that exist.
+    /// The rows of these aggregates, each in its partition, those that exist.
     fn some(
         &self,
         views: &mut PgConnection,
         redis: &RedisConfig,
-        partition: i32,
-        keys: &[RowKey],
+        keys: &[(i32, RowKey)],
     ) -> impl Future<Output = anyhow::Result<Vec<Loaded<P::View>>>> + Send;
 }
 
@@ -276,20 +274,15 @@ impl<P: Projection, S: Rows<P>> Comparison for Compared<'_, P, S> {
     ) -> BoxFuture<'a, anyhow::Result<Vec<(AggregateId, u64)>>> {
         Box::pin(async move {
             let partitions = i32::try_from(views.partitions)?;
-            let mut of_partition: BTreeMap<i32, Vec<RowKey>> = BTreeMap::new();
-            for key in keys {
-                let partition = partition_of(key.aggregate_id.to_string().as_bytes(), partitions);
-                of_partition.entry(partition).or_default().push(key.clone());
-            }
+            let placed = |key: &RowKey| {
+                (partition_of(key.aggregate_id.to_string().as_bytes(), partitions), key.clone())
+            };
+            let keys: Vec<_> = keys.iter().map(placed).collect();
             let mut connection = views.postgres.acquire().await?;
             let mut versions = vec![];
-            for (partition, keys) in of_partition {
-                for Loaded { key, row, .. } in
-                    self.rows.some(&mut connection, &views.redis, partition, &keys).await?
-                {
-                    versions.push((key.aggregate_id, row.version));
-                    self.sink.row(&key.tenant, key.aggregate_id, row);
-                }
+            for Loaded { key, row, .. } in self.rows.some(&mut connection, &views.redis, &keys).await? {
+                versions.push((key.aggregate_id, row.version));
+                self.sink.row(&key.tenant, key.aggregate_id, row);
             }
             Ok(versions)
         })

@@ -75,7 +75,8 @@ pub(super) async fn of<P: Projection, S: Rows<P>>(
     let mut keys: Vec<_> = records.iter().filter_map(ParkedRecord::row).collect();
     keys.sort();
     keys.dedup();
-    let rows = sink.some(with.views, with.redis, partition, &keys).await?;
+    let keys: Vec<_> = keys.into_iter().map(|key| (partition, key)).collect();
+    let rows = sink.some(with.views, with.redis, &keys).await?;
     let decoder = Decoder::<P::Event>::new(with.registry.clone());
     let preview = kafka::preview::<P>(&decoder, partition, decided, rows, records)
         .await

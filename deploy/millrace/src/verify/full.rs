@@ -209,6 +209,23 @@ pub(super) async fn exceptions(views: &PgPool, projection: &str) -> anyhow::Resu
             exceptions.park(Parked { partition, offset, event, reason });
         }
     }
+    decided(&mut operator, projection, &mut exceptions).await?;
+    Ok(exceptions)
+}
+
+/// What was decided for a projection alone.
+pub(super) async fn decisions(views: &PgPool, projection: &str) -> anyhow::Result<Exceptions> {
+    let mut connection = views.acquire().await?;
+    let mut exceptions = Exceptions::default();
+    decided(&mut Operator::new(&mut connection), projection, &mut exceptions).await?;
+    Ok(exceptions)
+}
+
+async fn decided(
+    operator: &mut Operator<'_>,
+    projection: &str,
+    exceptions: &mut Exceptions,
+) -> anyhow::Result<()> {
     for decision in operator.decisions(projection).await? {
         let record = decision.record_offset.map(|offset| (decision.partition, offset));
         let event = decision.aggregate_id.zip(decision.version);
@@ -216,5 +233,5 @@ pub(super) async fn exceptions(views: &PgPool, projection: &str) -> anyhow::Resu
         let reason = format!("{} ({})", decision.reason, decision.actor);
         exceptions.decide(Decided { record, event, reason });
     }
-    Ok(exceptions)
+    Ok(())
 }

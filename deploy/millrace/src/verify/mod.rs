@@ -58,7 +58,8 @@ pub(crate) struct RunningArgs {
 }
 
 impl RunningArgs {
-    async fn connect(&self, stages: &Stages) -> anyhow::Result<Comparer> {
+    /// Connects to all stages.
+    pub(crate) async fn connect(&self, stages: &Stages) -> anyhow::Result<Comparer> {
         let registry = wire::Registry::new(&stages.registry)?;
         let comparer = Comparer::connect(&stages.chain, self.bound.duration()).await?;
         Ok(comparer.sampling(registry, usize::try_from(self.ledger_sample)?))

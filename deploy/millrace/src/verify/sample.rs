@@ -7,8 +7,7 @@ use ledger::{Running, Sampled, Stream};
 use rand::seq::IteratorRandom;
 use sqlx::PgPool;
 
-use super::exceptions;
-use super::full::{pruned, stored};
+use super::full::{decisions, pruned, stored};
 use crate::projections::{Registered, Views};
 
 /// Events that are folded for one sink at a time, at most; so of an aggregate that has more, the sum alone is compared.
@@ -39,7 +38,8 @@ impl Sampler {
         let mut comparison = projection.comparison(self.registry.clone());
         // In this order: what was decided about a version that a row has is known, and its events are in the store or have left it.
         let wanted = comparison.read_some(&views, &self.pick(running)).await?;
-        comparison.except(exceptions(&views.postgres, projection.name()).await?);
+        // What is parked is of later versions than the row has.
+        comparison.except(decisions(&views.postgres, projection.name()).await?);
         let Histories { events, pruned: left } =
             self.log.histories(&wanted).await.context("failed to read the store")?;
         for range in left {
