@@ -3,7 +3,7 @@
 MILLRACE = cargo run --quiet --locked --package millrace --
 
 demo: packages ; $(MILLRACE) demo $(ARGS)
-test: packages ; programs=$$(.ci/build) && PATH="$$(.ci/install-tools):$$PATH" "$$programs/millrace" with --name test-$$$$ -- cargo nextest run --workspace --locked $(ARGS)
+test: packages ; programs=$$(.ci/build) && PATH="$$(.ci/install-tools):$$PATH" "$$programs/millrace" with --name test-$$$$ --connect-poll-ms 20 -- cargo nextest run --workspace --locked $(ARGS)
 faults: packages ; PATH="$$(.ci/install-tools):$$PATH" cargo nextest run --workspace --locked --profile faults --no-capture $(ARGS)
 check: packages ; .ci/check
 coverage: packages ; .ci/coverage

@@ -1,32 +1,47 @@
-use local::Databases;
+use local::{Component, Databases, Stack, StackEnv};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use crate::{stack, unique};
+use crate::{OwnStack, stack, unique};
 
 /// A database of one test, owned by `owner`; it goes when this does.
 #[derive(Debug)]
 pub struct Database {
     name: String,
+    stack: Stack,
+    env: StackEnv,
+    server: Component,
 }
 
 /// A fresh, empty database for the write side: `owner`, `app`, `cdc` and `auditor` may connect.
 pub async fn events_database() -> Database {
-    Database::create("events", Databases::Events).await
+    let facts = stack();
+    Database::create(facts.stack(), facts.env(), "events", Databases::Events).await
 }
 
 /// A fresh, empty database for the read side: `owner`, `views_writer`, `dashboard` and `auditor` may connect.
 pub async fn views_database() -> Database {
-    Database::create("views", Databases::Views).await
+    let facts = stack();
+    Database::create(facts.stack(), facts.env(), "views", Databases::Views).await
+}
+
+impl OwnStack {
+    /// As [`views_database`], on the Postgres of this stack.
+    ///
+    /// # Panics
+    /// When that does not run.
+    pub async fn views_database(&self) -> Database {
+        let env = self.stack.env().expect("it was raised");
+        Database::create(&self.stack, &env, "views", Databases::Views).await
+    }
 }
 
 impl Database {
-    async fn create(prefix: &str, like: Databases) -> Self {
+    async fn create(stack: &Stack, env: &StackEnv, prefix: &str, like: Databases) -> Self {
         let name = unique(prefix).replace('-', "_");
-        let facts = stack();
-        if let Err(error) = facts.stack().create_database(facts.env(), &name, like).await {
-            panic!("no database for this test: {error}; is the stack {:?} up?", facts.stack().name());
+        if let Err(error) = stack.create_database(env, &name, like).await {
+            panic!("no database for this test: {error}; is the stack {:?} up?", stack.name());
         }
-        Self { name }
+        Self { name, stack: stack.clone(), env: env.clone(), server: Component::Postgres }
     }
 
     /// Its name.
@@ -55,10 +70,14 @@ impl Database {
         run(&format!("drop database {name} with (force); alter database {name}_kept rename to {name}")).await;
     }
 
+    /// The standby has taken the place of the server that it was made on.
+    pub fn is_on_the_standby(&mut self) {
+        self.server = Component::PostgresReplica;
+    }
+
     /// The URL by which a role reaches it.
     pub fn url(&self, role: &str) -> String {
-        let facts = stack();
-        facts.stack().postgres_url(facts.env(), role, &self.name)
+        self.stack.postgres_url(&self.env, self.server, role, &self.name)
     }
 }
 
@@ -84,8 +103,7 @@ impl Drop for Database {
     /// no runtime, so it works in a panic as well, and it keeps none from finishing a login that the server would wait for.
     /// What fails is left to the stack's end.
     fn drop(&mut self) {
-        let facts = stack();
-        match facts.stack().begin_drop_database(facts.env(), &self.name) {
+        match self.stack.begin_drop_database(&self.env, &self.name) {
             Ok(child) => drop(std::thread::spawn(move || child.wait_with_output())),
             Err(error) => eprintln!("the database {} stays until the stack is purged: {error}", self.name),
         }

@@ -17,14 +17,14 @@
 
 mod database;
 mod facts;
+mod own_stack;
 mod postgres_proxy;
-mod redis_cluster;
 mod topic;
 mod wait;
 
 pub use database::{Database, events_database, superuser, views_database};
 pub use facts::{Facts, stack, unique};
+pub use own_stack::OwnStack;
 pub use postgres_proxy::{Lost, PostgresProxy};
-pub use redis_cluster::RedisCluster;
 pub use topic::{topic, topic_made_anew};
 pub use wait::eventually;

@@ -9,8 +9,6 @@ use tokio::net::unix::{ReadHalf, WriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::stack;
-
 /// A way to Postgres on which round trips are counted, statements and answers get lost, and that can be closed.
 #[derive(Debug)]
 pub struct PostgresProxy {
@@ -18,7 +16,7 @@ pub struct PostgresProxy {
     server: PathBuf,
     wire: Arc<Wire>,
     accepting: JoinHandle<()>,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 /// What of a statement gets lost; the connection breaks instead.
@@ -47,12 +45,12 @@ impl PostgresProxy {
     /// # Panics
     /// When the URL leads through no socket.
     pub fn before(url: &str) -> Self {
-        let server = url.split("host=").nth(1).expect("Postgres is reached through its socket");
         let folder = tempfile::tempdir().expect("a folder can be made");
-        let (wire, target) = (Arc::new(Wire::default()), socket(Path::new(server)));
-        let accepting = accept(folder.path(), &target, &wire);
-        let url = url.replace(server, &folder.path().display().to_string());
-        Self { url, server: target, wire, accepting, folder }
+        let (_, way) = url.split_once("host=").expect("Postgres is reached through its socket");
+        let (wire, server) = (Arc::new(Wire::default()), socket(url));
+        let url = url.replace(way, &folder.path().display().to_string());
+        let accepting = accept(&socket(&url), &server, &wire);
+        Self { url, server, wire, accepting, _folder: folder }
     }
 
     /// The URL that leads this way.
@@ -91,8 +89,17 @@ impl PostgresProxy {
     /// # Panics
     /// When it was not closed.
     pub fn open(&mut self) {
-        std::fs::remove_file(socket(self.folder.path())).expect("the socket of the time before");
-        self.accepting = accept(self.folder.path(), &self.server, &self.wire);
+        std::fs::remove_file(socket(&self.url)).expect("the socket of the time before");
+        self.accepting = accept(&socket(&self.url), &self.server, &self.wire);
+    }
+
+    /// Takes connections again after it was closed, and leads to another server.
+    ///
+    /// # Panics
+    /// When it was not closed, or when the URL leads through no socket.
+    pub fn open_to(&mut self, url: &str) {
+        self.server = socket(url);
+        self.open();
     }
 }
 
@@ -119,12 +126,15 @@ impl Wire {
     }
 }
 
-fn socket(folder: &Path) -> PathBuf {
-    folder.join(format!(".s.PGSQL.{}", stack().get("MILLRACE_POSTGRES_PORT")))
+/// The socket that a URL leads to: `postgres://USER:PASSWORD@localhost:PORT/DATABASE?host=FOLDER`.
+fn socket(url: &str) -> PathBuf {
+    let folder = url.split("host=").nth(1).expect("Postgres is reached through its socket");
+    let port = url.split("localhost:").nth(1).and_then(|rest| rest.split('/').next()).expect("it has a port");
+    Path::new(folder).join(format!(".s.PGSQL.{port}"))
 }
 
-fn accept(folder: &Path, server: &Path, wire: &Arc<Wire>) -> JoinHandle<()> {
-    let listener = UnixListener::bind(socket(folder)).expect("the socket is free");
+fn accept(socket: &Path, server: &Path, wire: &Arc<Wire>) -> JoinHandle<()> {
+    let listener = UnixListener::bind(socket).expect("the socket is free");
     let (server, wire) = (server.to_owned(), Arc::clone(wire));
     tokio::spawn(async move {
         let mut connections = JoinSet::new();

@@ -172,7 +172,7 @@ impl fmt::Display for Explained {
 }
 
 /// Findings in the order in which they were made, bounded, all counted.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Findings {
     kept: Vec<Finding>,
     counts: BTreeMap<(Stage, Kind), usize>,

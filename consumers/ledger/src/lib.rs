@@ -47,7 +47,7 @@ pub use running::{
     Account, Entries, Entry, Judged, Lost, Missed, Moments, Running, RunningCounts, RunningReport,
     RunningStages, RunningVerdict, Sought, Stream, Streams, Suspect,
 };
-pub use sink::{Sampled, Sink};
+pub use sink::{Sampled, Sink, Totals};
 pub use store::StoreRecord;
 pub use topic::TopicRecord;
 

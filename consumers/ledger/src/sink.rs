@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 
 use events::{AggregateId, Digest, DomainEvent, Metadata, Recorded, Sum, TenantId};
-use projection::{Projection, Row, Step, step};
+use projection::{Contribution, Projection, Rank, Row, Step, step};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::finding::{Explained, Finding, Findings, Kind, Stage};
 use crate::pruned::{Pruned, Reason};
 use crate::report::SinkCounts;
 use crate::store::StoreRecord;
-use crate::sums::Sums;
+use crate::sums::{Sums, compare_place};
 
 /// One projection's sink. Feed every [`row`](Self::row), [`total`](Self::total) and [`rank`](Self::rank) it has, then
 /// every event of the store in the order of positions ([`store`](Self::store)), then hand it to
@@ -93,12 +93,53 @@ pub(crate) struct Outcome {
     pub(crate) explained: Vec<Explained>,
 }
 
-/// What was found of rows that were picked out of a sink, their events folded anew.
-#[derive(Debug)]
+/// What was found of what rows show while everything goes on: of some that were picked out, or of totals over all.
+#[derive(Debug, Clone, Default)]
 pub struct Sampled {
     /// Rows that are compared with the fold of their events.
     pub(crate) folded: u64,
+    /// Places on leaderboards that are compared with their rows.
+    pub(crate) places: u64,
+    /// Totals that are compared with the sum over all rows.
+    pub(crate) totals: u64,
     pub(crate) findings: Findings,
+}
+
+/// Totals that a sink keeps, and what its rows add up to, both as of one moment.
+#[derive(Debug)]
+pub struct Totals {
+    projection: &'static str,
+    sums: Sums,
+}
+
+impl Totals {
+    /// Of a projection.
+    pub fn new(projection: &'static str) -> Self {
+        Self { projection, sums: Sums::default() }
+    }
+
+    /// What a row adds to them.
+    pub fn row(&mut self, tenant: &TenantId, aggregate_id: AggregateId, adds: Option<Contribution>) {
+        self.sums.row(tenant, aggregate_id, adds, None);
+    }
+
+    /// A total, or one partition's share of it; shares are summed.
+    pub fn total(
+        &mut self,
+        tenant: &TenantId,
+        group: Vec<(String, String)>,
+        amounts: impl IntoIterator<Item = (String, i64)>,
+    ) {
+        self.sums.total(tenant, group, amounts);
+    }
+
+    /// Compares them.
+    pub fn finish(self) -> Sampled {
+        let mut sampled = Sampled::default();
+        let (totals, _) = self.sums.finish(Stage::Sink(self.projection), &mut sampled.findings);
+        sampled.totals = totals as u64;
+        sampled
+    }
 }
 
 /// In what two views differ: the names alone, since what is under them may be personal.
@@ -191,6 +232,13 @@ impl<P: Projection> Sink<P> {
                 ..finding
             });
         }
+    }
+
+    /// The place, if it has one, of a row that was picked out, on the leaderboard where the row belongs.
+    pub fn place(&mut self, tenant: &TenantId, aggregate_id: AggregateId, rank: Rank, kept: Option<i64>) {
+        self.counts.ranks += 1;
+        let stage = Stage::Sink(P::NAME);
+        compare_place(stage, (tenant, aggregate_id), rank.board, rank.score, kept, &mut self.findings);
     }
 
     /// The next event of the store, in the order of positions, with the means to read its payload.
@@ -322,12 +370,12 @@ impl<P: Projection> Sink<P> {
         }
     }
 
-    /// Ends the comparison of a sink that was fed some of its rows, and of the store the events of these: totals and leaderboards
-    /// are those of all rows.
+    /// Ends the comparison of a sink that was fed some of its rows with their [places](Self::place), and of the store the events of
+    /// these. Totals are those of all rows.
     pub fn sampled(mut self) -> Sampled {
         self.settle();
         let folded = (self.counts.rows - self.counts.pruned) as u64;
-        Sampled { folded, findings: self.findings }
+        Sampled { folded, places: self.counts.ranks as u64, totals: 0, findings: self.findings }
     }
 
     pub(crate) fn finish(mut self) -> Outcome {

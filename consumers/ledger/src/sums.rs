@@ -86,26 +86,52 @@ impl Sums {
                 });
             }
         }
-        let mut differs = |key: &(TenantId, String, AggregateId), kind, detail: String| {
-            let (tenant, aggregate_id) = (Some(key.0.clone()), Some(key.2));
-            findings.add(Finding { tenant, aggregate_id, ..Finding::new(stage, kind, detail) });
-        };
         for (key, score) in &self.true_ranks {
-            match self.kept_ranks.get(key) {
-                None => differs(key, Kind::Missing, format!("not on leaderboard {}, score {score}", key.1)),
-                Some(kept) if kept != score => {
-                    differs(
-                        key,
-                        Kind::Diverged,
-                        format!("score {kept} on leaderboard {}, not {score}", key.1),
-                    );
-                }
-                Some(_) => {}
-            }
+            compare_place(
+                stage,
+                (&key.0, key.2),
+                &key.1,
+                *score,
+                self.kept_ranks.get(key).copied(),
+                findings,
+            );
         }
         for (key, score) in self.kept_ranks.iter().filter(|(key, _)| !self.true_ranks.contains_key(key)) {
-            differs(key, Kind::Foreign, format!("on leaderboard {} with score {score}", key.1));
+            let detail = format!("on leaderboard {} with score {score}", key.1);
+            findings.add(place(stage, (&key.0, key.2), Kind::Foreign, detail));
         }
         (self.totals.len(), self.kept_ranks.len())
     }
+}
+
+/// Compares one place on a leaderboard with the score that the row has.
+pub(crate) fn compare_place(
+    stage: Stage,
+    whose: (&TenantId, AggregateId),
+    board: &str,
+    score: i64,
+    kept: Option<i64>,
+    findings: &mut Findings,
+) {
+    match kept {
+        None => {
+            let detail = format!("not on leaderboard {board}, score {score}");
+            findings.add(place(stage, whose, Kind::Missing, detail));
+        }
+        Some(kept) if kept != score => {
+            let detail = format!("score {kept} on leaderboard {board}, not {score}");
+            findings.add(place(stage, whose, Kind::Diverged, detail));
+        }
+        Some(_) => {}
+    }
+}
+
+fn place(
+    stage: Stage,
+    (tenant, aggregate_id): (&TenantId, AggregateId),
+    kind: Kind,
+    detail: String,
+) -> Finding {
+    let (tenant, aggregate_id) = (Some(tenant.clone()), Some(aggregate_id));
+    Finding { tenant, aggregate_id, ..Finding::new(stage, kind, detail) }
 }

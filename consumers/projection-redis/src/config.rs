@@ -8,8 +8,8 @@ use clap::Args;
 /// Where a projection's Redis is and how long to wait for it.
 #[derive(Clone, Args)]
 pub struct RedisConfig {
-    /// Address of Redis with its password, redis://:PASSWORD@HOST:PORT/; of a cluster, addresses of some of its nodes, with commas
-    /// between them
+    /// Address of Redis with its password, redis://:PASSWORD@HOST:PORT/; with commas between them, those of a primary and its
+    /// replicas, or of some of a cluster's nodes
     #[arg(long = "redis-url", env = "MILLRACE_REDIS_URL", hide_env_values = true)]
     pub url: String,
 

@@ -1,9 +1,11 @@
-//! Where commands go: to one server, or to the nodes of a cluster.
+//! Where commands go: to one server, to the primary of several, or to the nodes of a cluster.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
@@ -24,35 +26,46 @@ pub(crate) enum Nodes {
 }
 
 impl Nodes {
-    /// Connects to the first address that answers, and if a cluster's node is there, to all of its nodes.
+    /// Connects to the one address, or to the primary among several; where a cluster's node answers, to all of its nodes.
     pub(crate) async fn connect(addresses: &[ConnectionInfo], timeout: Duration) -> RedisResult<Self> {
         // Answers are waited for one by one; Nagle's algorithm would add its delay to each.
         let tcp = TcpSettings::default().set_nodelay(true);
-        let settings = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout));
-        let mut answer = Err(RedisError::from((ErrorKind::InvalidClientConfig, "no address")));
-        for address in addresses {
-            let client = Client::open(address.clone().set_tcp_settings(tcp.clone()))?;
-            answer = client.get_multiplexed_async_connection_with_config(&settings).await;
-            if answer.is_ok() {
-                break;
+        let mut tried: FuturesUnordered<_> = addresses
+            .iter()
+            .map(|address| Node::connect(address.clone().set_tcp_settings(tcp.clone()), timeout))
+            .collect();
+        let (mut nodes, mut failure) = (vec![], None);
+        while let Some(answer) = tried.next().await {
+            match answer {
+                // Whoever calls tries again, with new connections: what was not answered may have been done.
+                Ok(node) if node.is_in_cluster => {
+                    let nodes = ClusterClientBuilder::new(addresses.iter().cloned()).tcp_settings(tcp);
+                    let nodes =
+                        nodes.connection_timeout(timeout).response_timeout(timeout).retries(0).build()?;
+                    return nodes.get_async_connection().await.map(Self::Cluster);
+                }
+                Ok(node) => nodes.push(node),
+                Err(error) => failure = Some(error),
             }
         }
-        let mut node = answer?;
-        let about: String = redis::cmd("INFO").arg("cluster").query_async(&mut node).await?;
-        match about.lines().any(|line| line == "cluster_enabled:1") {
-            // Whoever calls tries again, with new connections: what was not answered may have been done.
-            true => {
-                let nodes = ClusterClientBuilder::new(addresses.iter().cloned()).tcp_settings(tcp);
-                let nodes = nodes.connection_timeout(timeout).response_timeout(timeout).retries(0).build()?;
-                nodes.get_async_connection().await.map(Self::Cluster)
+        if let [_] = addresses {
+            return match nodes.pop() {
+                Some(node) => Ok(Self::One(node.connection)),
+                None => Err(failure.unwrap_or_else(|| unsettled("no address", String::new()))),
+            };
+        }
+        let (mut primaries, others): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| node.is_primary);
+        match (primaries.pop(), primaries.pop(), failure) {
+            (Some(primary), None, _) => Ok(Self::One(primary.connection)),
+            // Which of them is the right one, only who made them so can tell.
+            (Some(one), Some(other), _) => {
+                Err(unsettled("two servers are primaries", format!("{} and {}", one.address, other.address)))
             }
-            false if addresses.len() > 1 => Err(RedisError::from((
-                ErrorKind::InvalidClientConfig,
-                "several addresses are those of a cluster's nodes, and this server is none",
-            ))),
-            false => Ok(Self::One(node)),
+            (None, _, Some(error)) if others.is_empty() => Err(error),
+            (None, ..) => {
+                let replicas: Vec<String> = others.into_iter().map(|node| node.address).collect();
+                Err(unsettled("none of the servers that answer is a primary", replicas.join(", ")))
+            }
         }
     }
 
@@ -134,6 +147,40 @@ impl Nodes {
             }
         }
     }
+}
+
+/// A server, and what it says of itself.
+struct Node {
+    address: String,
+    connection: MultiplexedConnection,
+    is_in_cluster: bool,
+    is_primary: bool,
+}
+
+impl Node {
+    async fn connect(address: ConnectionInfo, timeout: Duration) -> RedisResult<Self> {
+        let settings = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout));
+        let name = address.addr().to_string();
+        let client = Client::open(address)?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&settings).await?;
+        let mut about = redis::pipe();
+        about.cmd("INFO").arg("cluster").cmd("INFO").arg("replication");
+        let (cluster, replication): (String, String) = about.query_async(&mut connection).await?;
+        let says = |about: &str, line: &str| about.lines().any(|it| it == line);
+        Ok(Self {
+            address: name,
+            connection,
+            is_in_cluster: says(&cluster, "cluster_enabled:1"),
+            is_primary: says(&replication, "role:master"),
+        })
+    }
+}
+
+/// Trouble that passes, with those who take part in a fail-over.
+fn unsettled(what: &'static str, who: String) -> RedisError {
+    RedisError::from((ErrorKind::Io, what, who))
 }
 
 /// Commands that are answered one by one, errors too.

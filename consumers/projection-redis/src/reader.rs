@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use events::{AggregateId, Sum, TenantId};
 use kafka::{Loaded, RowKey, partition_of};
-use projection::{Projection, Row};
+use projection::{Projection, Rank, Row};
 use redis::{Cmd, ToRedisArgs};
 
 use crate::config::RedisConfig;
@@ -189,6 +189,43 @@ impl<P: Projection> Reader<P> {
             let members: Vec<Vec<(String, f64)>> = self.link.query("read a leaderboard", vec![all]).await?;
             for (member, score) in members.into_iter().flatten() {
                 show(self.place(tenant.clone(), board.clone(), &member, score)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows the place of each of these rows on the leaderboard where it belongs, if it has one there. A row that has changed
+    /// since it was loaded is left out.
+    pub async fn places_of(
+        &mut self,
+        rows: &[Loaded<P::View>],
+        mut show: impl FnMut(&RowKey, Rank, Option<i64>),
+    ) -> Result<(), Error> {
+        let ranked = rows.iter().filter_map(|it| Some((it, it.row.view.as_ref().and_then(P::rank)?)));
+        let ranked: Vec<(&Loaded<P::View>, Rank)> = ranked.collect();
+        let ask = |(Loaded { key, partition, .. }, rank): &(&Loaded<P::View>, Rank)| {
+            let RowKey { tenant, aggregate_id } = key;
+            let board = self.keys.board(*partition, tenant, rank.board);
+            // In this order: a row that is where it was has not changed since, nor has its place.
+            let version = command("HGET", self.keys.row(*partition, tenant, *aggregate_id), "v");
+            [command("ZSCORE", board, aggregate_id.to_string()), version]
+        };
+        let answers: Vec<Option<String>> =
+            self.link.query("read places", ranked.iter().flat_map(ask).collect()).await?;
+        for ((loaded, rank), answer) in ranked.into_iter().zip(answers.chunks(2)) {
+            let [score, version] = answer else { continue };
+            if version.as_deref() == Some(&loaded.row.version.to_string()) {
+                let place = |score: &String| {
+                    let score = score.parse().unwrap_or(f64::NAN);
+                    self.place(
+                        loaded.key.tenant.clone(),
+                        rank.board.to_owned(),
+                        &loaded.key.aggregate_id.to_string(),
+                        score,
+                    )
+                };
+                let kept = score.as_ref().map(place).transpose()?.map(|place| place.score);
+                show(&loaded.key, rank, kept);
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{Component, Result, Stack};
+use crate::{Component, PostgresTopology, RedisTopology, Result, Stack};
 
 /// Which stack a command is about.
 #[derive(Debug, Clone, Args)]
@@ -33,9 +33,26 @@ pub struct UpArgs {
     /// Which stack.
     #[command(flatten)]
     pub stack: StackArgs,
+    /// And how.
+    #[command(flatten)]
+    pub raise: RaiseArgs,
+}
+
+/// How a stack is raised. What is not said stays as it was.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RaiseArgs {
     /// Choose other ports than those of the last time; the stack must be down
     #[arg(long)]
     pub new_ports: bool,
+    /// How long the connector waits when it has read nothing, in milliseconds; at first 2. More costs less while nothing happens
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub connect_poll_ms: Option<u32>,
+    /// Servers of Redis, chosen when the stack is first raised; at first single
+    #[arg(long, value_enum)]
+    pub redis: Option<RedisTopology>,
+    /// Servers of Postgres, chosen when the stack is first raised; at first single
+    #[arg(long, value_enum)]
+    pub postgres: Option<PostgresTopology>,
 }
 
 /// `down`: end the processes.

@@ -19,6 +19,9 @@ pub(crate) struct Connect {
     artifacts: Artifacts,
 }
 
+/// Where a stack's file keeps how long the connector waits between two looks at what it read.
+pub(crate) const POLL_MS: &str = "MILLRACE_CONNECT_POLL_MS";
+
 pub(crate) const READY_WITHIN: Duration = Duration::from_secs(120);
 
 impl Connect {
@@ -44,10 +47,11 @@ impl Connect {
         write_private(&worker, &config)?;
         write_private(&logging, LOGGING)?;
         let secrets = format!(
-            "cdc_password={}\npostgres_host={}\npostgres_port={}\n",
+            "cdc_password={}\npostgres_host={}\npostgres_port={}\npoll_interval_ms={}\n",
             value("MILLRACE_POSTGRES_CDC_PASSWORD"),
             value("MILLRACE_POSTGRES_HOST"),
             value("MILLRACE_POSTGRES_PORT"),
+            value(POLL_MS),
         );
         write_private(&folder.join("secrets.properties"), &secrets)?;
         let mut args = java::options(Profile::Server { heap: 512 });

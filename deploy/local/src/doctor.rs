@@ -12,6 +12,7 @@ use crate::packages::Package;
 use crate::postgres::Postgres;
 use crate::process::{leftovers, run};
 use crate::redis::Redis;
+use crate::topology::Topology;
 use crate::{Component, DoctorArgs, Result, Stack, StackEnv, disk, ports};
 
 const GIB: u64 = 1 << 30;
@@ -164,7 +165,7 @@ fn resources(stack: &Stack, diagnosis: &mut Diagnosis) {
 
 fn components(stack: &Stack, env: &StackEnv, diagnosis: &mut Diagnosis) -> Result<()> {
     let state = stack.state()?;
-    for component in Component::ALL {
+    for component in Topology::of(env).components() {
         let recorded = state.components.get(&component);
         let found = leftovers(stack, component);
         let (verdict, text) = match (recorded, state.alive(component)) {

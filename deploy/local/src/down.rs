@@ -1,6 +1,7 @@
 use std::fs;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use nix::sys::signal::Signal;
 
 use crate::process::{Process, leftovers};
@@ -30,7 +31,8 @@ impl Stack {
         tokio::try_join!(
             end(self, Component::Kafka, &progress),
             end(self, Component::Registry, &progress),
-            end(self, Component::Redis, &progress),
+            try_join_all(Component::REDIS.map(|node| end(self, node, &progress))),
+            end(self, Component::PostgresReplica, &progress),
         )?;
         end(self, Component::Postgres, &progress).await?;
         if purge {
@@ -66,9 +68,14 @@ pub(crate) async fn end_leftovers(stack: &Stack, component: Component) -> Result
 
 async fn end_process(component: Component, process: &Process) -> Result<()> {
     // To Postgres SIGTERM says: once the last client has gone.
-    process.signal(if component == Component::Postgres { Signal::SIGINT } else { Signal::SIGTERM });
-    if process.gone_within(POLITE).await {
-        return Ok(());
+    let is_postgres = matches!(component, Component::Postgres | Component::PostgresReplica);
+    let signal = if is_postgres { Signal::SIGINT } else { Signal::SIGTERM };
+    // Asked again and again: Redis says no, and does not come back to it, while it writes its first file after a resynchronisation.
+    for _ in 0..POLITE.as_secs() {
+        process.signal(signal);
+        if process.gone_within(Duration::from_secs(1)).await {
+            return Ok(());
+        }
     }
     process.signal(Signal::SIGKILL);
     if process.gone_within(KILLED).await {

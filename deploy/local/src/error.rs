@@ -77,6 +77,18 @@ pub enum Error {
     /// A running server cannot change its port.
     #[error("{0} is up; take the stack down before it gets new ports")]
     StillUp(Component),
+    /// What a stack consists of is chosen once.
+    #[error(
+        "the stack was made with {key}={is}, not {wanted}; raise another with --name, or make it anew after `millrace down --purge`"
+    )]
+    Topology {
+        /// What was chosen.
+        key: String,
+        /// How it was.
+        is: String,
+        /// What is asked for now.
+        wanted: String,
+    },
     /// No free port was found.
     #[error("no free port was found between {0} and {1}")]
     NoPort(u16, u16),

@@ -1,7 +1,7 @@
-//! The local stack: the five real servers as plain processes of this machine.
+//! The local stack: the real servers as plain processes of this machine.
 //!
 //! A *stack* has a name, a folder of its own and five components: PostgreSQL, Redis, Kafka, a schema registry and
-//! Kafka Connect with Debezium. [`Stack::raise`] starts what is missing and waits until it answers, [`down`] ends
+//! Kafka Connect with Debezium; where it is asked for, also replicas of the first two, or a cluster of Redis. [`Stack::raise`] starts what is missing and waits until it answers, [`down`] ends
 //! exactly what was started and keeps the data. Everything listens on the loopback address alone, behind passwords
 //! made at random when the stack is first raised and kept in one file, `stack.env`, that only its owner may read.
 //!
@@ -15,7 +15,7 @@
 //! ```no_run
 //! # async fn example() -> local::Result<()> {
 //! let stack = local::Stack::open("mine")?;
-//! let raising = stack.raise(false).await?;
+//! let raising = stack.raise(&local::RaiseArgs::default()).await?;
 //! raising.servers().await?;
 //! // Migrations, topics and ACLs come here: Connect may not start before it is allowed its own topics.
 //! raising.connect().await?;
@@ -56,8 +56,9 @@ mod stack;
 mod start;
 mod state;
 mod status;
+mod topology;
 
-pub use args::{DoctorArgs, DownArgs, LockArgs, LogsArgs, StackArgs, StatusArgs, UpArgs};
+pub use args::{DoctorArgs, DownArgs, LockArgs, LogsArgs, RaiseArgs, StackArgs, StatusArgs, UpArgs};
 pub use component::Component;
 pub use database::Databases;
 pub use doctor::{Diagnosis, Finding, Verdict, doctor};
@@ -72,6 +73,7 @@ pub use raise::{Raising, up};
 pub use raised::{Raised, Started};
 pub use stack::Stack;
 pub use status::{ComponentStatus, Health, Status, status};
+pub use topology::{PostgresTopology, RedisTopology};
 
 /// Renews the lock file.
 pub async fn renew_lock(args: &LockArgs) -> Result<()> {

@@ -12,11 +12,10 @@ use crate::{Component, Error, LogsArgs, Result};
 /// Prints the ends of the components' logs; follows them if asked, until the caller ends it.
 pub async fn logs(args: &LogsArgs) -> Result<()> {
     let stack = args.stack.open()?;
-    stack.env()?; // names a stack that was never raised
-    let wanted: Vec<Component> =
-        args.component.map_or_else(|| Component::ALL.to_vec(), |component| vec![component]);
+    let all = stack.components()?; // names a stack that was never raised
+    let wanted: Vec<Component> = args.component.map_or(all, |component| vec![component]);
     let name =
-        |component: Component| if wanted.len() > 1 { format!("{component:10}") } else { String::new() };
+        |component: Component| if wanted.len() > 1 { format!("{component:17}") } else { String::new() };
     let mut read: BTreeMap<PathBuf, u64> = BTreeMap::new();
     for component in &wanted {
         let log = stack.log(*component);

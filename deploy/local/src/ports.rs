@@ -8,12 +8,25 @@ use rand::RngExt;
 use tokio::time::sleep;
 
 use crate::stack::recorded_ports;
-use crate::{Component, Error, Home, Result, StackEnv, process};
+use crate::topology::Topology;
+use crate::{Component, Error, Home, RedisTopology, Result, StackEnv, process};
 
-/// Every port of a stack, with the key that records it.
-pub(crate) const PORTS: [(Component, &str); 8] = [
+/// Every port that a stack may have, with the key that records it.
+pub(crate) const PORTS: [(Component, &str); 20] = [
     (Component::Postgres, "MILLRACE_POSTGRES_PORT"),
+    (Component::PostgresReplica, "MILLRACE_POSTGRES_REPLICA_PORT"),
     (Component::Redis, "MILLRACE_REDIS_PORT"),
+    (Component::Redis, "MILLRACE_REDIS_BUS_PORT"),
+    (Component::Redis2, "MILLRACE_REDIS2_PORT"),
+    (Component::Redis2, "MILLRACE_REDIS2_BUS_PORT"),
+    (Component::Redis3, "MILLRACE_REDIS3_PORT"),
+    (Component::Redis3, "MILLRACE_REDIS3_BUS_PORT"),
+    (Component::Redis4, "MILLRACE_REDIS4_PORT"),
+    (Component::Redis4, "MILLRACE_REDIS4_BUS_PORT"),
+    (Component::Redis5, "MILLRACE_REDIS5_PORT"),
+    (Component::Redis5, "MILLRACE_REDIS5_BUS_PORT"),
+    (Component::Redis6, "MILLRACE_REDIS6_PORT"),
+    (Component::Redis6, "MILLRACE_REDIS6_BUS_PORT"),
     (Component::Kafka, "MILLRACE_KAFKA_PORT"),
     (Component::Kafka, "MILLRACE_KAFKA_INTERNAL_PORT"),
     (Component::Kafka, "MILLRACE_KAFKA_CONTROLLER_PORT"),
@@ -31,8 +44,11 @@ pub(crate) fn of(env: &StackEnv, component: Component) -> Vec<u16> {
 /// Gives a port to every key that has none yet: free now, and recorded by no other stack of this home.
 pub(crate) fn assign(env: &mut StackEnv, home: &Home) -> Result<()> {
     let mut taken = recorded_by_all(home);
-    for (_, key) in PORTS {
-        if env.get(key).is_none() {
+    let topology = Topology::of(env);
+    let components: Vec<Component> = topology.components().collect();
+    for (component, key) in PORTS {
+        let is_used = topology.redis == RedisTopology::Cluster || !key.ends_with("BUS_PORT");
+        if is_used && components.contains(&component) && env.get(key).is_none() {
             let port = free_port(&taken)?;
             taken.insert(port);
             env.set(key, port.to_string());

@@ -69,9 +69,9 @@ fn boot() -> String {
 /// Only the servers themselves are meant: a shell that somebody opened there runs another program.
 pub(crate) fn leftovers(stack: &Stack, component: Component) -> Vec<Process> {
     let programs: &[&str] = match component {
-        Component::Postgres => &["postgres"],
-        Component::Redis => &["redis-server", "redis-check-rdb"], // Debian's server is a link to the other
+        Component::Postgres | Component::PostgresReplica => &["postgres"],
         Component::Kafka | Component::Registry | Component::Connect => &["java"],
+        _ => &["redis-server", "redis-check-rdb"], // Debian's server is a link to the other
     };
     let Ok(folder) = fs::canonicalize(stack.folder(component)) else { return Vec::new() };
     let runs_there = |pid: &i32| {

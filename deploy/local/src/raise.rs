@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use futures::future::try_join_all;
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
@@ -15,11 +16,12 @@ use crate::packages::{self, Package};
 use crate::postgres::Postgres;
 use crate::progress::{Progress, Step};
 use crate::raised::{Raised, Started};
-use crate::redis::Redis;
+use crate::redis::{self, Redis};
 use crate::registry::Registry;
 use crate::server::Server;
 use crate::state::State;
-use crate::{Component, Error, Result, Stack, StackEnv, UpArgs, disk, ports};
+use crate::topology::Topology;
+use crate::{Component, Error, RaiseArgs, Result, Stack, StackEnv, UpArgs, disk, ports};
 
 /// A stack that is being raised: nobody else raises or ends it meanwhile.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ const ROOM: u64 = 1 << 30;
 impl Stack {
     /// Begins to raise the stack: makes its folder, its passwords and its ports if it has none, and installs the
     /// packages that are missing if it may. Nothing is started yet.
-    pub async fn raise(&self, new_ports: bool) -> Result<Raising> {
+    pub async fn raise(&self, args: &RaiseArgs) -> Result<Raising> {
         let (progress, begun) = (Progress::new(), Instant::now());
         let lock = self.lock(&progress).await?;
         make_folder(&self.root().join("logs"), 0o700)?;
@@ -50,7 +52,7 @@ impl Stack {
         disk::require(&self.root(), ROOM, "to run a stack")?;
         let state = self.state()?;
         let mut env = StackEnv::read(&self.env_file())?;
-        if new_ports {
+        if args.new_ports {
             match Component::ALL.into_iter().find(|component| state.alive(*component).is_some()) {
                 Some(component) => return Err(Error::StillUp(component)),
                 None => ports::forget(&mut env),
@@ -59,8 +61,9 @@ impl Stack {
         {
             let home = File::open(&self.home().data).map_err(Error::file("open", &self.home().data))?;
             home.lock().map_err(Error::file("lock", &self.home().data))?; // held while ports are chosen
+            Topology::record(&mut env, args)?;
             ports::assign(&mut env, self.home())?;
-            self.complete(&mut env);
+            self.complete(&mut env, args);
             env.write(&self.env_file())?;
         }
         let (stack, state, started, artifacts) =
@@ -102,7 +105,7 @@ fn is_at(file: &File, path: &Path) -> bool {
 
 /// Begins to raise the stack that the options name: [`Stack::raise`].
 pub async fn up(args: &UpArgs) -> Result<Raising> {
-    args.stack.open()?.raise(args.new_ports).await
+    args.stack.open()?.raise(&args.raise).await
 }
 
 impl Raising {
@@ -116,9 +119,10 @@ impl Raising {
         &self.env
     }
 
-    /// Starts Postgres, Redis, Kafka and the registry where they do not run, and waits until all answer.
+    /// Starts everything but Connect where it does not run, and waits until all answer.
     pub async fn servers(&self) -> Result<()> {
-        self.only(&[Component::Postgres, Component::Redis, Component::Kafka, Component::Registry]).await
+        let all = Topology::of(&self.env).components();
+        self.only(&all.filter(|component| *component != Component::Connect).collect::<Vec<_>>()).await
     }
 
     /// Starts the Connect worker if it does not run. Its user needs to be allowed its own topics before.
@@ -126,14 +130,15 @@ impl Raising {
         self.only(&[Component::Connect]).await
     }
 
-    /// Starts these components where they do not run, and waits until all answer. What they run from is fetched
-    /// before, if it is not in the cache.
+    /// Starts these components, if the stack has them, where they do not run, and waits until all answer; where all servers of Redis are among them, until
+    /// they are one. What they run from is fetched before, if it is not in the cache.
     pub async fn only(&self, wanted: &[Component]) -> Result<()> {
         if wanted.iter().any(|component| component.is_java()) {
             self.artifacts().await?;
         }
+        let consists_of: Vec<Component> = Topology::of(&self.env).components().collect();
         let start = async |component: Component| {
-            if wanted.contains(&component) {
+            if wanted.contains(&component) && consists_of.contains(&component) {
                 self.start(&self.server(component).await?).await
             } else {
                 Ok(())
@@ -141,25 +146,34 @@ impl Raising {
         };
         let stored = async {
             start(Component::Postgres).await?;
-            start(Component::Registry).await
+            tokio::try_join!(start(Component::PostgresReplica), start(Component::Registry))
         };
         let carried = async {
             start(Component::Kafka).await?;
             start(Component::Connect).await
         };
-        tokio::try_join!(stored, carried, start(Component::Redis)).map(drop)
+        let viewed = async {
+            try_join_all(Component::REDIS.map(start)).await?;
+            let mut nodes = consists_of.iter().filter(|it| Component::REDIS.contains(it));
+            if nodes.all(|node| wanted.contains(node)) { redis::join(&self.env).await } else { Ok(()) }
+        };
+        tokio::try_join!(stored, carried, viewed).map(drop)
     }
 
     async fn server(&self, component: Component) -> Result<Server> {
         let missing = |package: Package| move || Error::MissingPackages(package.name().to_owned());
         Ok(match component {
-            Component::Postgres => {
-                Server::Postgres(Postgres::installed(&self.stack).ok_or_else(missing(Package::Postgres))?)
+            Component::Postgres | Component::PostgresReplica => {
+                let postgres = Postgres::installed(&self.stack).ok_or_else(missing(Package::Postgres))?;
+                match component {
+                    Component::Postgres => Server::Postgres(postgres),
+                    _ => Server::PostgresReplica(postgres),
+                }
             }
-            Component::Redis => Server::Redis(Redis::installed().ok_or_else(missing(Package::Redis))?),
             Component::Kafka => Server::Kafka(Kafka::new(self.artifacts().await?)),
             Component::Registry => Server::Registry(Registry::new(self.artifacts().await?)),
             Component::Connect => Server::Connect(Connect::new(self.artifacts().await?)),
+            node => Server::Redis(Redis::installed().ok_or_else(missing(Package::Redis))?, node),
         })
     }
 

@@ -1,4 +1,4 @@
-//! How each component is prepared, probed and settled: the one place that knows all five.
+//! How each component is prepared, probed and settled: the one place that knows them all.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::{Component, Result, Stack, StackEnv};
 #[derive(Debug, Clone)]
 pub(crate) enum Server {
     Postgres(Postgres),
-    Redis(Redis),
+    PostgresReplica(Postgres),
+    Redis(Redis, Component),
     Kafka(Kafka),
     Registry(Registry),
     Connect(Connect),
@@ -25,7 +26,8 @@ impl Server {
     pub(crate) const fn component(&self) -> Component {
         match self {
             Self::Postgres(_) => Component::Postgres,
-            Self::Redis(_) => Component::Redis,
+            Self::PostgresReplica(_) => Component::PostgresReplica,
+            Self::Redis(_, node) => *node,
             Self::Kafka(_) => Component::Kafka,
             Self::Registry(_) => Component::Registry,
             Self::Connect(_) => Component::Connect,
@@ -34,8 +36,8 @@ impl Server {
 
     pub(crate) async fn version(&self) -> Result<String> {
         match self {
-            Self::Postgres(postgres) => postgres.version().await,
-            Self::Redis(redis) => redis.version().await,
+            Self::Postgres(postgres) | Self::PostgresReplica(postgres) => postgres.version().await,
+            Self::Redis(redis, _) => redis.version().await,
             Self::Kafka(_) | Self::Connect(_) => Ok(wanted()["kafka"].version.clone()),
             Self::Registry(_) => Ok(wanted()["registry"].version.clone()),
         }
@@ -45,7 +47,8 @@ impl Server {
     pub(crate) async fn prepare(&self, stack: &Stack, env: &StackEnv) -> Result<Launch> {
         match self {
             Self::Postgres(postgres) => postgres.prepare(stack, env).await,
-            Self::Redis(redis) => redis.prepare(stack, env),
+            Self::PostgresReplica(postgres) => postgres.prepare_replica(stack, env).await,
+            Self::Redis(redis, node) => redis.prepare(stack, env, *node).await,
             Self::Kafka(kafka) => kafka.prepare(stack, env).await,
             Self::Registry(registry) => registry.prepare(stack, env),
             Self::Connect(connect) => connect.prepare(stack, env),
@@ -55,8 +58,8 @@ impl Server {
     /// How long it may take until it answers.
     pub(crate) const fn ready_within(&self) -> Duration {
         match self {
-            Self::Postgres(_) => postgres::READY_WITHIN,
-            Self::Redis(_) => redis::READY_WITHIN,
+            Self::Postgres(_) | Self::PostgresReplica(_) => postgres::READY_WITHIN,
+            Self::Redis(..) => redis::READY_WITHIN,
             Self::Kafka(_) => kafka::READY_WITHIN,
             Self::Registry(_) => registry::READY_WITHIN,
             Self::Connect(_) => connect::READY_WITHIN,
@@ -68,7 +71,7 @@ impl Server {
         match self {
             Self::Postgres(postgres) => postgres.settle(stack, env).await,
             Self::Registry(_) => Registry::settle(env).await,
-            Self::Redis(_) | Self::Kafka(_) | Self::Connect(_) => Ok(()),
+            Self::PostgresReplica(_) | Self::Redis(..) | Self::Kafka(_) | Self::Connect(_) => Ok(()),
         }
     }
 }
@@ -76,10 +79,10 @@ impl Server {
 /// One try whether a component answers.
 pub(crate) async fn answers(stack: &Stack, env: &StackEnv, component: Component) -> Result<()> {
     match component {
-        Component::Postgres => Postgres::probe(stack, env).await,
-        Component::Redis => Redis::probe(env).await,
+        Component::Postgres | Component::PostgresReplica => Postgres::probe(stack, env, component).await,
         Component::Kafka => Kafka::probe(env).await,
         Component::Registry => Registry::probe(env).await,
         Component::Connect => Connect::probe(env).await,
+        node => Redis::probe(env, node).await,
     }
 }

@@ -1,9 +1,11 @@
 use std::path::{Path, PathBuf};
 
+use crate::connect::POLL_MS;
 use crate::kafka::CONFIGS_PROGRAM;
-use crate::ports::PORTS;
+use crate::ports::{self, PORTS};
 use crate::state::State;
-use crate::{Component, Error, Home, Result, StackEnv, secrets};
+use crate::topology::Topology;
+use crate::{Component, Error, Home, PostgresTopology, RaiseArgs, Result, StackEnv, secrets};
 
 /// A named stack: its folder, and what is known of it. Opening one starts nothing and writes nothing.
 #[derive(Debug, Clone)]
@@ -88,14 +90,19 @@ impl Stack {
         self.root().join("run")
     }
 
-    /// The URL by which a role reaches a database, through the Unix socket.
-    pub fn postgres_url(&self, env: &StackEnv, role: &str, database: &str) -> String {
-        let port = env.get("MILLRACE_POSTGRES_PORT").unwrap_or_default();
+    /// The URL by which a role reaches a database of Postgres or of its standby, through the Unix socket.
+    pub fn postgres_url(&self, env: &StackEnv, server: Component, role: &str, database: &str) -> String {
+        let port = ports::of(env, server).first().copied().unwrap_or_default();
         let password = env.get(&role_password(role)).unwrap_or_default();
         format!(
             "postgres://{role}:{password}@localhost:{port}/{database}?host={}",
             self.socket_folder().display()
         )
+    }
+
+    /// The components that it consists of, in the order in which they start.
+    pub fn components(&self) -> Result<Vec<Component>> {
+        Ok(Topology::of(&self.env()?).components().collect())
     }
 
     pub(crate) fn state_file(&self) -> PathBuf {
@@ -106,9 +113,9 @@ impl Stack {
         State::read(&self.state_file())
     }
 
-    /// Completes the connection facts: passwords and the cluster's id stay as they are once made, the rest follows
-    /// from them and from the ports.
-    pub(crate) fn complete(&self, env: &mut StackEnv) {
+    /// Completes the connection facts: passwords and the cluster's id stay as they are once made, and what the options
+    /// do not say; the rest follows from them and from the ports.
+    pub(crate) fn complete(&self, env: &mut StackEnv, args: &RaiseArgs) {
         for role in ROLES.into_iter().chain(["postgres"]) {
             env.set_default(&role_password(role), secrets::password);
         }
@@ -117,6 +124,10 @@ impl Stack {
         }
         env.set_default("MILLRACE_REDIS_PASSWORD", secrets::password);
         env.set_default("MILLRACE_KAFKA_CLUSTER_ID", secrets::cluster_id);
+        match args.connect_poll_ms {
+            Some(poll) => env.set(POLL_MS, poll.to_string()),
+            None => env.set_default(POLL_MS, || "2".to_owned()),
+        }
         self.derive(env);
     }
 
@@ -134,11 +145,19 @@ impl Stack {
             ("MILLRACE_VIEWS_DASHBOARD_URL", "dashboard", "millrace_views"),
         ];
         for (key, role, database) in urls {
-            let url = self.postgres_url(env, role, database);
+            let url = self.postgres_url(env, Component::Postgres, role, database);
             env.set(key, url);
         }
+        if Topology::of(env).postgres == PostgresTopology::Replica {
+            let url = self.postgres_url(env, Component::PostgresReplica, "postgres", "postgres");
+            env.set("MILLRACE_POSTGRES_REPLICA_SUPERUSER_URL", url);
+        }
         let password = env.get("MILLRACE_REDIS_PASSWORD").unwrap_or_default();
-        let redis = format!("redis://:{password}@127.0.0.1:{}/", port(env, "MILLRACE_REDIS_PORT"));
+        let nodes = Topology::of(env).components().filter(|component| Component::REDIS.contains(component));
+        let redis = nodes.filter_map(|node| {
+            ports::of(env, node).first().map(|port| format!("redis://:{password}@127.0.0.1:{port}/"))
+        });
+        let redis = redis.collect::<Vec<_>>().join(",");
         env.set("MILLRACE_REDIS_URL", redis);
         let bootstrap = format!("127.0.0.1:{}", port(env, "MILLRACE_KAFKA_PORT"));
         env.set("MILLRACE_KAFKA_BOOTSTRAP", bootstrap);

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::process::Process;
 use crate::server::answers;
 use crate::state::Running;
+use crate::topology::Topology;
 use crate::{Component, Result, Stack, StackEnv, StatusArgs, ports};
 
 /// What of a stack runs. Holds no secret.
@@ -16,7 +17,7 @@ use crate::{Component, Result, Stack, StackEnv, StatusArgs, ports};
 pub struct Status {
     /// Its name.
     pub stack: String,
-    /// All five, in the order in which they start.
+    /// All of them, in the order in which they start.
     pub components: Vec<ComponentStatus>,
 }
 
@@ -61,7 +62,7 @@ impl Stack {
     pub async fn status(&self) -> Result<Status> {
         let (env, state) = (self.env()?, self.state()?);
         let mut components = Vec::new();
-        for component in Component::ALL {
+        for component in Topology::of(&env).components() {
             components.push(look(self, &env, component, state.components.get(&component)).await);
         }
         Ok(Status { stack: self.name().to_owned(), components })

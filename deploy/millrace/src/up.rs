@@ -36,7 +36,7 @@ pub(crate) async fn run(args: local::UpArgs) -> anyhow::Result<Exit> {
 
 /// The options that raise a stack by its name and nothing else.
 pub(crate) fn named(stack: &str) -> local::UpArgs {
-    local::UpArgs { stack: local::StackArgs { name: stack.to_owned() }, new_ports: false }
+    local::UpArgs { stack: local::StackArgs { name: stack.to_owned() }, raise: local::RaiseArgs::default() }
 }
 
 /// Ends a stack's processes, and removes its data where asked.

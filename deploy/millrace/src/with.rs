@@ -9,6 +9,8 @@ use crate::exit::Exit;
 /// Raises a stack, runs a command with MILLRACE_STACK set to it, and removes the stack whatever came of it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WithArgs {
+    #[command(flatten)]
+    raise: local::RaiseArgs,
     /// The command and its arguments
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -16,7 +18,7 @@ pub(crate) struct WithArgs {
 
 impl WithArgs {
     pub(crate) async fn run(self, stack: &str) -> anyhow::Result<Exit> {
-        let raised = crate::up::up(&crate::up::named(stack)).await;
+        let raised = crate::up::up(&local::UpArgs { raise: self.raise, ..crate::up::named(stack) }).await;
         let ran = match raised {
             Ok(_) => command(&self.command, stack).await,
             Err(error) => Err(error.context(format!("stack {stack} was not raised"))),

@@ -69,7 +69,7 @@ async fn a_database_goes_while_its_test_is_about_to_log_in() {
 async fn the_replication_role_reaches_neither_views_nor_registry() {
     let facts = testkit::stack();
     for database in ["millrace_views", "registry", "postgres"] {
-        let url = facts.stack().postgres_url(facts.env(), "cdc", database);
+        let url = facts.stack().postgres_url(facts.env(), local::Component::Postgres, "cdc", database);
         assert!(PgConnection::connect(&url).await.is_err(), "cdc reaches {database}");
     }
 }

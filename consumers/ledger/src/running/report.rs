@@ -109,8 +109,16 @@ impl fmt::Display for RunningReport {
                 parked,
                 unknown,
                 folded,
+                places,
+                totals,
             } = counts;
             write!(f, "{projection}: {rows} rows at {events} events, {folded} of them folded anew")?;
+            if *places > 0 {
+                write!(f, ", {places} places on leaderboards")?;
+            }
+            if *totals > 0 {
+                write!(f, ", {totals} totals")?;
+            }
             if *in_flight > 0 {
                 let oldest_s = *oldest_ms as f64 / 1_000.0;
                 write!(

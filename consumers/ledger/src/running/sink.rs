@@ -81,6 +81,10 @@ pub struct RunningCounts {
     pub unknown: u64,
     /// Rows, picked at random, whose events were folded anew and compared with what they show.
     pub folded: u64,
+    /// Places of these on leaderboards, compared with the rows.
+    pub places: u64,
+    /// Totals, compared with the sum over all rows at the last look that was taken at them.
+    pub totals: u64,
 }
 
 impl<'s> Running<'s> {
@@ -169,9 +173,11 @@ impl<'s> Running<'s> {
         self.streams.iter().map(|(id, stream)| (*id, stream)).filter(|(id, _)| !self.unsound.contains(id))
     }
 
-    /// Takes in what was found of some of its rows.
+    /// Takes in what was found of what its rows show.
     pub fn sampled(&mut self, sampled: Sampled) {
         self.counts.folded += sampled.folded;
+        self.counts.places += sampled.places;
+        self.counts.totals += sampled.totals;
         self.findings.append(sampled.findings);
     }
 

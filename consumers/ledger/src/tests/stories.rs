@@ -35,7 +35,7 @@ fn sampled(row: impl FnOnce(&mut Applied)) -> (u64, Vec<String>) {
         sink.row(&tenant, aggregate_id, Row { version, view, sum });
     }
     history.store.iter().for_each(|stored| sink.store(&stored.record(), decode));
-    let Sampled { folded, findings } = sink.sampled();
+    let Sampled { folded, findings, .. } = sink.sampled();
     let found = findings.take().0.into_iter();
     let found = found.map(|it| (it.kind, it.aggregate_id, it.version, it.detail));
     let say = |(kind, id, version, detail)| {

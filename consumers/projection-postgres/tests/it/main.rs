@@ -17,6 +17,7 @@ mod relay;
 mod rows;
 mod sink;
 mod speed;
+mod standby;
 mod stop;
 mod topic;
 mod values;

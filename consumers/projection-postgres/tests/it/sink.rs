@@ -20,12 +20,16 @@ pub(crate) const DEFINITION: Definition<'static> =
     Definition::of::<Tally>(&[include_str!("definition/tally.sql")]);
 
 pub(crate) struct PostgresSink {
-    database: testkit::Database,
+    pub(crate) database: testkit::Database,
 }
 
 impl PostgresSink {
     pub(crate) async fn new() -> Self {
-        let sink = Self { database: testkit::views_database().await };
+        Self::of(testkit::views_database().await).await
+    }
+
+    pub(crate) async fn of(database: testkit::Database) -> Self {
+        let sink = Self { database };
         let mut owner = sink.connect("owner").await;
         projection_postgres::migrate(&mut owner, &[DEFINITION]).await.unwrap();
         projection_postgres::migrate(&mut owner, &[DEFINITION]).await.unwrap(); // Twice is once.

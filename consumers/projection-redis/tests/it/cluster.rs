@@ -1,19 +1,23 @@
 //! A cluster of three primaries, each with its replica: what holds on one server holds there, and after a fail-over.
 
 use kafka::{Classify, Committed, Fault, Tenure, ViewStore};
+use local::{Component, RedisTopology};
 use projection_redis::{Place, RedisConfig};
-use testkit::{RedisCluster, eventually};
+use testkit::{OwnStack, eventually};
 
+use crate::servers::*;
 use crate::stage::*;
 
 const BOUND: std::time::Duration = std::time::Duration::from_secs(60);
+const PRIMARIES: usize = 3;
 
 /// A stage in a cluster of its own.
-async fn stage() -> (RedisCluster, Stage) {
-    let cluster = RedisCluster::start().await;
+async fn stage() -> (OwnStack, Stage) {
+    let own = servers("cluster", RedisTopology::Cluster).await;
     let mut stage = Stage::new().await;
-    stage.config = RedisConfig { namespace: stage.config.namespace, ..RedisConfig::new(cluster.url()) };
-    (cluster, stage)
+    stage.config =
+        RedisConfig { namespace: stage.config.namespace, ..RedisConfig::new(own.fact("MILLRACE_REDIS_URL")) };
+    (own, stage)
 }
 
 /// An aggregate for each partition, whose key is hashed there.
@@ -25,7 +29,7 @@ fn one_of_each() -> Vec<(i32, u64)> {
 
 #[tokio::test]
 async fn views_lie_in_all_of_a_cluster_and_are_read_from_it() {
-    let (cluster, stage) = stage().await;
+    let (own, stage) = stage().await;
     let mut store = stage.store("a").with_feed(100);
     let partitions: Vec<i32> = (0..PARTITIONS).collect();
     let claimed = store.claim(TOPIC, &partitions).await.unwrap();
@@ -38,7 +42,9 @@ async fn views_lie_in_all_of_a_cluster_and_are_read_from_it() {
     let loaded = store.load(&keys).await.unwrap();
     assert_eq!(loaded.iter().map(|it| (it.partition, it.key.clone())).collect::<Vec<_>>(), keys);
     assert!(loaded.iter().all(|it| it.row == row(2)));
-    assert!(cluster.keys().await.iter().all(|keys| *keys > 0), "{:?}", cluster.keys().await);
+    for primary in &Component::REDIS[..PRIMARIES] {
+        assert!(ask::<u64>(&own, *primary, "DBSIZE").await.unwrap() > 0, "{primary} has none of it");
+    }
 
     let mut reader = stage.reader();
     let (mut rows, mut sums, mut places) = (0, 0, 0);
@@ -61,12 +67,13 @@ async fn views_lie_in_all_of_a_cluster_and_are_read_from_it() {
 
 #[tokio::test]
 async fn a_primary_that_dies_is_replaced_and_its_partitions_go_on_from_what_the_replica_has() {
-    let (mut cluster, stage) = stage().await;
+    let (own, stage) = stage().await;
     let mut store = stage.store("a");
     let partitions: Vec<i32> = (0..PARTITIONS).collect();
     let mut claimed = store.claim(TOPIC, &partitions).await.unwrap();
-    for primary in 0..3 {
-        cluster.fail_over(primary).await;
+    for (primary, replica) in Component::REDIS.into_iter().zip(&Component::REDIS[PRIMARIES..]) {
+        own.kill(primary).await;
+        eventually("the replica takes over", BOUND, async || is_primary(&own, *replica).await).await;
         for claim in &mut claimed {
             let partition = claim.partition;
             let version = claim.next_offset.unsigned_abs();

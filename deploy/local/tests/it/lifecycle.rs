@@ -1,15 +1,14 @@
 use std::fs;
 use std::net::TcpStream;
 
-use local::{Component, Health, Process, Stack};
+use local::{Component, Health, Process, RaiseArgs, Stack};
 use nix::sys::signal::Signal;
-
-use crate::OwnStack;
+use testkit::OwnStack;
 
 const CHEAP: [Component; 2] = [Component::Postgres, Component::Redis];
 
 async fn raise(stack: &Stack) -> [Process; 2] {
-    stack.raise(false).await.unwrap().only(&CHEAP).await.unwrap();
+    stack.raise(&RaiseArgs::default()).await.unwrap().only(&CHEAP).await.unwrap();
     CHEAP.map(|component| stack.process(component).unwrap().expect("it is up"))
 }
 

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use local::{Component, StackEnv};
-
-use crate::OwnStack;
+use local::{Component, RaiseArgs, StackEnv};
+use testkit::OwnStack;
 
 /// The command lines of all processes that hold a secret, without the secret.
 fn command_lines_with(secrets: &[String]) -> Vec<String> {
@@ -31,7 +30,7 @@ fn secrets_of(env: &StackEnv) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_is_in_a_process_list_while_servers_start() {
     let own = OwnStack::new("secrets");
-    let raising = own.stack.raise(false).await.unwrap();
+    let raising = own.stack.raise(&RaiseArgs::default()).await.unwrap();
     let secrets = secrets_of(raising.env());
     let up = AtomicBool::new(false);
     let start = async {

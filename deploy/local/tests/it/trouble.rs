@@ -1,9 +1,8 @@
 use std::fs;
 use std::net::TcpListener;
 
-use local::{Component, Error, Health, Home, Process, Stack};
-
-use crate::OwnStack;
+use local::{Component, Error, Health, Home, Process, RaiseArgs, Stack};
+use testkit::OwnStack;
 
 /// Writes a file of a stack that was not raised yet.
 fn plant(stack: &Stack, file: &str, content: &str) {
@@ -39,7 +38,8 @@ async fn an_occupied_port_names_the_port_and_its_holder() {
     let port = listener.local_addr().unwrap().port();
     plant(&own.stack, "stack.env", &format!("MILLRACE_REDIS_PORT={port}\n"));
 
-    let error = own.stack.raise(false).await.unwrap().only(&[Component::Redis]).await.unwrap_err();
+    let error =
+        own.stack.raise(&RaiseArgs::default()).await.unwrap().only(&[Component::Redis]).await.unwrap_err();
 
     let said = error.to_string();
     assert!(matches!(error, Error::PortTaken { component: Component::Redis, .. }), "{said}");
@@ -47,7 +47,13 @@ async fn an_occupied_port_names_the_port_and_its_holder() {
     let diagnosis = own.stack.examine().await.unwrap().to_string();
     assert!(diagnosis.contains(&format!("port {port} of redis is taken")), "{diagnosis}");
 
-    own.stack.raise(true).await.unwrap().only(&[Component::Redis]).await.expect("new ports were asked for");
+    own.stack
+        .raise(&RaiseArgs { new_ports: true, ..RaiseArgs::default() })
+        .await
+        .unwrap()
+        .only(&[Component::Redis])
+        .await
+        .expect("new ports were asked for");
 }
 
 #[tokio::test]
@@ -55,7 +61,8 @@ async fn a_component_that_dies_at_its_start_is_named_with_the_end_of_its_log() {
     let own = OwnStack::new("dies");
     plant(&own.stack, "redis/appendonlydir/appendonly.aof.manifest", "this is no manifest\n");
 
-    let error = own.stack.raise(false).await.unwrap().only(&[Component::Redis]).await.unwrap_err();
+    let error =
+        own.stack.raise(&RaiseArgs::default()).await.unwrap().only(&[Component::Redis]).await.unwrap_err();
 
     let said = error.to_string();
     assert!(matches!(error, Error::Died { component: Component::Redis, .. }), "{said}");

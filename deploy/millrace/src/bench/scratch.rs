@@ -64,7 +64,7 @@ impl Scratch {
 
     /// Where a role finds it.
     pub(crate) fn url(&self, role: &str) -> String {
-        self.stack.postgres_url(&self.env, role, &self.name)
+        self.stack.postgres_url(&self.env, local::Component::Postgres, role, &self.name)
     }
 
     pub(crate) async fn owner(&self) -> anyhow::Result<PgPool> {

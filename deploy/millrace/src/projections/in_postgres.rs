@@ -6,14 +6,14 @@ use events::DomainEvent;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use kafka::{Decided, Loaded, ParkedRecord, RowKey};
-use ledger::{Account, Running, Sink};
+use ledger::{Account, Running, Sampled, Sink, Totals};
 use projection::Projection;
 use projection_postgres::{
-    Definition, PostgresViews, Share, Tables, check_edition, load, scan, scan_sums, scan_totals,
+    Definition, PostgresViews, Share, Tables, ViewRow, check_edition, load, scan, scan_sums, scan_totals,
 };
 use projection_redis::RedisConfig;
 use query_api::View;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
@@ -131,6 +131,27 @@ impl<P: Projection> Registered for InPostgres<P> {
         })
     }
 
+    fn totals<'a>(&'a self, views: &'a Views) -> BoxFuture<'a, anyhow::Result<Option<Sampled>>> {
+        Box::pin(async move {
+            let Some(table) = self.tables.totals else { return Ok(None) };
+            let mut connection = views.postgres.acquire().await?;
+            check_edition(&mut connection, P::NAME, P::EDITION).await?;
+            // All of it as of one moment: rows and totals change together.
+            let mut as_of = connection.begin_with("begin isolation level repeatable read, read only").await?;
+            let mut totals = Totals::new(P::NAME);
+            let mut rows = scan::<P::View>(&mut as_of, self.tables.view).await?;
+            while let Some(ViewRow { key, row, .. }) = rows.next().await.transpose()? {
+                totals.row(&key.tenant, key.aggregate_id, row.view.as_ref().and_then(P::contribution));
+            }
+            drop(rows);
+            let mut shares = scan_totals(&mut as_of, table).await?;
+            while let Some(Share { tenant, group, amounts }) = shares.next().await.transpose()? {
+                totals.total(&tenant, group, amounts);
+            }
+            Ok(Some(totals.finish()))
+        })
+    }
+
     fn comparison(&self, registry: wire::Registry) -> Box<dyn Comparison + '_> {
         Box::new(Compared { rows: self, sink: Sink::<P>::default(), decoder: Decoder::new(registry) })
     }
@@ -172,5 +193,9 @@ impl<P: Projection> Rows<P> for InPostgres<P> {
         check_edition(views, P::NAME, P::EDITION).await?;
         let keys: Vec<RowKey> = keys.iter().map(|(_, key)| key.clone()).collect();
         Ok(load(views, self.tables.view, &keys).await?)
+    }
+
+    async fn places(&self, _: &RedisConfig, _: &[Loaded<P::View>], _: &mut Sink<P>) -> anyhow::Result<()> {
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use events::DomainEvent;
 use futures::future::BoxFuture;
 use kafka::{Decided, Loaded, ParkedRecord, RowKey};
-use ledger::{Account, Running, Sink};
+use ledger::{Account, Running, Sampled, Sink};
 use projection::Projection;
 use projection_postgres::Definition;
 use projection_redis::{Reader, RedisConfig, RedisViews};
@@ -98,6 +98,10 @@ impl<P: Projection> Registered for InRedis<P> {
         })
     }
 
+    fn totals<'a>(&'a self, _: &'a Views) -> BoxFuture<'a, anyhow::Result<Option<Sampled>>> {
+        Box::pin(async { Ok(None) })
+    }
+
     fn comparison(&self, registry: wire::Registry) -> Box<dyn Comparison + '_> {
         Box::new(Compared { rows: self, sink: Sink::<P>::default(), decoder: Decoder::new(registry) })
     }
@@ -134,5 +138,16 @@ impl<P: Projection> Rows<P> for InRedis<P> {
     ) -> anyhow::Result<Vec<Loaded<P::View>>> {
         // Each in the partition that is named: how many there are does not matter.
         Ok(Reader::<P>::new(redis, 0)?.load(keys).await?)
+    }
+
+    async fn places(
+        &self,
+        redis: &RedisConfig,
+        rows: &[Loaded<P::View>],
+        sink: &mut Sink<P>,
+    ) -> anyhow::Result<()> {
+        let mut reader = Reader::<P>::new(redis, 0)?;
+        let show = |key: &RowKey, rank, kept| sink.place(&key.tenant, key.aggregate_id, rank, kept);
+        Ok(reader.places_of(rows, show).await?)
     }
 }

@@ -105,6 +105,9 @@ pub(crate) trait Registered: fmt::Debug + Sync {
         running: &'a mut Running<'_>,
     ) -> BoxFuture<'a, anyhow::Result<()>>;
 
+    /// Its totals compared with what its rows add up to, if it keeps any.
+    fn totals<'a>(&'a self, views: &'a Views) -> BoxFuture<'a, anyhow::Result<Option<Sampled>>>;
+
     /// Its sink, to be compared with the store.
     fn comparison(&self, registry: wire::Registry) -> Box<dyn Comparison + '_>;
 
@@ -241,6 +244,14 @@ trait Rows<P: Projection>: Sync {
         redis: &RedisConfig,
         keys: &[(i32, RowKey)],
     ) -> impl Future<Output = anyhow::Result<Vec<Loaded<P::View>>>> + Send;
+
+    /// The places of these rows, if there are leaderboards.
+    fn places(
+        &self,
+        redis: &RedisConfig,
+        rows: &[Loaded<P::View>],
+        sink: &mut Sink<P>,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
 /// The comparison of any sink that shows its rows.
@@ -279,8 +290,10 @@ impl<P: Projection, S: Rows<P>> Comparison for Compared<'_, P, S> {
             };
             let keys: Vec<_> = keys.iter().map(placed).collect();
             let mut connection = views.postgres.acquire().await?;
+            let rows = self.rows.some(&mut connection, &views.redis, &keys).await?;
+            self.rows.places(&views.redis, &rows, &mut self.sink).await?;
             let mut versions = vec![];
-            for Loaded { key, row, .. } in self.rows.some(&mut connection, &views.redis, &keys).await? {
+            for Loaded { key, row, .. } in rows {
                 versions.push((key.aggregate_id, row.version));
                 self.sink.row(&key.tenant, key.aggregate_id, row);
             }

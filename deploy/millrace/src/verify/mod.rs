@@ -55,6 +55,10 @@ pub(crate) struct RunningArgs {
     /// Rows of each view, picked at random, whose events are folded anew each time and compared with what they show
     #[arg(long, env = "MILLRACE_LEDGER_SAMPLE", default_value_t = 100, value_name = "ROWS")]
     ledger_sample: u32,
+
+    /// How often totals are compared with the sum over all rows of their view, which reads every row, in seconds; 0: each time
+    #[arg(long, env = "MILLRACE_LEDGER_TOTALS_S", default_value_t = 300, value_name = "S")]
+    ledger_totals_s: u32,
 }
 
 impl RunningArgs {
@@ -62,7 +66,8 @@ impl RunningArgs {
     pub(crate) async fn connect(&self, stages: &Stages) -> anyhow::Result<Comparer> {
         let registry = wire::Registry::new(&stages.registry)?;
         let comparer = Comparer::connect(&stages.chain, self.bound.duration()).await?;
-        Ok(comparer.sampling(registry, usize::try_from(self.ledger_sample)?))
+        let totals = Duration::from_secs(self.ledger_totals_s.into());
+        Ok(comparer.showing(registry, usize::try_from(self.ledger_sample)?, totals))
     }
 }
 

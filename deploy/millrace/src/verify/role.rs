@@ -99,6 +99,8 @@ struct Metrics {
     failures: IntCounter,
     rows: IntGaugeVec,
     folded: IntGaugeVec,
+    places: IntGaugeVec,
+    totals: IntGaugeVec,
     in_flight: IntGaugeVec,
     late: IntGaugeVec,
     parked: IntGaugeVec,
@@ -121,6 +123,8 @@ impl Metrics {
             failures: IntCounter::with_opts(failures).expect(NAMED),
             rows: of_each("rows", "Rows that were compared"),
             folded: of_each("folded_rows", "Rows that were compared with a fold of their events, too"),
+            places: of_each("places", "Places on leaderboards that were compared with their rows"),
+            totals: of_each("totals", "Totals that were compared with the sum over all rows"),
             in_flight: of_each("in_flight_rows", "Rows whose next event is on its way"),
             late: of_each("late_rows", "Rows whose next event is on its way for longer than it should be"),
             parked: of_each("parked_rows", "Rows whose next event is parked"),
@@ -133,7 +137,8 @@ impl Metrics {
         registry.register(Box::new(self.proved_at.clone()))?;
         registry.register(Box::new(self.seconds.clone()))?;
         registry.register(Box::new(self.failures.clone()))?;
-        let of_each = [&self.rows, &self.folded, &self.in_flight, &self.late, &self.parked];
+        let of_each =
+            [&self.rows, &self.folded, &self.places, &self.totals, &self.in_flight, &self.late, &self.parked];
         of_each.into_iter().try_for_each(|gauge| registry.register(Box::new(gauge.clone())))
     }
 
@@ -150,6 +155,8 @@ impl Metrics {
                 |gauge: &IntGaugeVec, number| gauge.with_label_values(&[sink.projection]).set(int(number));
             of(&self.rows, sink.rows);
             of(&self.folded, sink.folded);
+            of(&self.places, sink.places);
+            of(&self.totals, sink.totals);
             of(&self.in_flight, sink.in_flight);
             of(&self.late, sink.late);
             of(&self.parked, sink.parked);

@@ -1,12 +1,14 @@
 //! The stages compared while they go on: every row by version and sum, and event by event only what differs.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use events::{AggregateId, Digest, EventId, Sum, Timestamp};
 use futures::future::try_join_all;
-use ledger::{Entries, Entry, Lost, Moments, Running, RunningReport, RunningStages, Streams};
+use futures::try_join;
+use ledger::{Entries, Entry, Lost, Moments, Running, RunningReport, RunningStages, Sampled, Streams};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -32,7 +34,17 @@ pub(crate) struct Comparer {
     views: Views,
     topics: TopicsReadArgs,
     bound: Duration,
-    sampler: Option<Sampler>,
+    shown: Option<Shown>,
+}
+
+/// What rows show is compared, too.
+#[derive(Debug)]
+struct Shown {
+    sampler: Sampler,
+    /// How old a comparison of totals may be.
+    totals_every: Duration,
+    /// The last of each projection.
+    totals: Mutex<BTreeMap<&'static str, (Instant, Sampled)>>,
 }
 
 impl Comparer {
@@ -41,12 +53,13 @@ impl Comparer {
         let (store, postgres) = (chain.store.connect().await?, chain.views().await?);
         let follower = Follower::new(store.clone(), postgres.clone());
         let views = Views { postgres, redis: chain.redis.clone(), partitions: 0 };
-        Ok(Self { follower, store, views, topics: chain.topics.clone(), bound, sampler: None })
+        Ok(Self { follower, store, views, topics: chain.topics.clone(), bound, shown: None })
     }
 
-    /// The same, which also compares what so many rows of each sink show.
-    pub(crate) fn sampling(self, registry: wire::Registry, rows: usize) -> Self {
-        Self { sampler: Some(Sampler::new(self.store.clone(), registry, rows)), ..self }
+    /// The same, which also compares what so many rows of each sink show each time, and so often the totals over all rows.
+    pub(crate) fn showing(self, registry: wire::Registry, rows: usize, totals_every: Duration) -> Self {
+        let sampler = Sampler::new(self.store.clone(), registry, rows);
+        Self { shown: Some(Shown { sampler, totals_every, totals: Mutex::default() }), ..self }
     }
 
     /// Follows the store from its beginning, whatever was followed before.
@@ -81,9 +94,12 @@ impl Comparer {
             stages.store(&streams);
             // Side by side: they are read from different servers, or over connections of their own.
             let sinks = projections.iter().map(|projection| self.sink(*projection, &streams));
-            for (projection, mut sink) in projections.iter().zip(try_join_all(sinks).await?) {
+            let totals = projections.iter().map(|projection| self.totals(*projection));
+            let (sinks, totals) = try_join!(try_join_all(sinks), try_join_all(totals))?;
+            for ((projection, mut sink), totals) in projections.iter().zip(sinks).zip(totals) {
                 at(&sink);
-                if let Some(sampler) = &self.sampler
+                totals.into_iter().for_each(|totals| sink.sampled(totals));
+                if let Some(Shown { sampler, .. }) = &self.shown
                     && let Some(sampled) = sampler.sample(*projection, &self.views, &sink).await?
                 {
                     sink.sampled(sampled);
@@ -142,6 +158,20 @@ impl Comparer {
         let entries = self.entries(whole).await?;
         diverged.iter().for_each(|(suspect, expected)| running.name(suspect, *expected, &entries));
         Ok(running)
+    }
+
+    /// What was found of the totals of a projection, a while ago at most.
+    async fn totals(&self, projection: &dyn Registered) -> anyhow::Result<Option<Sampled>> {
+        let Some(Shown { totals_every, totals, .. }) = &self.shown else { return Ok(None) };
+        let last = || totals.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last().get(projection.name()).filter(|(at, _)| at.elapsed() < *totals_every).cloned();
+        if let Some((_, known)) = known {
+            return Ok(Some(known));
+        }
+        let at = Instant::now();
+        let found = projection.totals(&self.views).await?;
+        last().extend(found.clone().map(|found| (projection.name(), (at, found))));
+        Ok(found)
     }
 
     /// The events of these aggregates, above the first version and up to the second.

@@ -5,6 +5,7 @@
 
 use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, TenantId};
 use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
@@ -22,18 +23,23 @@ async fn refuted(world: &World) -> Vec<Value> {
 
 /// What the ledger finds beside running projectors: of this aggregate, at these stages, this alone. It answers the first finding.
 async fn ledger_names(world: &World, stages: &[&str], kind: &str, agent: &Agent, version: u64) -> Value {
-    let mut first = Value::Null;
     let named = |finding: &Value| {
         finding["kind"] == kind
             && finding["aggregate_id"] == agent.id.to_string()
             && finding["version"] == version
             && finding["event_id"].is_string()
     };
+    ledger_finds(world, stages, named).await
+}
+
+/// What the comparison of what runs finds, the first of it: once at each of these stages, each as it should be.
+async fn ledger_finds(world: &World, stages: &[&str], named: impl Fn(&Value) -> bool) -> Value {
+    let mut first = Value::Null;
     eventually("the ledger names it", PATIENCE, async || {
         let ran = world.program.run(&["verify", "--json", "--ledger-bound-s", "0"]).await;
         let report = ran.json();
         let findings = report["findings"].as_array().unwrap();
-        assert!(findings.iter().all(named), "{report:#}");
+        assert!(findings.iter().all(&named), "{report:#}");
         first = findings.first().cloned().unwrap_or_default();
         let at = findings.iter().map(|it| it["stage"]["sink"].as_str().or(it["stage"].as_str()).unwrap());
         ran.code == 1 && at.eq(stages.iter().copied())
@@ -77,6 +83,7 @@ async fn the_proof_fails_when_a_link_is_broken_and_names_what_is_wrong() {
     an_event_is_applied_twice(world, &agent).await;
     world.assert_proved().await;
     a_row_shows_something_else(world, &agent).await;
+    a_total_and_a_place_are_wrong(world, &agent).await;
     world.assert_proved().await;
 
     let projector = Role::projector(world).await;
@@ -180,18 +187,17 @@ async fn an_event_is_applied_twice(world: &World, agent: &Agent) {
 /// Rows of both sinks are made of what they should be, and do not show it: some of them are folded anew each time, here all.
 async fn a_row_shows_something_else(world: &World, agent: &Agent) {
     let mut superuser = views_as_superuser(world).await;
+    let sql = "update execution set cached_tokens = cached_tokens + $2 where aggregate_id = $1";
     let mut differ = async |by: i64| {
-        let sql = "update execution set tool_uses = tool_uses + $2 where aggregate_id = $1";
         sqlx::query(sql).bind(agent.id.0).bind(by).execute(&mut superuser).await.unwrap();
     };
     differ(1).await;
     let named = ledger_names(world, &["executions-postgres"], "diverged", agent, 3).await;
     let detail = named["detail"].as_str().unwrap();
-    assert!(detail.ends_with("up to here: tool_uses differs"), "{detail}");
+    assert!(detail.ends_with("up to here: cached_tokens differs"), "{detail}");
     differ(-1).await;
 
-    let redis = redis::Client::open(world.fact("MILLRACE_REDIS_URL")).unwrap();
-    let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
+    let mut redis = redis_of(world).await;
     let keys: Vec<String> = redis.keys(format!("*:row:*{}", agent.id)).await.unwrap();
     let [key] = keys.as_slice() else { panic!("{keys:?}") };
     let right: String = redis.hget(key, "d").await.unwrap();
@@ -202,6 +208,46 @@ async fn a_row_shows_something_else(world: &World, agent: &Agent) {
     let detail = named["detail"].as_str().unwrap();
     assert!(detail.ends_with("up to here: prompt_tokens differs"), "{detail}");
     let () = redis.hset(key, "d", right).await.unwrap();
+}
+
+/// Rows are as they should be; a total over them is not, nor is a place on a leaderboard.
+async fn a_total_and_a_place_are_wrong(world: &World, agent: &Agent) {
+    let mut superuser = views_as_superuser(world).await;
+    let mut differ = async |by: i64| {
+        let sql = "update execution_total as total set steps = total.steps + $2 from execution as row
+            where row.aggregate_id = $1 and total.tenant_id = row.tenant_id and total.repository = row.repository
+              and total.model_name = row.model_name and total.source_partition = row.source_partition";
+        sqlx::query(sql).bind(agent.id.0).bind(by).execute(&mut superuser).await.unwrap();
+    };
+    differ(2).await;
+    let named = ledger_finds(world, &["executions-postgres"], |it| it["kind"] == "diverged").await;
+    let detail = named["detail"].as_str().unwrap();
+    assert!(detail.starts_with("total steps of model_name="), "{detail}");
+    assert!(detail.ends_with("differs from its rows by +2"), "{detail}");
+    differ(-2).await;
+
+    let mut redis = redis_of(world).await;
+    let boards: Vec<String> = redis.keys("*:board:*").await.unwrap();
+    let mut place = None;
+    for board in boards {
+        let score: Option<i64> = redis.zscore(&board, agent.id.to_string()).await.unwrap();
+        place = place.or(score.map(|score| (board, score)));
+    }
+    let (board, score) = place.unwrap();
+    let () = redis.zadd(&board, agent.id.to_string(), score + 5).await.unwrap();
+    let named =
+        ledger_finds(world, &["executions-redis"], |it| it["aggregate_id"] == agent.id.to_string()).await;
+    assert_eq!(named["detail"], format!("score {} on leaderboard cost, not {score}", score + 5));
+    let () = redis.zrem(&board, agent.id.to_string()).await.unwrap();
+    let named =
+        ledger_finds(world, &["executions-redis"], |it| it["aggregate_id"] == agent.id.to_string()).await;
+    assert_eq!(named["detail"], format!("not on leaderboard cost, score {score}"));
+    let () = redis.zadd(&board, agent.id.to_string(), score).await.unwrap();
+}
+
+async fn redis_of(world: &World) -> MultiplexedConnection {
+    let redis = redis::Client::open(world.fact("MILLRACE_REDIS_URL")).unwrap();
+    redis.get_multiplexed_async_connection().await.unwrap()
 }
 
 /// The offset says that a record was read which nobody has read.

@@ -74,7 +74,7 @@ impl Scene {
 
     /// Ends and starts what is down, and nothing else.
     pub(super) async fn start(&self, component: Component) {
-        self.world.stack.raise(false).await.unwrap().only(&[component]).await.unwrap();
+        self.world.stack.raise(&local::RaiseArgs::default()).await.unwrap().only(&[component]).await.unwrap();
     }
 
     pub(super) async fn kill(&self, component: Component) {

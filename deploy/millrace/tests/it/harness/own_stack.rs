@@ -19,7 +19,7 @@ impl OwnStack {
         // Whatever comes of raising it, it is removed.
         let purge = Purge(name.clone());
         let program = relative(Program::on(&name));
-        program.done(&["up"]).await;
+        program.done(&["up", "--connect-poll-ms", "20"]).await; // it is idle most of the time
         Self { world: World { program, ..World::named(&name) }, _purge: purge }
     }
 }
