@@ -38,7 +38,18 @@ async fn a_replica_that_lags_takes_over_under_load_and_what_it_lacks_is_read_aga
     rig.assign(&[0, 1, 2]).await;
     rig.caught_up(&sink, &[0, 1, 2]).await;
 
-    // From here on the replica gets nothing more.
+    let stands_at_8 = async || {
+        let mut stands = true;
+        for partition in 0..3 {
+            let place = format!("HGET {} next_offset", sink.stage.key(partition, "offset"));
+            let at: Option<i64> = ask(&own, Component::Redis2, &place).await.unwrap();
+            stands &= at == Some(8);
+        }
+        stands
+    };
+    eventually("the replica has that", BOUND, stands_at_8).await;
+
+    // From here on it gets nothing more.
     let _: String = ask(&own, Component::Redis2, "CONFIG SET masterauth another").await.unwrap();
     let _: u64 = ask(&own, Component::Redis2, "CLIENT KILL TYPE master").await.unwrap();
     let load = |history: &mut History| {
@@ -54,7 +65,7 @@ async fn a_replica_that_lags_takes_over_under_load_and_what_it_lacks_is_read_aga
     own.kill(Component::Redis).await;
     load(&mut history);
     for partition in 0..3 {
-        let place = format!("HGET {} next_offset", sink.stage.key(partition, "progress"));
+        let place = format!("HGET {} next_offset", sink.stage.key(partition, "offset"));
         assert_eq!(
             ask::<i64>(&own, Component::Redis2, &place).await.unwrap(),
             8,
