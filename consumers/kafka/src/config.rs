@@ -24,6 +24,11 @@ pub struct ProjectorConfig {
     #[arg(long, env = "MILLRACE_GROUP_PROTOCOL", value_enum, default_value_t = GroupProtocol::Consumer)]
     pub group_protocol: GroupProtocol,
 
+    /// A name that this process keeps when it is started again, one of its own in the group: it gets its partitions back, and
+    /// meanwhile, for as long as a session lasts, nobody else does. Without one the others take over at once
+    #[arg(long, env = "MILLRACE_GROUP_INSTANCE", value_name = "NAME")]
+    pub group_instance: Option<String>,
+
     /// Most records in one transaction. The more of a backlog one takes, the more events fall to a row that is written once
     #[arg(long, env = "MILLRACE_BATCH_RECORDS_MAX", default_value_t = 8_000)]
     pub batch_records_max: usize,
@@ -126,6 +131,9 @@ impl ProjectorConfig {
             .set("queued.max.messages.kbytes", self.fetch_kilobytes_max.to_string())
             .set("max.poll.interval.ms", "120000")
             .set("statistics.interval.ms", "1000");
+        if let Some(instance) = &self.group_instance {
+            client.set("group.instance.id", instance);
+        }
         match self.group_protocol {
             GroupProtocol::Consumer => client.set("group.protocol", "consumer"),
             GroupProtocol::Classic => client

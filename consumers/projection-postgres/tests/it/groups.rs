@@ -1,6 +1,7 @@
 //! Members that come and go, by either protocol and by both: partitions change hands, and every event is applied once.
 
 use kafka::GroupProtocol::{self, Classic, Consumer};
+use kafka::ProjectorConfig;
 use kafka::conformance::{History, Sink};
 
 use crate::broker::{Broker, Member};
@@ -24,6 +25,12 @@ impl Group {
 
     async fn member(&self, protocol: GroupProtocol) -> Member {
         self.broker.member(&self.sink, &self.history, protocol).await
+    }
+
+    /// One that keeps its name when it comes back.
+    async fn named(&self, instance: &str) -> Member {
+        let config = ProjectorConfig { group_instance: Some(instance.to_owned()), ..Broker::settings().1 };
+        self.broker.member_with(self.sink.open().await, &self.history, config)
     }
 
     async fn load(&mut self) {
@@ -54,6 +61,27 @@ async fn members_that_come_and_go_under_load_apply_everything_once() {
     }
     group.is_whole().await;
     first.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_with_a_name_of_its_own_gets_its_partitions_back_and_nobody_is_told() {
+    let mut group = Group::new().await;
+    let stays = group.named("one").await;
+    let comes_back = group.named("two").await;
+    stays.owns(|count| count == 3).await;
+    comes_back.owns(|count| count == 3).await;
+    group.is_whole().await;
+    let told = stays.metrics.rebalances.get();
+
+    comes_back.leave().await;
+    group.load().await;
+    let back = group.named("two").await;
+    back.owns(|count| count == 3).await;
+    group.load().await;
+    group.is_whole().await;
+    assert_eq!((stays.metrics.partitions.get(), stays.metrics.rebalances.get()), (3, told));
+    back.leave().await;
+    stays.leave().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,6 +6,7 @@ mod cluster;
 mod faults;
 mod feed;
 mod heals;
+mod memory;
 mod parking;
 mod proxy;
 mod replica;
