@@ -1,7 +1,7 @@
 //! What operators see.
 
 use chrono::{DateTime, Utc};
-use events::{AggregateId, EventId};
+use events::{AggregateId, EventId, TenantId};
 use kafka::{Headers, Hints, ParkKey, ParkedRecord, Record};
 use serde::{Serialize, Serializer};
 use sqlx::FromRow;
@@ -143,6 +143,14 @@ pub struct DecisionShown {
     pub actor: String,
     /// When.
     pub decided_at: DateTime<Utc>,
+}
+
+impl DecisionShown {
+    /// The version that has no effect, unless the record is foreign.
+    pub fn event(&self) -> Option<(TenantId, AggregateId, u64)> {
+        let tenant = self.tenant_id.as_deref()?.parse().ok()?;
+        Some((tenant, AggregateId(self.aggregate_id?), self.version?.unsigned_abs()))
+    }
 }
 
 /// Parked keys of one cause.

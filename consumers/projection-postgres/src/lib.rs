@@ -34,8 +34,8 @@ mod feed;
 mod fields;
 mod line;
 mod migrate;
+mod next;
 mod readers;
-mod rebuild;
 mod scan;
 mod store;
 mod table;
@@ -45,10 +45,10 @@ pub use config::PostgresConfig;
 pub use error::Error;
 pub use feed::PostgresFeedConfig;
 pub use migrate::{Definition, OtherEdition, check_edition, migrate};
+pub use next::{NextTables, abandon, go_back};
 pub use readers::{
     Change, Comparison, Filter, Found, Freshness, Kind, Order, Readers, ReadersConfig, Relation,
     RelationColumn, Selection, Test, Versioned,
 };
-pub use rebuild::{Behind, NO_OFFSET, Placed, Rebuild, Unreadable, abandon, go_back};
 pub use scan::{Share, ViewRow, load, scan, scan_sums, scan_totals};
 pub use store::{PostgresViews, Tables};

@@ -1,16 +1,19 @@
 -- Takes one partition under an epoch that Postgres gave out, unless a later one was here before.
 --
--- KEYS[1]  progress of the partition: a hash {epoch, next_offset, of, last, parkings}
+-- KEYS[1]  progress of the partition: a hash {epoch, next_offset, of, last, parkings, switching}
 -- KEYS[2]  feed of the partition: a stream
 -- ARGV     1 epoch, 2 of which projection and topic, 3 how many entries the feed keeps (0: there is none)
 --          4 how many parkings Postgres has, 5 where the last of them got to
 -- Answer   'ours', the next offset, and offset and fingerprint of the last record; 'fenced' and the later epoch; 'foreign' and
---          whose this namespace is
+--          whose this namespace is; 'switching' while one edition takes another's place
 --
 -- A Redis that was wiped has no progress and answers 0: everything is read again. Where Postgres has fewer parkings than this
 -- partition has seen, it lost what was parked: everything is read again from where the last one got to that it has.
 
-local stored = redis.call('HMGET', KEYS[1], 'epoch', 'next_offset', 'of', 'last', 'parkings')
+local stored = redis.call('HMGET', KEYS[1], 'epoch', 'next_offset', 'of', 'last', 'parkings', 'switching')
+if stored[6] then
+    return {'switching', stored[6], ''}
+end
 if stored[3] and stored[3] ~= ARGV[2] then
     return {'foreign', stored[3], ''}
 end

@@ -62,7 +62,23 @@ pub enum Error {
         /// Which one.
         partition: i32,
     },
-    /// The namespace belongs to another projection, or to this one over another topic.
+    /// One edition takes another's place. Where that was cut short, whoever did it has to end it.
+    #[error(
+        "partition {partition} of Redis namespace {namespace} is being switched to another edition; if nobody is at it any more, run the command that did it again"
+    )]
+    Switching {
+        /// Where.
+        namespace: String,
+        /// Which one.
+        partition: i32,
+    },
+    /// Another rebuild of the same projection went on meanwhile.
+    #[error("another rebuild of Redis namespace {namespace} is at work")]
+    RebuiltElsewhere {
+        /// Where.
+        namespace: String,
+    },
+    /// The namespace belongs to another projection, to this one over another topic, or to another edition of it.
     #[error("Redis namespace {namespace} belongs to {found}, not to {expected}")]
     ForeignNamespace {
         /// Where.
@@ -106,8 +122,13 @@ impl Classify for Error {
             Self::Postgres { source, .. } => dead_letters::sql_fault(source),
             Self::Ownership(error) => dead_letters::sql_fault(&error.source),
             Self::DeadLetters(error) => error.fault(),
-            Self::Overtaken { .. } | Self::Lost { .. } | Self::Unparked { .. } => Fault::Transient,
-            Self::ForeignNamespace { .. } | Self::BadRow { .. } | Self::BadAnswer { .. } => Fault::Fatal,
+            Self::Overtaken { .. } | Self::Lost { .. } | Self::Unparked { .. } | Self::Switching { .. } => {
+                Fault::Transient
+            }
+            Self::RebuiltElsewhere { .. }
+            | Self::ForeignNamespace { .. }
+            | Self::BadRow { .. }
+            | Self::BadAnswer { .. } => Fault::Fatal,
             Self::Unstorable { .. } => Fault::Poison,
         }
     }

@@ -1,12 +1,21 @@
 //! The names of keys, and what names say.
 
 use events::{AggregateId, TenantId};
+use projection::Projection;
 
 /// The keys of one namespace: `<namespace>:{p<partition>}:…`. The braces are Redis' hash tag: in a cluster all keys of
 /// a partition lie in one slot, so that one script may touch them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Keys {
     namespace: String,
+}
+
+/// Of which projection, in which edition, and of which topic a namespace is; of the first edition nothing is said.
+pub(crate) fn of<P: Projection>(topic: &str) -> String {
+    match P::EDITION {
+        1 => format!("{} of {topic}", P::NAME),
+        edition => format!("{} edition {edition} of {topic}", P::NAME),
+    }
 }
 
 /// What a key says of its row.
@@ -24,6 +33,18 @@ impl Keys {
 
     pub(crate) fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// The keys of an edition that is not read: `next`, `kept`.
+    pub(crate) fn aside(&self, which: &str) -> Self {
+        Self::new(format!("{}~{which}", self.namespace))
+    }
+
+    /// The same key among others, and its partition.
+    pub(crate) fn moved(&self, key: &str, to: &Self) -> Option<(i32, String)> {
+        let rest = key.strip_prefix(self.namespace.as_str())?;
+        let (partition, _) = rest.strip_prefix(":{p")?.split_once("}:")?;
+        Some((partition.parse().ok()?, format!("{}{rest}", to.namespace)))
     }
 
     /// Epoch and next offset of a partition, and of which projection and topic it is.
@@ -48,6 +69,16 @@ impl Keys {
 
     /// The pattern of all keys of a kind: `row`, `board`.
     pub(crate) fn pattern(&self, kind: &str) -> String {
+        format!("{}{kind}:*", self.begin())
+    }
+
+    /// The pattern of all keys.
+    pub(crate) fn all(&self) -> String {
+        format!("{}*", self.begin())
+    }
+
+    /// How the pattern of every key begins.
+    fn begin(&self) -> String {
         let mut pattern = String::new();
         for letter in self.namespace.chars() {
             if matches!(letter, '*' | '?' | '[' | ']' | '\\') {
@@ -55,7 +86,7 @@ impl Keys {
             }
             pattern.push(letter);
         }
-        pattern + ":{p*}:" + kind + ":*"
+        pattern + ":{p*}:"
     }
 
     /// Reads [`row`](Self::row) backwards.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::marker::PhantomData;
 
-use events::{AggregateId, Sum, TenantId};
+use events::{AggregateId, DomainEvent, Sum, TenantId};
 use kafka::{Loaded, RowKey, partition_of};
 use projection::{Projection, Rank, Row};
 use redis::{Cmd, ToRedisArgs};
@@ -11,7 +11,7 @@ use redis::{Cmd, ToRedisArgs};
 use crate::config::RedisConfig;
 use crate::connection::Link;
 use crate::error::Error;
-use crate::keys::Keys;
+use crate::keys::{self, Keys};
 use crate::store::{Stored, read_row};
 
 /// Reads what a projection has in Redis.
@@ -72,6 +72,20 @@ impl<P: Projection> Reader<P> {
         let keys = Keys::new(config.namespace.as_deref().unwrap_or(P::NAME));
         let link = Link::new(config, keys.namespace())?;
         Ok(Self { keys, link, partitions, projection: PhantomData })
+    }
+
+    /// That the views are those of this projection, in the edition that this program makes. Where there is none, that may be.
+    pub async fn check_edition(&mut self) -> Result<(), Error> {
+        let expected = keys::of::<P>(P::Event::TOPIC);
+        let ask = (0..self.partitions).map(|it| command("HGET", self.keys.progress(it), "of"));
+        let found: Vec<Option<String>> = self.link.query("look for the edition", ask.collect()).await?;
+        match found.into_iter().flatten().find(|of| *of != expected) {
+            None => Ok(()),
+            Some(found) => {
+                let namespace = self.keys.namespace().to_owned();
+                Err(Error::ForeignNamespace { namespace, found, expected })
+            }
+        }
     }
 
     /// One aggregate's row; version 0 where there is none.

@@ -8,6 +8,9 @@ pub(crate) struct Scripts {
     pub(crate) claim: Code,
     pub(crate) load: Code,
     pub(crate) flush: Code,
+    pub(crate) hold: Code,
+    pub(crate) relocate: Code,
+    pub(crate) switch: Code,
 }
 
 /// A script: its text, and the digest that Redis knows it by.
@@ -23,6 +26,9 @@ impl Scripts {
             claim: Code::new(include_str!("../scripts/claim.lua")),
             load: Code::new(include_str!("../scripts/load.lua")),
             flush: Code::new(include_str!("../scripts/flush.lua")),
+            hold: Code::new(include_str!("../scripts/hold.lua")),
+            relocate: Code::new(include_str!("../scripts/move.lua")),
+            switch: Code::new(include_str!("../scripts/switch.lua")),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::config::RedisConfig;
 use crate::connection::Link;
 use crate::error::Error;
 use crate::flush;
-use crate::keys::Keys;
+use crate::keys::{self, Keys};
 use crate::postgres::Postgres;
 use crate::scripts::Scripts;
 
@@ -69,7 +69,7 @@ impl<P: Projection> RedisViews<P> {
         topic: &str,
         claims: Vec<Claim>,
     ) -> Result<(Vec<Claim>, Vec<Overtaken>), Error> {
-        let of = format!("{} of {topic}", P::NAME);
+        let of = keys::of::<P>(topic);
         let claim = &self.scripts.claim;
         let call = |it: &Claim| {
             let parkings = self.postgres.parkings(it.partition).unwrap_or_default();
@@ -92,6 +92,10 @@ impl<P: Projection> RedisViews<P> {
                 "foreign" => {
                     let namespace = self.keys.namespace().to_owned();
                     return Err(Error::ForeignNamespace { namespace, found: value, expected: of });
+                }
+                "switching" => {
+                    let namespace = self.keys.namespace().to_owned();
+                    return Err(Error::Switching { namespace, partition: claim.partition });
                 }
                 _ => return Err(self.bad_answer(&word)),
             }

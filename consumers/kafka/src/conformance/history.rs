@@ -108,6 +108,14 @@ impl History {
         self.made[&Self::row(n)][version - 1].event.event_id
     }
 
+    /// Every event made so far with the digest of its payload, in the order in which they were made.
+    pub fn events(&self) -> Vec<(Recorded<ExecutionEvent>, Digest)> {
+        let mut events: Vec<_> =
+            self.made.values().flatten().map(|made| (made.event.clone(), made.payload)).collect();
+        events.sort_unstable_by_key(|(event, _)| event.event_id);
+        events
+    }
+
     /// What the rows must be once every event made so far has taken effect.
     pub fn rows(&self) -> BTreeMap<RowKey, Row<TallyView>> {
         self.rows_without(&[])

@@ -6,7 +6,8 @@ use clap::Parser;
 use events::TenantId;
 use kafka::ViewStore;
 use kafka::conformance::{History, Rig, Sink, Tally, Topic};
-use projection_postgres::{Change, PostgresViews, Readers, ReadersConfig, Rebuild, go_back};
+use projection_postgres::{Change, NextTables, PostgresViews, Readers, ReadersConfig, go_back};
+use rebuild::{Edition, Rebuild};
 use sqlx::{Connection, PgConnection};
 
 use crate::broker::BOUND;
@@ -151,11 +152,12 @@ async fn an_edition_that_is_switched_in_or_back_resets_everybody() {
         told.into_iter().filter_map(|change| change.reset).collect::<Vec<_>>()
     };
     let switch = async || {
-        let mut rebuild =
-            Rebuild::<Tally>::open(&owner_url, &sink.config(), DEFINITION, TABLES, 12).await.unwrap();
-        rebuild.guard().await.unwrap();
-        rebuild.hold("tally.events", &[(0, 0, 0)]).await.unwrap();
-        rebuild.switch().await.unwrap();
+        let next = NextTables::<Tally>::open(&owner_url, &sink.config(), DEFINITION, TABLES).await.unwrap();
+        let mut rebuild = Rebuild::new(next, 12);
+        rebuild.write().await.unwrap();
+        rebuild.edition.guard().await.unwrap();
+        rebuild.edition.hold("tally.events", &[(0, 0, 0)]).await.unwrap();
+        rebuild.edition.switch().await.unwrap();
     };
     // Without a feed nobody is told.
     switch().await;

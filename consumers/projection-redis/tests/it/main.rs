@@ -7,6 +7,7 @@ mod faults;
 mod feed;
 mod heals;
 mod memory;
+mod next;
 mod parking;
 mod proxy;
 mod replica;

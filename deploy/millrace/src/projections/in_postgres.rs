@@ -9,7 +9,8 @@ use kafka::{Decided, Loaded, ParkedRecord, RowKey};
 use ledger::{Account, Running, Sampled, Sink, Totals};
 use projection::Projection;
 use projection_postgres::{
-    Definition, PostgresViews, Share, Tables, ViewRow, check_edition, load, scan, scan_sums, scan_totals,
+    Definition, NextTables, PostgresViews, Share, Tables, ViewRow, abandon, check_edition, go_back, load,
+    scan, scan_sums, scan_totals,
 };
 use projection_redis::RedisConfig;
 use query_api::View;
@@ -17,7 +18,7 @@ use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
-use super::rebuild::{Made, RebuildArgs};
+use super::rebuild::{EditionsArgs, Made, RebuildArgs};
 use super::{
     Compared, Comparison, Looking, Prepared, Previewed, Reading, Registered, Rows, Surroundings, Views,
     prepared, preview,
@@ -91,7 +92,20 @@ impl<P: Projection> Registered for InPostgres<P> {
     }
 
     fn rebuild<'a>(&'a self, with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Made>> {
-        Box::pin(with.of::<P>(Definition::of::<P>(self.definition), self.tables))
+        Box::pin(async move {
+            let (definition, owner) = (Definition::of::<P>(self.definition), &with.editions.views_owner_url);
+            let ends = with.editions.ends(P::Event::TOPIC).await?;
+            let next = NextTables::<P>::open(owner, &with.postgres, definition, self.tables).await?;
+            with.of(next, ends).await
+        })
+    }
+
+    fn go_back<'a>(&'a self, with: &'a EditionsArgs) -> BoxFuture<'a, anyhow::Result<bool>> {
+        Box::pin(async move { Ok(go_back(&mut with.owner().await?, P::NAME).await?) })
+    }
+
+    fn abandon<'a>(&'a self, with: &'a EditionsArgs) -> BoxFuture<'a, anyhow::Result<bool>> {
+        Box::pin(async move { Ok(abandon(&mut with.owner().await?, P::NAME).await?) })
     }
 
     fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>> {

@@ -9,16 +9,16 @@ use kafka::{Decided, Loaded, ParkedRecord, RowKey};
 use ledger::{Account, Running, Sampled, Sink};
 use projection::Projection;
 use projection_postgres::Definition;
-use projection_redis::{Reader, RedisConfig, RedisViews};
+use projection_redis::{NextKeys, Reader, RedisConfig, RedisViews, abandon, go_back};
 use query_api::{Live, View};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use wire::Decoder;
 
-use super::rebuild::{Made, RebuildArgs};
+use super::rebuild::{EditionsArgs, Made, RebuildArgs};
 use super::{
     Compared, Comparison, Looking, Prepared, Previewed, Reading, Registered, Rows, Surroundings, Views,
-    prepared, preview,
+    partitions, prepared, preview,
 };
 
 /// A projection in a namespace of its own.
@@ -64,9 +64,28 @@ impl<P: Projection> Registered for InRedis<P> {
         None
     }
 
-    fn rebuild<'a>(&'a self, _with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Made>> {
-        let refused = "views in Redis are not rebuilt beside those that are read yet; one that is emptied fills itself from the topic";
-        Box::pin(std::future::ready(Err(anyhow::anyhow!("{}: {refused}", P::NAME))))
+    fn rebuild<'a>(&'a self, with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Made>> {
+        Box::pin(async move {
+            let EditionsArgs { redis, views_owner_url, .. } = &with.editions;
+            let ends = with.editions.ends(P::Event::TOPIC).await?;
+            let partitions = i32::try_from(ends.len())?;
+            let next = NextKeys::<P>::open(redis, views_owner_url, P::Event::TOPIC, partitions).await?;
+            with.of(next, ends).await
+        })
+    }
+
+    fn go_back<'a>(&'a self, with: &'a EditionsArgs) -> BoxFuture<'a, anyhow::Result<bool>> {
+        Box::pin(async move {
+            let ends = with.ends(P::Event::TOPIC).await?;
+            Ok(go_back::<P>(&with.redis, &with.views_owner_url, P::Event::TOPIC, &ends).await?)
+        })
+    }
+
+    fn abandon<'a>(&'a self, with: &'a EditionsArgs) -> BoxFuture<'a, anyhow::Result<bool>> {
+        Box::pin(async move {
+            let partitions = i32::try_from(with.ends(P::Event::TOPIC).await?.len())?;
+            Ok(abandon::<P>(&with.redis, P::Event::TOPIC, partitions).await?)
+        })
     }
 
     fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>> {
@@ -92,7 +111,10 @@ impl<P: Projection> Registered for InRedis<P> {
         running: &'a mut Running<'_>,
     ) -> BoxFuture<'a, anyhow::Result<()>> {
         Box::pin(async move {
-            let mut reader = Reader::<P>::new(&views.redis, i32::try_from(views.partitions)?)?;
+            // Sums are of all that is there; of which edition it is, each partition says.
+            let partitions = partitions(&views.postgres, P::NAME).await?;
+            let mut reader = Reader::<P>::new(&views.redis, i32::try_from(partitions)?)?;
+            reader.check_edition().await?;
             let show = |tenant, id, version, sum| running.row(&tenant, id, Account { version, sum });
             Ok(reader.sums(show).await?)
         })
@@ -120,6 +142,7 @@ impl<P: Projection> Registered for InRedis<P> {
 impl<P: Projection> Rows<P> for InRedis<P> {
     async fn rows(&self, views: &Views, sink: &mut Sink<P>) -> anyhow::Result<()> {
         let mut reader = Reader::<P>::new(&views.redis, i32::try_from(views.partitions)?)?;
+        reader.check_edition().await?;
         let row = |view: projection_redis::ViewAt<P::View>| {
             sink.row(&view.tenant, view.aggregate_id, view.row);
         };

@@ -32,7 +32,7 @@ pub use self::in_postgres::{InPostgres, TotalsShown};
 pub use self::in_redis::InRedis;
 pub(crate) use self::preview::{Fate, Looking, Previewed, Seen};
 use self::rebuild::{EditionArgs, Made, RebuildOneArgs};
-pub(crate) use self::rebuild::{RebuildArgs, abandon};
+pub(crate) use self::rebuild::{EditionsArgs, RebuildArgs};
 use self::report::Reports;
 pub(crate) use self::report::write_down;
 use self::status::StatusArgs;
@@ -88,6 +88,12 @@ pub(crate) trait Registered: fmt::Debug + Sync {
 
     /// Makes its views once more, beside those that are read.
     fn rebuild<'a>(&'a self, with: &'a RebuildArgs) -> BoxFuture<'a, anyhow::Result<Made>>;
+
+    /// Has the edition read again that was read before; answers whether there was one.
+    fn go_back<'a>(&'a self, with: &'a EditionsArgs) -> BoxFuture<'a, anyhow::Result<bool>>;
+
+    /// Gives up what a rebuild made so far; answers whether there was anything.
+    fn abandon<'a>(&'a self, with: &'a EditionsArgs) -> BoxFuture<'a, anyhow::Result<bool>>;
 
     /// What readers see of it.
     fn views<'a>(&'a self, with: &'a Reading) -> BoxFuture<'a, anyhow::Result<Vec<View>>>;
@@ -199,6 +205,17 @@ pub(crate) struct Views {
     pub(crate) postgres: PgPool,
     pub(crate) redis: RedisConfig,
     pub(crate) partitions: usize,
+}
+
+/// How many partitions the topic of a projection has, as far as any was claimed.
+pub(crate) async fn partitions(views: &PgPool, projection: &str) -> anyhow::Result<usize> {
+    let sql = "select coalesce(max(partition) + 1, 0) from projection_offset where projection = $1";
+    let partitions: i32 = sqlx::query_scalar(sql)
+        .bind(projection)
+        .fetch_one(views)
+        .await
+        .context("failed to ask for offsets")?;
+    Ok(usize::try_from(partitions)?)
 }
 
 /// A projection that is ready to run.

@@ -14,7 +14,9 @@ use futures::StreamExt;
 use kafka::RowKey;
 use ledger::Reason;
 use projection::Projection;
-use projection_postgres::{Behind, Definition, Placed, PostgresConfig, Rebuild, Tables, Unreadable, go_back};
+use projection_postgres::PostgresConfig;
+use projection_redis::RedisConfig;
+use rebuild::{Behind, Edition, Placed, Rebuild, Unreadable};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::mpsc;
 use wire::Decoder;
@@ -72,47 +74,54 @@ pub(crate) struct RebuildArgs {
     #[command(flatten)]
     registry: wire::RegistryConfig,
     #[command(flatten)]
-    topics: TopicsReadArgs,
+    pub(super) postgres: PostgresConfig,
     #[command(flatten)]
-    postgres: PostgresConfig,
-    #[command(flatten)]
-    owner: OwnerArgs,
+    pub(super) editions: EditionsArgs,
 }
 
-/// Whose tables they are.
+/// Where editions of views are, and the topics that they are caught up from.
 #[derive(Debug, Args)]
-pub(crate) struct OwnerArgs {
+pub(crate) struct EditionsArgs {
     /// The views' database as the role `owner`
     #[arg(long, env = "MILLRACE_VIEWS_OWNER_URL", hide_env_values = true, value_name = "URL")]
-    views_owner_url: String,
+    pub(super) views_owner_url: String,
+    #[command(flatten)]
+    pub(super) redis: RedisConfig,
+    #[command(flatten)]
+    topics: TopicsReadArgs,
 }
 
-/// A projection, and the owner of its tables.
+/// Where the partitions of a topic begin and end: partition, first offset and the one after the last.
+pub(super) type Ends = Vec<(i32, i64, i64)>;
+
+/// A projection, and where its editions are.
 #[derive(Debug, Args)]
 pub(crate) struct EditionArgs {
     /// The projection
     #[arg(value_parser = by_name())]
     projection: &'static dyn Registered,
     #[command(flatten)]
-    owner: OwnerArgs,
+    editions: EditionsArgs,
 }
 
-impl OwnerArgs {
-    async fn connect(&self) -> anyhow::Result<PgConnection> {
+impl EditionsArgs {
+    /// The owner of the tables.
+    pub(super) async fn owner(&self) -> anyhow::Result<PgConnection> {
         PgConnection::connect(&self.views_owner_url).await.context("failed to connect as owner of the views")
     }
-}
 
-/// Gives up what a rebuild made so far; answers whether there was anything.
-pub(crate) async fn abandon(owner: OwnerArgs, projection: &str) -> anyhow::Result<bool> {
-    Ok(projection_postgres::abandon(&mut owner.connect().await?, projection).await?)
+    /// Where the partitions of a topic begin and end.
+    pub(super) async fn ends(&self, topic: &'static str) -> anyhow::Result<Ends> {
+        let found = watermarks(&Arc::new(self.topics.reader()?), topic).await?;
+        Ok(found.iter().map(|it| (it.partition, it.low, it.high)).collect())
+    }
 }
 
 impl EditionArgs {
     /// Gives up what a rebuild made so far.
     pub(crate) async fn abandon(self) -> anyhow::Result<Exit> {
         let name = self.projection.name();
-        Ok(if abandon(self.owner, name).await? {
+        Ok(if self.projection.abandon(&self.editions).await? {
             println!("the rebuild of {name} is given up; what is read was not touched");
             Exit::Ok
         } else {
@@ -124,7 +133,7 @@ impl EditionArgs {
     /// Reads the edition before again.
     pub(crate) async fn go_back(self) -> anyhow::Result<Exit> {
         let name = self.projection.name();
-        Ok(if go_back(&mut self.owner.connect().await?, name).await? {
+        Ok(if self.projection.go_back(&self.editions).await? {
             println!("the views of {name} that were read before are read again");
             println!(
                 "run the projectors of the program that made them: they catch up; others do not write them"
@@ -161,19 +170,15 @@ impl Made {
 }
 
 impl RebuildArgs {
-    /// Rebuilds the views of one projection.
-    pub(super) async fn of<P: Projection>(
+    /// Rebuilds the views of one projection. `ends`: where its topic's partitions do, as they were before the store is read, so
+    /// that whatever is in the topic is in the store.
+    pub(super) async fn of<P: Projection, E: Edition<P, Error: Failure>>(
         &self,
-        definition: Definition<'static>,
-        tables: Tables<'static>,
+        edition: E,
+        ends: Ends,
     ) -> anyhow::Result<Made> {
-        // Kafka first: whatever is in the topic by now is in the store, which is read later.
-        let reader = Arc::new(self.topics.reader()?);
-        let begins = watermarks(&reader, P::Event::TOPIC).await?;
         let auditor = self.audit.connect().await?;
-        let owner = &self.owner.views_owner_url;
-        let partitions = i32::try_from(begins.len())?;
-        let rebuild = Rebuild::<P>::open(owner, &self.postgres, definition, tables, partitions).await?;
+        let rebuild = Rebuild::new(edition, i32::try_from(ends.len())?);
         let source = Source {
             log: PgEventLog::new(auditor.clone()),
             auditor,
@@ -181,7 +186,6 @@ impl RebuildArgs {
             archived: self.archive.as_deref().map(ArchivedEvents::open).transpose()?,
             decoder: Arc::new(Decoder::new(wire::Registry::new(&self.registry)?)),
         };
-        let ends = begins.iter().map(|it| (it.partition, it.low, it.high)).collect();
         Work { rebuild, source, ends, pruned: HashSet::new() }.run(self.no_switch, self.sample).await
     }
 }
@@ -195,33 +199,34 @@ struct Source<E: DomainEvent> {
     decoder: Arc<Decoder<E>>,
 }
 
+/// What a sink cannot do.
+pub(super) trait Failure: std::error::Error + Send + Sync + 'static {}
+impl<T: std::error::Error + Send + Sync + 'static> Failure for T {}
+
 /// A rebuild under way.
-struct Work<P: Projection> {
-    rebuild: Rebuild<P>,
+struct Work<P: Projection, E> {
+    rebuild: Rebuild<P, E>,
     source: Source<P::Event>,
-    /// Where each partition of the topic begins and ends.
-    ends: Vec<(i32, i64, i64)>,
+    ends: Ends,
     /// What left the store and was taken in: aggregate and last version.
     pruned: HashSet<(AggregateId, u64)>,
 }
 
-impl<P: Projection> Work<P> {
+impl<P: Projection, E: Edition<P, Error: Failure>> Work<P, E> {
     async fn run(mut self, no_switch: bool, sample: u32) -> anyhow::Result<Made> {
         let begun = Instant::now();
-        let events_before = self.rebuild.events();
+        let events_before = self.rebuild.progress().events;
         self.catch_up().await?;
-        self.rebuild.guard().await?;
-        let made = Made {
-            rows: self.rebuild.rows().await?,
-            events: self.rebuild.events() - events_before,
-            took: begun.elapsed(),
-        };
-        let (Made { rows, events, took }, rate) = (made, made.rate());
+        self.rebuild.edition.guard().await?;
+        let (events, took) = (self.rebuild.progress().events - events_before, begun.elapsed());
+        let versions = self.rebuild.edition.versions().await?;
+        let made = Made { rows: versions.len() as u64, events, took };
+        let (Made { rows, .. }, rate) = (made, made.rate());
         println!(
             "made        {rows} rows, from {events} events in {:.1} s, {rate:.0} events/s",
             took.as_secs_f64()
         );
-        self.compare(sample).await?;
+        self.compare(versions, sample).await?;
         if no_switch {
             println!("ready       run again without --no-switch to have it read");
             return Ok(made);
@@ -274,7 +279,7 @@ impl<P: Projection> Work<P> {
                 continue;
             }
             let mut events = self.source.stream(&key, None).await?;
-            events.retain(|event| event.position <= self.rebuild.position());
+            events.retain(|event| event.position <= self.rebuild.progress().position);
             let placed = placed(&self.source.decoder, events).await?;
             self.rebuild.replace(key, placed).await?;
         }
@@ -288,10 +293,11 @@ impl<P: Projection> Work<P> {
         let log = &self.source.log;
         let settled = log.settled_position().await.context("failed to ask the store")?;
         let progress = bar(settled, "positions");
-        progress.set_position(self.rebuild.position());
+        progress.set_position(self.rebuild.progress().position);
         let (to_take, mut pages) = mpsc::channel(PAGES_AHEAD);
         let (log, decoder) = (PgEventLog::new(self.source.auditor.clone()), Arc::clone(&self.source.decoder));
-        let reader = tokio::spawn(read_ahead(log, decoder, self.rebuild.position(), settled, to_take));
+        let reader =
+            tokio::spawn(read_ahead(log, decoder, self.rebuild.progress().position, settled, to_take));
         while let Some((events, through)) = pages.recv().await {
             self.rebuild.take(events, through).await?;
             progress.set_position(through);
@@ -302,32 +308,32 @@ impl<P: Projection> Work<P> {
     }
 
     /// Compares the new edition with the store, aggregate by aggregate, and some of its rows with a fold of their own.
-    async fn compare(&mut self, sample: u32) -> anyhow::Result<()> {
+    async fn compare(&mut self, versions: Vec<(AggregateId, u64)>, sample: u32) -> anyhow::Result<()> {
         let pruned = self.left().await?;
         let mut stored: HashMap<AggregateId, u64> = HashMap::new();
         for range in &pruned {
             let version = stored.entry(range.aggregate_id).or_default();
             *version = range.to_version.max(*version);
         }
-        let mut versions =
+        let mut of_store =
             sqlx::query_as::<_, (uuid::Uuid, i64)>(include_str!("../../queries/aggregate_version_list.sql"))
                 .bind(P::Event::AGGREGATE_TYPE)
-                .bind(self.rebuild.position().cast_signed())
+                .bind(self.rebuild.progress().position.cast_signed())
                 .fetch(&self.source.auditor);
         while let Some((id, version)) =
-            versions.next().await.transpose().context("failed to read the store")?
+            of_store.next().await.transpose().context("failed to read the store")?
         {
             stored.insert(AggregateId(id), version.unsigned_abs());
         }
-        drop(versions);
+        drop(of_store);
         let (mut foreign, mut behind) = (vec![], vec![]);
-        self.rebuild
-            .versions(|id, version| match stored.remove(&id) {
+        for (id, version) in versions {
+            match stored.remove(&id) {
                 Some(stored) if stored == version => {}
                 Some(stored) if stored > version => behind.push((id, version, stored)),
                 _ => foreign.push((id, version)),
-            })
-            .await?;
+            }
+        }
         behind.extend(stored.into_iter().map(|(id, stored)| (id, 0, stored)));
         if let Some((id, version)) = foreign.first() {
             bail!(
@@ -346,7 +352,7 @@ impl<P: Projection> Work<P> {
         }
         let has_left: HashSet<AggregateId> = pruned.iter().map(|range| range.aggregate_id).collect();
         let mut compared = 0;
-        for row in self.rebuild.sample(sample).await? {
+        for row in self.rebuild.edition.sample(sample).await? {
             let RowKey { tenant, aggregate_id } = &row.key;
             if has_left.contains(aggregate_id) {
                 continue;
@@ -383,23 +389,23 @@ impl<P: Projection> Work<P> {
                 Err(error) => last = error,
             }
             tracing::info!("the editions cannot be switched just now: {last:#}");
-            self.rebuild.let_go().await?;
+            self.rebuild.edition.let_go().await?;
             tokio::time::sleep(SWITCH_PAUSE).await;
         }
         Err(last.context("nothing was switched; run it again to go on"))
     }
 
     async fn try_switch(&mut self) -> anyhow::Result<()> {
-        self.rebuild.hold(P::Event::TOPIC, &self.ends).await?;
+        self.rebuild.edition.hold(P::Event::TOPIC, &self.ends).await?;
         self.catch_up().await?;
-        let behind = self.rebuild.behind().await?;
+        let behind = self.rebuild.edition.behind().await?;
         if !behind.is_empty() {
             let named = behind.iter().map(|Behind { tenant_id, aggregate_id, version, found }| {
                 format!("\n  {aggregate_id} of {tenant_id}: read at version {version}, made up to {found}")
             });
             bail!("the new edition does not take what is read already:{}", named.collect::<String>());
         }
-        Ok(self.rebuild.switch().await?)
+        Ok(self.rebuild.edition.switch().await?)
     }
 }
 

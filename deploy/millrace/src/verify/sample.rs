@@ -8,7 +8,7 @@ use rand::seq::IteratorRandom;
 use sqlx::PgPool;
 
 use super::full::{decisions, pruned, stored};
-use crate::projections::{Registered, Views};
+use crate::projections::{Registered, Views, partitions};
 
 /// Events that are folded for one sink at a time, at most; so of an aggregate that has more, the sum alone is compared.
 const EVENTS_MAX: u64 = 20_000;
@@ -67,15 +67,4 @@ impl Sampler {
         }
         keys
     }
-}
-
-/// How many partitions the topic of a projection has, as far as any was claimed.
-async fn partitions(views: &PgPool, projection: &str) -> anyhow::Result<usize> {
-    let sql = "select coalesce(max(partition) + 1, 0) from projection_offset where projection = $1";
-    let partitions: i32 = sqlx::query_scalar(sql)
-        .bind(projection)
-        .fetch_one(views)
-        .await
-        .context("failed to ask for offsets")?;
-    Ok(usize::try_from(partitions)?)
 }

@@ -5,7 +5,6 @@
 
 use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, TenantId};
 use redis::AsyncCommands;
-use redis::aio::MultiplexedConnection;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
@@ -197,7 +196,7 @@ async fn a_row_shows_something_else(world: &World, agent: &Agent) {
     assert!(detail.ends_with("up to here: cached_tokens differs"), "{detail}");
     differ(-1).await;
 
-    let mut redis = redis_of(world).await;
+    let mut redis = world.redis_connection().await;
     let keys: Vec<String> = redis.keys(format!("*:row:*{}", agent.id)).await.unwrap();
     let [key] = keys.as_slice() else { panic!("{keys:?}") };
     let right: String = redis.hget(key, "d").await.unwrap();
@@ -226,7 +225,7 @@ async fn a_total_and_a_place_are_wrong(world: &World, agent: &Agent) {
     assert!(detail.ends_with("differs from its rows by +2"), "{detail}");
     differ(-2).await;
 
-    let mut redis = redis_of(world).await;
+    let mut redis = world.redis_connection().await;
     let boards: Vec<String> = redis.keys("*:board:*").await.unwrap();
     let mut place = None;
     for board in boards {
@@ -243,11 +242,6 @@ async fn a_total_and_a_place_are_wrong(world: &World, agent: &Agent) {
         ledger_finds(world, &["executions-redis"], |it| it["aggregate_id"] == agent.id.to_string()).await;
     assert_eq!(named["detail"], format!("not on leaderboard cost, score {score}"));
     let () = redis.zadd(&board, agent.id.to_string(), score).await.unwrap();
-}
-
-async fn redis_of(world: &World) -> MultiplexedConnection {
-    let redis = redis::Client::open(world.fact("MILLRACE_REDIS_URL")).unwrap();
-    redis.get_multiplexed_async_connection().await.unwrap()
 }
 
 /// The offset says that a record was read which nobody has read.

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use redis::AsyncCommands;
+use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
 use crate::harness::{Agent, Load, PATIENCE, Role, Runs, World, eventually, new_event_id, tenant};
 
 const NAME: &str = "executions-postgres";
+const IN_REDIS: &str = "executions-redis";
 
 /// Changes a row and a total behind everybody's back, as a bug that is mended by now may have.
 async fn spoil(world: &World, tenant: &str) {
@@ -69,6 +72,55 @@ async fn views_are_rebuilt_under_load_switched_at_once_and_switched_back() {
     assert_eq!(world.verify().await.0.code, 1, "what was spoilt is read again");
     world.program.done(&["projections", "go-back", NAME]).await;
     assert_eq!(runs(&world, tenant.as_str()).await, right);
+    world.drained(&tenant).await;
+    world.assert_proved().await;
+    projector.stop().await;
+}
+
+/// What a row in Redis shows, changed behind everybody's back; answers the text that was there.
+async fn spoil_in_redis(world: &World, agent: &Agent) -> (String, String) {
+    let mut redis = world.redis_connection().await;
+    let keys: Vec<String> = redis.keys(format!("{IN_REDIS}:{{p*}}:row:*{}", agent.id)).await.unwrap();
+    let [key] = keys.as_slice() else { panic!("{keys:?}") };
+    let right: String = redis.hget(key, "d").await.unwrap();
+    let mut wrong: Value = serde_json::from_str(&right).unwrap();
+    wrong["prompt_tokens"] = 99.into();
+    let () = redis.hset(key, "d", wrong.to_string()).await.unwrap();
+    (key.clone(), right)
+}
+
+#[tokio::test]
+async fn views_in_redis_are_rebuilt_under_load_take_their_place_and_give_it_back() {
+    let (world, tenant) = (World::shared(), tenant("again"));
+    let projector = Role::projector(&world).await;
+    world.import(&Runs::sample(30), &tenant).await;
+    let mut agent = Agent::started(&world, &tenant).await;
+    agent.call(new_event_id()).await;
+    world.drained(&tenant).await;
+    world.assert_proved().await;
+    let (key, right) = spoil_in_redis(&world, &agent).await;
+    assert_eq!(world.verify().await.0.code, 1, "what was spoilt is found");
+    let mut redis = world.redis_connection().await;
+    let mut shown = async || -> String { redis.hget(&key, "d").await.unwrap() };
+    let wrong = shown().await;
+
+    let load = Load::on(&world, &tenant).await;
+    let mut rebuild = world.program.command(&["projections", "rebuild", IN_REDIS]).spawn().unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    rebuild.kill().await.unwrap();
+    let said = world.program.done(&["projections", "rebuild", IN_REDIS]).await;
+    assert!(said.contains("switched"), "{said}");
+    assert_eq!(shown().await, right);
+    assert!(!load.ended().await.is_empty());
+    world.drained(&tenant).await;
+    world.assert_proved().await;
+
+    world.program.done(&["projections", "go-back", IN_REDIS]).await;
+    assert_eq!(shown().await, wrong, "mistakes and all, with what came since");
+    world.drained(&tenant).await;
+    assert_eq!(world.verify().await.0.code, 1);
+    world.program.done(&["projections", "go-back", IN_REDIS]).await;
+    assert_eq!(shown().await, right);
     world.drained(&tenant).await;
     world.assert_proved().await;
     projector.stop().await;

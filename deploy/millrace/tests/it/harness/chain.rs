@@ -4,6 +4,7 @@ use agent_views::ExecutionsRedis;
 use events::{DomainEvent, ExecutionEvent, TenantId};
 use kafka::{BrokerConfig, Record, TopicReader};
 use projection_redis::{Reader, RedisConfig};
+use redis::aio::MultiplexedConnection;
 use sqlx::PgConnection;
 
 use super::{PATIENCE, World, eventually, unique};
@@ -112,6 +113,12 @@ impl World {
             records
         };
         tokio::task::spawn_blocking(read).await.unwrap()
+    }
+
+    /// A connection to Redis that no projector knows of.
+    pub(crate) async fn redis_connection(&self) -> MultiplexedConnection {
+        let redis = redis::Client::open(self.fact("MILLRACE_REDIS_URL")).unwrap();
+        redis.get_multiplexed_async_connection().await.unwrap()
     }
 
     /// The Redis views, as readers see them.
