@@ -1,7 +1,7 @@
 //! What operators see of parked keys, and what they can ask for.
 
 use events::TenantId;
-use kafka::ParkKey;
+use kafka::{ParkKey, RowKey};
 use serde_json::{Value, json};
 use sqlx::{Connection, FromRow, PgConnection};
 
@@ -115,6 +115,12 @@ impl<'c> Operator<'c> {
             .fetch_all(&mut *self.connection)
             .await
             .map_err(failed("list the decisions", projection))
+    }
+
+    /// Every version that has no effect in a projection: whose, and which.
+    pub async fn decided(&mut self, projection: &str) -> Result<Vec<(RowKey, u64)>, Error> {
+        let decisions = self.decisions(projection).await?;
+        Ok(decisions.iter().filter_map(DecisionShown::event).collect())
     }
 
     /// Asks the owner to do without records of the key, and to apply what is left. `foreign`: the records are no

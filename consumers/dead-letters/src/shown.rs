@@ -1,8 +1,8 @@
 //! What operators see.
 
 use chrono::{DateTime, Utc};
-use events::{AggregateId, EventId, TenantId};
-use kafka::{Headers, Hints, ParkKey, ParkedRecord, Record};
+use events::{AggregateId, EventId};
+use kafka::{Headers, Hints, ParkKey, ParkedRecord, Record, RowKey};
 use serde::{Serialize, Serializer};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -146,10 +146,11 @@ pub struct DecisionShown {
 }
 
 impl DecisionShown {
-    /// The version that has no effect, unless the record is foreign.
-    pub fn event(&self) -> Option<(TenantId, AggregateId, u64)> {
+    /// Whose version has no effect, and which, unless the record is foreign.
+    pub(crate) fn event(&self) -> Option<(RowKey, u64)> {
         let tenant = self.tenant_id.as_deref()?.parse().ok()?;
-        Some((tenant, AggregateId(self.aggregate_id?), self.version?.unsigned_abs()))
+        let aggregate_id = AggregateId(self.aggregate_id?);
+        Some((RowKey { tenant, aggregate_id }, self.version?.unsigned_abs()))
     }
 }
 

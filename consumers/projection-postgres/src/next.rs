@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use dead_letters::{DecisionShown, Operator};
+use dead_letters::Operator;
 use events::AggregateId;
 use kafka::{Loaded, RowChange, RowKey};
 use projection::Projection;
@@ -144,11 +144,7 @@ impl<P: Projection> Edition<P> for NextTables<P> {
     }
 
     async fn decisions(&mut self) -> Result<Vec<(RowKey, u64)>, Error> {
-        let decisions = Operator::new(&mut self.writer).decisions(P::NAME).await?;
-        let decided = decisions.iter().filter_map(DecisionShown::event);
-        Ok(decided
-            .map(|(tenant, aggregate_id, version)| (RowKey { tenant, aggregate_id }, version))
-            .collect())
+        Ok(Operator::new(&mut self.writer).decided(P::NAME).await?)
     }
 
     async fn sample(&mut self, rows: u32) -> Result<Vec<Loaded<P::View>>, Error> {

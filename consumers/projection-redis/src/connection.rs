@@ -73,6 +73,21 @@ impl Link {
         Ok(keys)
     }
 
+    /// What a script says of the keys of a pattern, page by page.
+    pub(crate) async fn told(
+        &mut self,
+        action: &str,
+        script: &Code,
+        pattern: &str,
+        tell: impl FnMut(String),
+    ) -> Result<(), Error> {
+        let mut nodes = self.nodes(action).await?;
+        let told = nodes.told(script.text(), pattern, tell).await;
+        told.map_err(|source| failed(action, &self.namespace, source))?;
+        self.live = Some(nodes);
+        Ok(())
+    }
+
     /// After an error, or no answer in time, nothing is known of the connections; the next use makes others.
     async fn send<T: FromRedisValue>(
         &mut self,

@@ -14,7 +14,7 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dead_letters::{DecisionShown, Operator};
+use dead_letters::Operator;
 use events::AggregateId;
 use kafka::{Loaded, RowChange, RowKey, partition_of};
 use ownership::Claimed;
@@ -173,11 +173,7 @@ impl<P: Projection> Edition<P> for NextKeys<P> {
     }
 
     async fn decisions(&mut self) -> Result<Vec<(RowKey, u64)>, Error> {
-        let decisions = Operator::new(&mut self.owner).decisions(P::NAME).await?;
-        let decided = decisions.iter().filter_map(DecisionShown::event);
-        Ok(decided
-            .map(|(tenant, aggregate_id, version)| (RowKey { tenant, aggregate_id }, version))
-            .collect())
+        Ok(Operator::new(&mut self.owner).decided(P::NAME).await?)
     }
 
     async fn guard(&mut self) -> Result<(), Error> {

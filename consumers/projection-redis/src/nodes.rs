@@ -102,20 +102,49 @@ impl Nodes {
     /// The keys of a pattern, each once: SCAN may show one twice.
     pub(crate) async fn keys(&mut self, pattern: &str) -> RedisResult<HashSet<String>> {
         let mut keys = HashSet::new();
+        let scan = |cursor: &str| {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCANNED);
+            scan
+        };
+        self.pages(scan, |page: Vec<String>| keys.extend(page)).await?;
+        Ok(keys)
+    }
+
+    /// What a script says of the keys of a pattern, page by page; it may speak of a key twice. It is sent as it is: one that reads
+    /// keys without naming them is no one's slot.
+    pub(crate) async fn told(
+        &mut self,
+        script: &str,
+        pattern: &str,
+        tell: impl FnMut(String),
+    ) -> RedisResult<()> {
+        let look = |cursor: &str| {
+            let mut look = redis::cmd("EVAL");
+            look.arg(script).arg(0).arg(cursor).arg(pattern).arg(SCANNED);
+            look
+        };
+        self.pages(look, tell).await
+    }
+
+    /// Asks every server again and again, from where it got to, until it is through.
+    async fn pages<T: FromRedisValue>(
+        &mut self,
+        ask: impl Fn(&str) -> Cmd,
+        mut show: impl FnMut(T),
+    ) -> RedisResult<()> {
         for server in self.servers().await? {
-            let mut cursor = 0;
+            let mut cursor = "0".to_owned();
             loop {
-                let mut scan = redis::cmd("SCAN");
-                scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCANNED);
-                let (next, page): (u64, Vec<String>) = from_redis_value(self.ask(&server, scan).await?)?;
-                keys.extend(page);
-                if next == 0 {
+                let (next, page): (String, T) = from_redis_value(self.ask(&server, ask(&cursor)).await?)?;
+                show(page);
+                if next == "0" {
                     break;
                 }
                 cursor = next;
             }
         }
-        Ok(keys)
+        Ok(())
     }
 
     /// The one, or those of a cluster that have slots.

@@ -1,6 +1,7 @@
 //! The views as readers see them.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::marker::PhantomData;
 
 use events::{AggregateId, DomainEvent, Sum, TenantId};
@@ -12,6 +13,7 @@ use crate::config::RedisConfig;
 use crate::connection::Link;
 use crate::error::Error;
 use crate::keys::{self, Keys};
+use crate::scripts::Scripts;
 use crate::store::{Stored, read_row};
 
 /// Reads what a projection has in Redis.
@@ -153,15 +155,7 @@ impl<P: Projection> Reader<P> {
 
     /// What each of these keys has, in their order.
     pub(crate) async fn stored(&mut self, keys: &[String]) -> Result<Vec<Stored>, Error> {
-        self.parts(keys, &PARTS).await
-    }
-
-    async fn parts<const N: usize>(
-        &mut self,
-        keys: &[String],
-        parts: &[&str; N],
-    ) -> Result<Vec<[Option<String>; N]>, Error> {
-        let parts = keys.iter().map(|key| command("HMGET", key, parts));
+        let parts = keys.iter().map(|key| command("HMGET", key, &PARTS));
         self.link.query("read rows", parts.collect()).await
     }
 
@@ -183,12 +177,14 @@ impl<P: Projection> Reader<P> {
 
     /// Shows of which events every row was made: version and sum. Rows that come or go meanwhile may be shown or not.
     pub async fn sums(&mut self, mut show: impl FnMut(TenantId, AggregateId, u64, Sum)) -> Result<(), Error> {
-        let keys = self.scan("row").await?;
-        for keys in keys.chunks(PAGE) {
-            let stored = self.parts(keys, &["v", "s"]).await?;
-            for (key, [version, sum]) in keys.iter().zip(stored) {
-                let Some(name) = self.keys.row_name(key) else { continue };
-                let Some(row) = read_row::<()>(key, &[version, sum, None])? else { continue };
+        let (mut lines, mut seen) = (vec![], HashSet::new());
+        let script = Scripts::new().sums;
+        self.link.told("read sums", &script, &self.keys.pattern("row"), |page| lines.push(page)).await?;
+        for page in &lines {
+            for [key, version, sum] in page.split('\n').collect::<Vec<_>>().as_chunks().0 {
+                let Some(name) = self.keys.row_name(key).filter(|_| seen.insert(*key)) else { continue };
+                let stored = [Some((*version).to_owned()), Some((*sum).to_owned()), None];
+                let Some(row) = read_row::<()>(key, &stored)? else { continue };
                 show(name.tenant, name.aggregate_id, row.version, row.sum);
             }
         }

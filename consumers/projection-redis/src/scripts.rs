@@ -11,6 +11,7 @@ pub(crate) struct Scripts {
     pub(crate) hold: Code,
     pub(crate) relocate: Code,
     pub(crate) switch: Code,
+    pub(crate) sums: Code,
 }
 
 /// A script: its text, and the digest that Redis knows it by.
@@ -29,6 +30,7 @@ impl Scripts {
             hold: Code::new(include_str!("../scripts/hold.lua")),
             relocate: Code::new(include_str!("../scripts/move.lua")),
             switch: Code::new(include_str!("../scripts/switch.lua")),
+            sums: Code::new(include_str!("../scripts/sums.lua")),
         }
     }
 }
@@ -36,6 +38,10 @@ impl Scripts {
 impl Code {
     fn new(text: &'static str) -> Self {
         Self { text, digest: Script::new(text).get_hash().to_owned() }
+    }
+
+    pub(crate) const fn text(&self) -> &'static str {
+        self.text
     }
 
     /// A call with its keys; arguments follow by [`Cmd::arg`].

@@ -196,17 +196,11 @@ async fn a_row_shows_something_else(world: &World, agent: &Agent) {
     assert!(detail.ends_with("up to here: cached_tokens differs"), "{detail}");
     differ(-1).await;
 
-    let mut redis = world.redis_connection().await;
-    let keys: Vec<String> = redis.keys(format!("*:row:*{}", agent.id)).await.unwrap();
-    let [key] = keys.as_slice() else { panic!("{keys:?}") };
-    let right: String = redis.hget(key, "d").await.unwrap();
-    let mut wrong: Value = serde_json::from_str(&right).unwrap();
-    wrong["prompt_tokens"] = 99.into();
-    let () = redis.hset(key, "d", wrong.to_string()).await.unwrap();
+    let (key, right) = world.spoil_in_redis(agent).await;
     let named = ledger_names(world, &["executions-redis"], "diverged", agent, 3).await;
     let detail = named["detail"].as_str().unwrap();
     assert!(detail.ends_with("up to here: prompt_tokens differs"), "{detail}");
-    let () = redis.hset(key, "d", right).await.unwrap();
+    let () = world.redis_connection().await.hset(key, "d", right).await.unwrap();
 }
 
 /// Rows are as they should be; a total over them is not, nor is a place on a leaderboard.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use redis::AsyncCommands;
-use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
 use crate::harness::{Agent, Load, PATIENCE, Role, Runs, World, eventually, new_event_id, tenant};
@@ -77,18 +76,6 @@ async fn views_are_rebuilt_under_load_switched_at_once_and_switched_back() {
     projector.stop().await;
 }
 
-/// What a row in Redis shows, changed behind everybody's back; answers the text that was there.
-async fn spoil_in_redis(world: &World, agent: &Agent) -> (String, String) {
-    let mut redis = world.redis_connection().await;
-    let keys: Vec<String> = redis.keys(format!("{IN_REDIS}:{{p*}}:row:*{}", agent.id)).await.unwrap();
-    let [key] = keys.as_slice() else { panic!("{keys:?}") };
-    let right: String = redis.hget(key, "d").await.unwrap();
-    let mut wrong: Value = serde_json::from_str(&right).unwrap();
-    wrong["prompt_tokens"] = 99.into();
-    let () = redis.hset(key, "d", wrong.to_string()).await.unwrap();
-    (key.clone(), right)
-}
-
 #[tokio::test]
 async fn views_in_redis_are_rebuilt_under_load_take_their_place_and_give_it_back() {
     let (world, tenant) = (World::shared(), tenant("again"));
@@ -98,7 +85,7 @@ async fn views_in_redis_are_rebuilt_under_load_take_their_place_and_give_it_back
     agent.call(new_event_id()).await;
     world.drained(&tenant).await;
     world.assert_proved().await;
-    let (key, right) = spoil_in_redis(&world, &agent).await;
+    let (key, right) = world.spoil_in_redis(&agent).await;
     assert_eq!(world.verify().await.0.code, 1, "what was spoilt is found");
     let mut redis = world.redis_connection().await;
     let mut shown = async || -> String { redis.hget(&key, "d").await.unwrap() };

@@ -4,10 +4,12 @@ use agent_views::ExecutionsRedis;
 use events::{DomainEvent, ExecutionEvent, TenantId};
 use kafka::{BrokerConfig, Record, TopicReader};
 use projection_redis::{Reader, RedisConfig};
+use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
+use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::{PATIENCE, World, eventually, unique};
+use super::{Agent, PATIENCE, World, eventually, unique};
 
 /// How many events of one tenant are at each stage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -119,6 +121,18 @@ impl World {
     pub(crate) async fn redis_connection(&self) -> MultiplexedConnection {
         let redis = redis::Client::open(self.fact("MILLRACE_REDIS_URL")).unwrap();
         redis.get_multiplexed_async_connection().await.unwrap()
+    }
+
+    /// Changes what the row of an execution in Redis shows; answers its key, and the document that was there.
+    pub(crate) async fn spoil_in_redis(&self, agent: &Agent) -> (String, String) {
+        let mut redis = self.redis_connection().await;
+        let keys: Vec<String> = redis.keys(format!("executions-redis:*:row:*{}", agent.id)).await.unwrap();
+        let [key] = keys.as_slice() else { panic!("{keys:?}") };
+        let right: String = redis.hget(key, "d").await.unwrap();
+        let mut wrong: Value = serde_json::from_str(&right).unwrap();
+        wrong["prompt_tokens"] = 99.into();
+        let () = redis.hset(key, "d", wrong.to_string()).await.unwrap();
+        (key.clone(), right)
     }
 
     /// The Redis views, as readers see them.
