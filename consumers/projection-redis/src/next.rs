@@ -10,13 +10,12 @@
 //! claim the partition, and the next one ends it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dead_letters::Operator;
 use events::AggregateId;
-use kafka::{Loaded, RowChange, RowKey, partition_of};
+use kafka::{Loaded, RowChange, RowKey};
 use ownership::Claimed;
 use projection::{Projection, Row};
 use rand::seq::IteratorRandom;
@@ -57,9 +56,9 @@ pub struct NextKeys<P> {
     begun_at: Vec<i64>,
     stands_at: Vec<i64>,
     progress: Progress,
-    config: RedisConfig,
+    made: Reader<P>,
+    read: Reader<P>,
     held: Vec<Held>,
-    projection: PhantomData<fn() -> P>,
 }
 
 /// A partition that nobody may write while it is switched.
@@ -95,30 +94,23 @@ impl<P: Projection> NextKeys<P> {
         let epoch = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
         let begun_at = place.begin(epoch).await?;
         let position = begun_at.iter().min().copied().unwrap_or_default().unsigned_abs();
+        let namespace = Some(place.live.aside("next").namespace().to_owned());
+        let made = RedisConfig { namespace, ..config.clone() };
         Ok(Self {
+            made: Reader::new(&made, partitions)?,
+            read: Reader::new(config, partitions)?,
             place,
             owner,
             epoch,
             stands_at: begun_at.clone(),
             begun_at,
             progress: Progress { position, events: 0 },
-            config: config.clone(),
             held: vec![],
-            projection: PhantomData,
         })
     }
 
-    fn reader(&self, which: &Keys) -> Result<Reader<P>, Error> {
-        let config = RedisConfig { namespace: Some(which.namespace().to_owned()), ..self.config.clone() };
-        Reader::new(&config, self.place.partitions)
-    }
-
     fn next(&self) -> Keys {
-        self.place.live.aside("next")
-    }
-
-    fn partition_of(&self, id: AggregateId) -> i32 {
-        partition_of(id.to_string().as_bytes(), self.place.partitions)
+        self.made.keys.clone()
     }
 }
 
@@ -130,14 +122,16 @@ impl<P: Projection> Edition<P> for NextKeys<P> {
     }
 
     fn has(&self, id: AggregateId, position: u64) -> bool {
-        let begun_at = self.begun_at[self.partition_of(id).unsigned_abs() as usize];
-        position <= begun_at.unsigned_abs()
+        let is_in = |begun_at: &i64| position <= begun_at.unsigned_abs();
+        // Of most events no partition has any yet: then it does not matter whose this is.
+        self.begun_at.iter().any(is_in)
+            && is_in(&self.begun_at[self.made.partition_of(id).unsigned_abs() as usize])
     }
 
     async fn load(&mut self, keys: &[RowKey]) -> Result<Vec<Loaded<P::View>>, Error> {
-        let placed = |key: &RowKey| (self.partition_of(key.aggregate_id), key.clone());
+        let placed = |key: &RowKey| (self.made.partition_of(key.aggregate_id), key.clone());
         let keys: Vec<(i32, RowKey)> = keys.iter().map(placed).collect();
-        self.reader(&self.next())?.load(&keys).await
+        self.made.load(&keys).await
     }
 
     async fn write(&mut self, batch: Batch<P::View>) -> Result<(), Error> {
@@ -183,7 +177,7 @@ impl<P: Projection> Edition<P> for NextKeys<P> {
     async fn versions(&mut self) -> Result<Vec<(AggregateId, u64)>, Error> {
         let mut versions = vec![];
         let show = |_, id, version, _| versions.push((id, version));
-        self.reader(&self.next())?.sums(show).await?;
+        self.made.sums(show).await?;
         Ok(versions)
     }
 
@@ -196,7 +190,7 @@ impl<P: Projection> Edition<P> for NextKeys<P> {
             Some((name.partition, RowKey { tenant: name.tenant, aggregate_id: name.aggregate_id }))
         };
         let keys: Vec<(i32, RowKey)> = picked.into_iter().filter_map(key).collect();
-        self.reader(&next)?.load(&keys).await
+        self.made.load(&keys).await
     }
 
     async fn hold(&mut self, _topic: &str, ends: &[(i32, i64, i64)]) -> Result<(), Error> {
@@ -207,14 +201,13 @@ impl<P: Projection> Edition<P> for NextKeys<P> {
     async fn behind(&mut self) -> Result<Vec<Behind>, Error> {
         let made: HashMap<AggregateId, u64> = self.versions().await?.into_iter().collect();
         let mut behind = vec![];
-        let live = self.place.live.clone();
         let show = |tenant: events::TenantId, aggregate_id, version, _| {
             let found = made.get(&aggregate_id).copied().unwrap_or_default();
             if found < version && behind.len() < BEHIND_MAX {
                 behind.push(Behind { tenant_id: tenant.to_string(), aggregate_id, version, found });
             }
         };
-        self.reader(&live)?.sums(show).await?;
+        self.read.sums(show).await?;
         Ok(behind)
     }
 
@@ -263,8 +256,7 @@ pub async fn go_back<P: Projection>(
     let now = place.stands::<P>(&mut owner, &held).await?;
     place.keep(&swap, &now).await?;
     for (held, stood) in held.iter_mut().zip(stood) {
-        let (low, high) = ends.iter().find(|it| it.0 == held.partition).map_or((0, 0), |it| (it.1, it.2));
-        held.next_offset = stood.map_or(low, |(_, at)| within(at, low, high));
+        held.next_offset = within(stood.map_or(0, |(_, at)| at), held.partition, ends);
     }
     place.switch(&kept, &swap, &of, &held).await?;
     owner.execute("commit").await.map_err(failed::<P>("let offsets go"))?;
@@ -369,9 +361,8 @@ impl Place {
             let answers: Vec<(String, i64)> = self.link.run("hold partitions", hold, &calls).await?;
             for (claimed, (word, next_offset)) in claimed.into_iter().zip(answers) {
                 let Claimed { partition, parkings, .. } = claimed;
-                let ends = ends.iter().find(|it| it.0 == partition).map_or((0, 0), |it| (it.1, it.2));
                 if word == "held" {
-                    let next_offset = within(next_offset, ends.0, ends.1);
+                    let next_offset = within(next_offset, partition, ends);
                     held.push(Held { partition, next_offset, parkings });
                     wanted.retain(|it| *it != partition);
                 }
@@ -540,8 +531,9 @@ impl Place {
     }
 }
 
-/// An offset that the topic has, or else where it begins.
-fn within(next_offset: i64, low: i64, high: i64) -> i64 {
+/// An offset that a partition of the topic has, or else where it begins.
+fn within(next_offset: i64, partition: i32, ends: &[(i32, i64, i64)]) -> i64 {
+    let (low, high) = ends.iter().find(|it| it.0 == partition).map_or((0, 0), |it| (it.1, it.2));
     if (low..=high).contains(&next_offset) { next_offset } else { low }
 }
 

@@ -162,14 +162,10 @@ impl Raising {
 
     async fn server(&self, component: Component) -> Result<Server> {
         let missing = |package: Package| move || Error::MissingPackages(package.name().to_owned());
+        let postgres = || Postgres::installed(&self.stack).ok_or_else(missing(Package::Postgres));
         Ok(match component {
-            Component::Postgres | Component::PostgresReplica => {
-                let postgres = Postgres::installed(&self.stack).ok_or_else(missing(Package::Postgres))?;
-                match component {
-                    Component::Postgres => Server::Postgres(postgres),
-                    _ => Server::PostgresReplica(postgres),
-                }
-            }
+            Component::Postgres => Server::Postgres(postgres()?),
+            Component::PostgresReplica => Server::PostgresReplica(postgres()?),
             Component::Kafka => Server::Kafka(Kafka::new(self.artifacts().await?)),
             Component::Registry => Server::Registry(Registry::new(self.artifacts().await?)),
             Component::Connect => Server::Connect(Connect::new(self.artifacts().await?)),

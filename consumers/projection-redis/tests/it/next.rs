@@ -17,7 +17,7 @@ fn ends(topic: &Topic) -> Vec<(i32, i64, i64)> {
     (0..PARTITIONS).map(|partition| (partition, 0, topic.end(partition))).collect()
 }
 
-/// Events in the partitions that they belong to; those of an execution of an odd number are what the fold refuses once.
+/// Events in the partitions that they belong to.
 fn fill(topic: &Topic, history: &mut History, executions: u128, calls: u128) {
     for n in 0..executions {
         append(topic, History::row(n), history.started(n, "django"));

@@ -18,7 +18,7 @@ use wire::Decoder;
 use super::rebuild::{EditionsArgs, Made, RebuildArgs};
 use super::{
     Compared, Comparison, Looking, Prepared, Previewed, Reading, Registered, Rows, Surroundings, Views,
-    partitions, prepared, preview,
+    prepared, preview,
 };
 
 /// A projection in a namespace of its own.
@@ -111,9 +111,7 @@ impl<P: Projection> Registered for InRedis<P> {
         running: &'a mut Running<'_>,
     ) -> BoxFuture<'a, anyhow::Result<()>> {
         Box::pin(async move {
-            // Sums are of all that is there; of which edition it is, each partition says.
-            let partitions = partitions(&views.postgres, P::NAME).await?;
-            let mut reader = Reader::<P>::new(&views.redis, i32::try_from(partitions)?)?;
+            let mut reader = Reader::<P>::new(&views.redis, i32::try_from(views.partitions)?)?;
             reader.check_edition().await?;
             let show = |tenant, id, version, sum| running.row(&tenant, id, Account { version, sum });
             Ok(reader.sums(show).await?)

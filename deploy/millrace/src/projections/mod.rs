@@ -207,17 +207,6 @@ pub(crate) struct Views {
     pub(crate) partitions: usize,
 }
 
-/// How many partitions the topic of a projection has, as far as any was claimed.
-pub(crate) async fn partitions(views: &PgPool, projection: &str) -> anyhow::Result<usize> {
-    let sql = "select coalesce(max(partition) + 1, 0) from projection_offset where projection = $1";
-    let partitions: i32 = sqlx::query_scalar(sql)
-        .bind(projection)
-        .fetch_one(views)
-        .await
-        .context("failed to ask for offsets")?;
-    Ok(usize::try_from(partitions)?)
-}
-
 /// A projection that is ready to run.
 pub(crate) struct Prepared {
     pub(crate) metrics: Metrics,

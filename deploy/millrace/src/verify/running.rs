@@ -93,14 +93,19 @@ impl Comparer {
             let streams = self.follower.streams(aggregate_type).await?;
             stages.store(&streams);
             // Side by side: they are read from different servers, or over connections of their own.
-            let sinks = projections.iter().map(|projection| self.sink(*projection, &streams));
+            let views = projections.iter().map(|projection| self.views_of(projection.name()));
+            let views = try_join_all(views).await?;
+            let sinks = projections.iter().zip(&views);
+            let sinks = sinks.map(|(projection, views)| self.sink(*projection, views, &streams));
             let totals = projections.iter().map(|projection| self.totals(*projection));
             let (sinks, totals) = try_join!(try_join_all(sinks), try_join_all(totals))?;
-            for ((projection, mut sink), totals) in projections.iter().zip(sinks).zip(totals) {
+            for (((projection, views), mut sink), totals) in
+                projections.iter().zip(&views).zip(sinks).zip(totals)
+            {
                 at(&sink);
                 totals.into_iter().for_each(|totals| sink.sampled(totals));
                 if let Some(Shown { sampler, .. }) = &self.shown
-                    && let Some(sampled) = sampler.sample(*projection, &self.views, &sink).await?
+                    && let Some(sampled) = sampler.sample(*projection, views, &sink).await?
                 {
                     sink.sampled(sampled);
                 }
@@ -124,15 +129,29 @@ impl Comparer {
         Ok(report)
     }
 
+    /// The views, with how many partitions the topic of a projection has, as far as any was claimed.
+    async fn views_of(&self, projection: &str) -> anyhow::Result<Views> {
+        let sql = "select coalesce(max(partition) + 1, 0) from projection_offset where projection = $1";
+        let partitions: i32 = sqlx::query_scalar(sql)
+            .bind(projection)
+            .fetch_one(&self.views.postgres)
+            .await
+            .context("failed to ask for offsets")?;
+        let Views { postgres, redis, .. } = &self.views;
+        let partitions = usize::try_from(partitions)?;
+        Ok(Views { postgres: postgres.clone(), redis: redis.clone(), partitions })
+    }
+
     async fn sink<'s>(
         &self,
         projection: &dyn Registered,
+        views: &Views,
         streams: &'s Streams,
     ) -> anyhow::Result<Running<'s>> {
         let mut running = Running::new(projection.name(), streams);
         // In this order: what was in the topic as of then is in the rows that are read after it, or parked.
         let as_of = self.as_of(projection.name()).await?;
-        projection.sums(&self.views, &mut running).await?;
+        projection.sums(views, &mut running).await?;
         let moments = Moments { now: now(), as_of, bound_micros: self.bound.as_micros() as i64 };
         let suspects = running.suspects();
         if suspects.is_empty() {

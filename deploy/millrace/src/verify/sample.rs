@@ -8,7 +8,7 @@ use rand::seq::IteratorRandom;
 use sqlx::PgPool;
 
 use super::full::{decisions, pruned, stored};
-use crate::projections::{Registered, Views, partitions};
+use crate::projections::{Registered, Views};
 
 /// Events that are folded for one sink at a time, at most; so of an aggregate that has more, the sum alone is compared.
 const EVENTS_MAX: u64 = 20_000;
@@ -33,11 +33,9 @@ impl Sampler {
         views: &Views,
         running: &Running<'_>,
     ) -> anyhow::Result<Option<Sampled>> {
-        let partitions = partitions(&views.postgres, projection.name()).await?;
-        let views = Views { postgres: views.postgres.clone(), redis: views.redis.clone(), partitions };
         let mut comparison = projection.comparison(self.registry.clone());
         // In this order: what was decided about a version that a row has is known, and its events are in the store or have left it.
-        let wanted = comparison.read_some(&views, &self.pick(running)).await?;
+        let wanted = comparison.read_some(views, &self.pick(running)).await?;
         // What is parked is of later versions than the row has.
         comparison.except(decisions(&views.postgres, projection.name()).await?);
         let Histories { events, pruned: left } =
