@@ -93,6 +93,10 @@ impl Projection for ExecutionsRedis {
         Ok(Some(live))
     }
 
+    fn finished_at(live: &ExecutionLive) -> Option<Moment> {
+        (live.status != Status::Running).then_some(live.last_event_at)
+    }
+
     fn rank(live: &ExecutionLive) -> Option<Rank> {
         let score = live.cost_nano_usd.or(live.reported_cost_nano_usd)?;
         Some(Rank { board: COST_BOARD, score })

@@ -106,6 +106,8 @@ pub struct SinkCounts {
     pub explained: usize,
     /// Rows whose events left the store, at least some: only their version and sum are compared.
     pub pruned: usize,
+    /// Rows whose view has expired: only their version and sum are compared.
+    pub expired: usize,
 }
 
 impl Report {
@@ -176,7 +178,7 @@ impl fmt::Display for Report {
             f,
             "topics: {records} records in {partitions} partitions, {duplicates} duplicates, {foreign} foreign, sum {sum}"
         )?;
-        for SinkCounts { projection, rows, events, totals, ranks, explained, pruned, .. } in sinks {
+        for SinkCounts { projection, rows, events, totals, ranks, explained, pruned, expired, .. } in sinks {
             writeln!(
                 f,
                 "{projection}: {rows} rows = fold of {events} events, {totals} totals, {ranks} ranks, \
@@ -187,6 +189,9 @@ impl fmt::Display for Report {
                     f,
                     "{projection}: {pruned} rows have events that left the store; compared by version and sum"
                 )?;
+            }
+            if *expired > 0 {
+                writeln!(f, "{projection}: {expired} views have expired; compared by version and sum")?;
             }
         }
         for explained in &self.explained {

@@ -34,8 +34,9 @@ pub struct Sink<P: Projection> {
 struct Compared<V> {
     tenant: TenantId,
     version: u64,
-    /// `None`: no view, or a deleted one.
+    /// `None`: no view, a deleted one, or one that has expired.
     shown: Option<V>,
+    is_expired: bool,
     sum: Sum,
     fold: Row<V>,
     /// The fold cannot go on; the reason was found already.
@@ -72,7 +73,7 @@ impl<V: Serialize> Compared<V> {
     /// The fold goes on behind what left the store.
     fn begin_after(&mut self, left: &Left) {
         if self.fold.version < left.through {
-            self.fold = Row { version: left.through, view: None, sum: left.sum };
+            self.fold = Row { version: left.through, view: None, sum: left.sum, ..self.fold };
         }
     }
 
@@ -200,11 +201,13 @@ impl<P: Projection> Sink<P> {
     /// A row that the sink has. It has no view where the view was deleted or every event so far was decided away.
     pub fn row(&mut self, tenant: &TenantId, aggregate_id: AggregateId, row: Row<P::View>) {
         self.counts.rows += 1;
-        let Row { version, view: shown, sum } = row;
+        let Row { version, view: shown, is_expired, sum } = row;
         let view = shown.as_ref();
         self.sums.row(tenant, aggregate_id, view.and_then(P::contribution), view.and_then(P::rank));
         let tenant_id = tenant.clone();
-        let row = Compared { tenant: tenant_id, version, shown, sum, fold: Row::default(), broken: false };
+        self.counts.expired += usize::from(is_expired);
+        let (fold, broken) = (Row::default(), false);
+        let row = Compared { tenant: tenant_id, version, shown, is_expired, sum, fold, broken };
         if let Some(other) = self.rows.insert(aggregate_id, row) {
             let detail = format!("the sink has a second row of it, at version {}", other.version);
             self.findings.add(Self::finding(Kind::Doubled, detail).of(tenant, aggregate_id, version));
@@ -285,7 +288,9 @@ impl<P: Projection> Sink<P> {
             match Self::fold(fold, record, decode) {
                 Ok(next) => {
                     self.counts.events += 1;
-                    row.fold = next;
+                    // What was finished may have expired: then only of which events it was made can be compared.
+                    let has_expired = row.is_expired && next.view.as_ref().and_then(P::finished_at).is_some();
+                    row.fold = if has_expired { Row { view: None, is_expired: true, ..next } } else { next };
                 }
                 Err(why) => {
                     row.broken = true;
@@ -373,8 +378,11 @@ impl<P: Projection> Sink<P> {
     /// Ends the comparison of a sink that was fed some of its rows with their [places](Self::place), and of the store the events of
     /// these. Totals are those of all rows.
     pub fn sampled(mut self) -> Sampled {
+        let is_folded = |(id, row): &(&AggregateId, &Compared<P::View>)| {
+            !row.is_expired && self.pruned.get(id).is_none_or(|left| left.is_foldable())
+        };
+        let folded = self.rows.iter().filter(is_folded).count() as u64;
         self.settle();
-        let folded = (self.counts.rows - self.counts.pruned) as u64;
         Sampled { folded, places: self.counts.ranks as u64, totals: 0, findings: self.findings }
     }
 

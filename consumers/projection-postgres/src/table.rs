@@ -423,7 +423,12 @@ impl Stored {
                 Err(source) => return Err(Error::Row { table: table.to_owned(), key, source }),
             }
         };
-        let row = Row { version: self.version.unsigned_abs(), view, sum: Sum::from_bytes(self.events_sum) };
+        let row = Row {
+            version: self.version.unsigned_abs(),
+            view,
+            sum: Sum::from_bytes(self.events_sum),
+            ..Row::default()
+        };
         Ok(Loaded { key, row, partition: self.source_partition })
     }
 }

@@ -4,9 +4,10 @@
 -- first write, because Redis takes nothing back when a script stops half-way.
 --
 -- KEYS  1        progress of the partition: a hash {epoch, next_offset, of, last, parkings}
---       2..n+1   rows: hashes {v, s, d}, version, sum over its events, and document; no d: the view is deleted
+--       2..n+1   rows: hashes {v, s, d, x}, version, sum over its events, and document; no d: the view is deleted, or x is there and it
+--                has expired
 --       n+2..    leaderboards: sorted sets of members by score
---       last     feed: a stream of what changed
+--       last     two: the finished views by when they were, and feed: a stream of what changed
 -- ARGV  1        epoch that the partition is owned under
 --       2, 3     the offset it stands at, the offset it gets to
 --       4        1: the last script of the flush, which moves the offset; 0: one before it
@@ -21,6 +22,8 @@
 --       5        member on leaderboards
 --       6        leaderboard to leave (counted from 1 among them; 0: none)
 --       7, 8     leaderboard to be on (0: none), score
+--       9        its name among the finished views; empty: it is none and was none
+--       10       when it was finished, in milliseconds; empty: it is none
 --       then for each tenant of theirs: its name, and its rows' ids, each with its version behind it
 -- Answer  'applied'; 'before', if an earlier run of this flush did it all
 --         'fenced' and the later epoch
@@ -44,7 +47,7 @@ end
 
 local stored = {}
 for i = 1, rows do
-    local at = 8 + (i - 1) * 8
+    local at = 8 + (i - 1) * 10
     stored[i] = redis.call('HGET', KEYS[i + 1], 'v') or '0'
     if stored[i] ~= ARGV[at + 1] and stored[i] ~= ARGV[at + 2] then
         return {'lost', KEYS[i + 1] .. ' at version ' .. stored[i]}
@@ -52,7 +55,7 @@ for i = 1, rows do
 end
 
 for i = 1, rows do
-    local at = 8 + (i - 1) * 8
+    local at = 8 + (i - 1) * 10
     local version, sum, document, member = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
     if tonumber(stored[i]) < tonumber(version) then
         if document == '' then
@@ -60,6 +63,7 @@ for i = 1, rows do
             redis.call('HDEL', KEYS[i + 1], 'd')
         else
             redis.call('HSET', KEYS[i + 1], 'v', version, 's', sum, 'd', document)
+            redis.call('HDEL', KEYS[i + 1], 'x')
         end
         local leave, be_on = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
         if leave > 0 then
@@ -68,11 +72,17 @@ for i = 1, rows do
         if be_on > 0 then
             redis.call('ZADD', KEYS[rows + 1 + be_on], ARGV[at + 8], member)
         end
+        local name, finished = ARGV[at + 9], ARGV[at + 10]
+        if finished ~= '' then
+            redis.call('ZADD', KEYS[#KEYS - 1], finished, name)
+        elseif name ~= '' then
+            redis.call('ZREM', KEYS[#KEYS - 1], name)
+        end
     end
 end
 
 if kept ~= '0' then
-    for at = 8 + rows * 8 + 1, #ARGV, 2 do
+    for at = 8 + rows * 10 + 1, #ARGV, 2 do
         redis.call('XADD', KEYS[#KEYS], 'MAXLEN', '~', kept, '*', 'tenant', ARGV[at], 'rows', ARGV[at + 1])
     end
 end

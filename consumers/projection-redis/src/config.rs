@@ -23,13 +23,25 @@ pub struct RedisConfig {
     pub timeout_ms: u64,
 }
 
-/// How much of the feed of view changes is kept.
+/// For how long things are kept in Redis.
 #[derive(Debug, Clone, Args)]
-pub struct RedisFeedConfig {
+pub struct RedisRetentionConfig {
+    /// After how many seconds a finished view in Redis goes, counted from when it was finished. Its version stays: events that
+    /// come again change nothing. 0: it never goes. The same for all projectors of a projection
+    #[arg(long, env = "MILLRACE_REDIS_FINISHED_TTL_S", default_value_t = 0, value_name = "S")]
+    pub redis_finished_ttl_s: u64,
+
     /// How many entries of the feed of changed rows in Redis a partition keeps at least; an entry is what one flush changed of one
     /// tenant. 0: none is written. The same for all projectors of a projection
     #[arg(long, env = "MILLRACE_REDIS_FEED_ENTRIES", default_value_t = 10_000, value_name = "N")]
     pub redis_feed_entries: u32,
+}
+
+impl RedisRetentionConfig {
+    /// For how long finished views are kept; `None`: for ever.
+    pub fn finished_ttl(&self) -> Option<Duration> {
+        (self.redis_finished_ttl_s > 0).then(|| Duration::from_secs(self.redis_finished_ttl_s))
+    }
 }
 
 impl RedisConfig {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use events::AggregateId;
-use kafka::{Fingerprint, Progress, RowChange};
+use kafka::{Fingerprint, Progress, RowChange, RowKey};
 use projection::{Projection, Rank};
 use redis::Cmd;
 
 use crate::error::Error;
-use crate::keys::Keys;
+use crate::keys::{Keys, row_name};
 use crate::scripts::Code;
 
 /// So many rows go into one script: about a millisecond and a half in which Redis does nothing else.
@@ -53,7 +53,7 @@ fn call<P: Projection>(
     let changes =
         rows.iter().map(|row| Change::of::<P>(keys, row, &mut boards)).collect::<Result<Vec<_>, _>>()?;
     names.extend(boards);
-    names.push(keys.feed(partition));
+    names.extend([keys.finished(partition), keys.feed(partition)]);
 
     let mut call = flush.call(&names);
     call.arg(progress.epoch)
@@ -68,18 +68,23 @@ fn call<P: Projection>(
         call.arg(row.old.version).arg(row.new.version).arg(row.new.sum.to_string());
         call.arg(change.document).arg(change.member);
         call.arg(change.leave).arg(change.be_on).arg(change.score);
+        call.arg(change.name).arg(change.finished_ms.map_or_else(String::new, |ms| ms.to_string()));
     }
     if feed_entries > 0 {
-        let mut changed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for row in rows {
-            let told = format!("{} {}", row.key.aggregate_id, row.new.version);
-            changed.entry(row.key.tenant.as_str()).or_default().push(told);
-        }
-        for (tenant, rows) in changed {
-            call.arg(tenant).arg(rows.join(" "));
-        }
+        tell(&mut call, rows.iter().map(|row| (&row.key, row.new.version)));
     }
     Ok(call)
+}
+
+/// The last arguments: which rows the feed is told of.
+pub(crate) fn tell<'a>(call: &mut Cmd, rows: impl Iterator<Item = (&'a RowKey, u64)>) {
+    let mut changed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (key, version) in rows {
+        changed.entry(key.tenant.as_str()).or_default().push(format!("{} {version}", key.aggregate_id));
+    }
+    for (tenant, rows) in changed {
+        call.arg(tenant).arg(rows.join(" "));
+    }
 }
 
 /// Offset and fingerprint of the record before the next, as [`fingerprint`] reads them.
@@ -102,6 +107,9 @@ struct Change {
     leave: usize,
     be_on: usize,
     score: i64,
+    /// Among the finished views; empty: it is none and was none.
+    name: String,
+    finished_ms: Option<i64>,
 }
 
 impl Change {
@@ -114,13 +122,11 @@ impl Change {
         let old = row.old.view.as_ref().and_then(P::rank);
         let new =
             row.new.view.as_ref().and_then(P::rank).map(|rank| exact(rank, aggregate_id)).transpose()?;
-        let mut number = |board: &'static str| {
-            let name = keys.board(row.partition, &row.key.tenant, board);
-            1 + boards.iter().position(|known| *known == name).unwrap_or_else(|| {
-                boards.push(name);
-                boards.len() - 1
-            })
-        };
+        let mut number =
+            |board: &'static str| number(boards, keys.board(row.partition, &row.key.tenant, board));
+        let [was_finished, is_finished] =
+            [&row.old, &row.new].map(|row| row.view.as_ref().and_then(P::finished_at));
+        let name = was_finished.or(is_finished).map(|_| row_name(&row.key.tenant, aggregate_id));
         let left = old.filter(|old| new.as_ref().is_none_or(|new| new.board != old.board));
         let document = row.new.view.as_ref().map(serde_json::to_string).transpose();
         Ok(Self {
@@ -131,8 +137,18 @@ impl Change {
             leave: left.map_or(0, |rank| number(rank.board)),
             be_on: new.as_ref().map_or(0, |rank| number(rank.board)),
             score: new.map_or(0, |rank| rank.score),
+            name: name.unwrap_or_default(),
+            finished_ms: is_finished.map(|moment| moment.micros() / 1_000),
         })
     }
+}
+
+/// The number of a leaderboard among these, counted from 1.
+pub(crate) fn number(boards: &mut Vec<String>, name: String) -> usize {
+    1 + boards.iter().position(|known| *known == name).unwrap_or_else(|| {
+        boards.push(name);
+        boards.len() - 1
+    })
 }
 
 fn exact(rank: Rank, aggregate_id: AggregateId) -> Result<Rank, Error> {

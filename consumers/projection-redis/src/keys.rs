@@ -1,6 +1,7 @@
 //! The names of keys, and what names say.
 
 use events::{AggregateId, TenantId};
+use kafka::RowKey;
 use projection::Projection;
 
 /// The keys of one namespace: `<namespace>:{p<partition>}:…`. The braces are Redis' hash tag: in a cluster all keys of
@@ -54,7 +55,7 @@ impl Keys {
 
     /// One view.
     pub(crate) fn row(&self, partition: i32, tenant: &TenantId, aggregate_id: AggregateId) -> String {
-        format!("{}:{{p{partition}}}:row:{tenant}:{aggregate_id}", self.namespace)
+        format!("{}:{{p{partition}}}:row:{}", self.namespace, row_name(tenant, aggregate_id))
     }
 
     /// One partition's share of a leaderboard.
@@ -62,14 +63,19 @@ impl Keys {
         format!("{}:{{p{partition}}}:board:{tenant}:{board}", self.namespace)
     }
 
+    /// The finished views of a partition, by when they were finished.
+    pub(crate) fn finished(&self, partition: i32) -> String {
+        format!("{}:{{p{partition}}}:finished", self.namespace)
+    }
+
     /// What changed in a partition.
     pub(crate) fn feed(&self, partition: i32) -> String {
         format!("{}:{{p{partition}}}:changes", self.namespace)
     }
 
-    /// The pattern of all keys of a kind: `row`, `board`.
+    /// The pattern of all keys of a kind: `row`, `board`, `finished`.
     pub(crate) fn pattern(&self, kind: &str) -> String {
-        format!("{}{kind}:*", self.begin())
+        format!("{}{kind}*", self.begin())
     }
 
     /// The pattern of all keys.
@@ -92,8 +98,8 @@ impl Keys {
     /// Reads [`row`](Self::row) backwards.
     pub(crate) fn row_name(&self, key: &str) -> Option<RowName> {
         let (partition, rest) = self.parts(key, "row")?;
-        let (tenant, aggregate_id) = rest.split_once(':')?;
-        Some(RowName { partition, tenant: tenant.parse().ok()?, aggregate_id: aggregate_id.parse().ok()? })
+        let RowKey { tenant, aggregate_id } = row_key(rest)?;
+        Some(RowName { partition, tenant, aggregate_id })
     }
 
     /// Reads [`board`](Self::board) backwards: partition, tenant, board.
@@ -108,6 +114,17 @@ impl Keys {
         let (partition, rest) = rest.split_once("}:")?;
         Some((partition.parse().ok()?, rest.strip_prefix(kind)?.strip_prefix(':')?))
     }
+}
+
+/// A row among those of its partition.
+pub(crate) fn row_name(tenant: &TenantId, aggregate_id: AggregateId) -> String {
+    format!("{tenant}:{aggregate_id}")
+}
+
+/// Reads [`row_name`] backwards.
+pub(crate) fn row_key(name: &str) -> Option<RowKey> {
+    let (tenant, aggregate_id) = name.split_once(':')?;
+    Some(RowKey { tenant: tenant.parse().ok()?, aggregate_id: aggregate_id.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -130,6 +147,6 @@ mod tests {
 
     #[test]
     fn a_pattern_means_its_namespace_alone() {
-        assert_eq!(Keys::new("a*b").pattern("row"), "a\\*b:{p*}:row:*");
+        assert_eq!(Keys::new("a*b").pattern("row"), "a\\*b:{p*}:row*");
     }
 }

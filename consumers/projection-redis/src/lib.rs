@@ -19,6 +19,7 @@
 mod config;
 mod connection;
 mod error;
+mod expire;
 mod feed;
 mod flush;
 mod keys;
@@ -29,7 +30,7 @@ mod reader;
 mod scripts;
 mod store;
 
-pub use config::{RedisConfig, RedisFeedConfig};
+pub use config::{RedisConfig, RedisRetentionConfig};
 pub use error::Error;
 pub use feed::{Fed, FeedPlace};
 pub use next::{NextKeys, abandon, go_back};

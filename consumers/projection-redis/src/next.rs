@@ -484,10 +484,12 @@ impl Place {
         self.relocate(swapped.into_iter(), &swap, &kept, &kept.aside("twice"), |_| true).await
     }
 
-    /// Rows and leaderboards.
+    /// Rows, leaderboards, and which views are finished.
     async fn keys_of(&mut self, keys: &Keys) -> Result<HashSet<String>, Error> {
-        let mut all = self.link.keys("list keys", &keys.pattern("row")).await?;
-        all.extend(self.link.keys("list keys", &keys.pattern("board")).await?);
+        let mut all = HashSet::new();
+        for kind in ["row", "board", "finished"] {
+            all.extend(self.link.keys("list keys", &keys.pattern(kind)).await?);
+        }
         Ok(all)
     }
 

@@ -63,7 +63,7 @@ pub struct Position {
 }
 
 /// What a row has, in the order of [`Stored`].
-const PARTS: [&str; 3] = ["v", "s", "d"];
+const PARTS: [&str; 4] = ["v", "s", "d", "x"];
 
 /// So many rows are asked for at a time.
 const PAGE: usize = 4_000;
@@ -183,7 +183,7 @@ impl<P: Projection> Reader<P> {
         for page in &lines {
             for [key, version, sum] in page.split('\n').collect::<Vec<_>>().as_chunks().0 {
                 let Some(name) = self.keys.row_name(key).filter(|_| seen.insert(*key)) else { continue };
-                let stored = [Some((*version).to_owned()), Some((*sum).to_owned()), None];
+                let stored = [Some((*version).to_owned()), Some((*sum).to_owned()), None, None];
                 let Some(row) = read_row::<()>(key, &stored)? else { continue };
                 show(name.tenant, name.aggregate_id, row.version, row.sum);
             }

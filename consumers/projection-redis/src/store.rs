@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use kafka::{
     Changes, Claim, Committed, Loaded, ParkKey, ParkedRecord, Request, RowChange, RowKey, Tenure, ViewStore,
@@ -21,21 +22,23 @@ use crate::scripts::Scripts;
 /// The views of one projection in Redis, its epochs and parked keys in Postgres.
 #[derive(Debug)]
 pub struct RedisViews<P> {
-    keys: Keys,
-    link: Link,
-    scripts: Scripts,
+    pub(crate) keys: Keys,
+    pub(crate) link: Link,
+    pub(crate) scripts: Scripts,
     postgres: Postgres,
     /// How many entries the feed of a partition keeps; 0: there is none.
-    feed_entries: u32,
+    pub(crate) feed_entries: u32,
     /// Where each partition stands under our epoch, as far as it is known.
-    held: BTreeMap<i32, Standing>,
+    pub(crate) held: BTreeMap<i32, Standing>,
+    /// How long a finished view stays.
+    pub(crate) finished_ttl: Option<Duration>,
     projection: PhantomData<fn() -> P>,
 }
 
 /// Epoch and next offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
-    epoch: i64,
+pub(crate) struct Standing {
+    pub(crate) epoch: i64,
     next_offset: i64,
 }
 
@@ -51,6 +54,7 @@ impl<P: Projection> RedisViews<P> {
             postgres: Postgres::new(P::NAME, owner, views),
             feed_entries: 0,
             held: BTreeMap::new(),
+            finished_ttl: None,
             projection: PhantomData,
         })
     }
@@ -59,6 +63,13 @@ impl<P: Projection> RedisViews<P> {
     #[must_use]
     pub fn with_feed(mut self, entries: u32) -> Self {
         self.feed_entries = entries;
+        self
+    }
+
+    /// Lets go of a view so long after it was finished. Its version stays.
+    #[must_use]
+    pub fn with_finished_ttl(mut self, ttl: Option<Duration>) -> Self {
+        self.finished_ttl = ttl;
         self
     }
 
@@ -179,7 +190,7 @@ impl<P: Projection> RedisViews<P> {
         Err(self.lost(partition, format!("epoch {}, offset {}", word(0), word(1))))
     }
 
-    fn forget(&mut self, partitions: impl IntoIterator<Item = i32>) {
+    pub(crate) fn forget(&mut self, partitions: impl IntoIterator<Item = i32>) {
         for partition in partitions {
             self.held.remove(&partition);
         }
@@ -189,7 +200,7 @@ impl<P: Projection> RedisViews<P> {
         Error::Lost { namespace: self.keys.namespace().to_owned(), partition, found }
     }
 
-    fn bad_answer(&self, answer: &str) -> Error {
+    pub(crate) fn bad_answer(&self, answer: &str) -> Error {
         Error::BadAnswer { namespace: self.keys.namespace().to_owned(), answer: answer.to_owned() }
     }
 }
@@ -266,7 +277,7 @@ impl<P: Projection> ViewStore<P> for RedisViews<P> {
     async fn inspect(&mut self, _: &str, held: &[Tenure]) -> Result<Vec<i32>, Error> {
         let partitions: Vec<i32> = held.iter().map(|tenure| tenure.partition).collect();
         self.compare(&partitions).await?;
-        Ok(Vec::new())
+        self.expire(&partitions).await
     }
 
     async fn requests(&mut self, topic: &str, partitions: &[i32]) -> Result<Vec<Request>, Error> {
@@ -284,13 +295,13 @@ impl<P: Projection> ViewStore<P> for RedisViews<P> {
     }
 }
 
-/// What a row's hash has: version, sum over its events, document.
-pub(crate) type Stored = [Option<String>; 3];
+/// What a row's hash has: version, sum over its events, document, and whether that has expired.
+pub(crate) type Stored = [Option<String>; 4];
 
 /// A row as its hash says it, if there is one.
 pub(crate) fn read_row<V: serde::de::DeserializeOwned>(
     key: &str,
-    [version, sum, document]: &Stored,
+    [version, sum, document, expired]: &Stored,
 ) -> Result<Option<Row<V>>, Error> {
     let Some(version) = version else { return Ok(None) };
     let bad = |source| Error::BadRow { key: key.to_owned(), source };
@@ -298,5 +309,5 @@ pub(crate) fn read_row<V: serde::de::DeserializeOwned>(
     let sum = sum.as_deref().unwrap_or_default().parse();
     let sum = sum.map_err(|error| bad(serde::de::Error::custom(error)))?;
     let view = document.as_deref().map(serde_json::from_str).transpose().map_err(bad)?;
-    Ok(Some(Row { version, view, sum }))
+    Ok(Some(Row { version, view, is_expired: expired.is_some(), sum }))
 }

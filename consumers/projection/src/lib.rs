@@ -46,6 +46,12 @@ pub trait Projection: Debug + Send + Sync + 'static {
         None
     }
 
+    /// When what this view shows came to its end, if it did: a sink may let go of it some time later. Its version stays, and events
+    /// that come after that count in version and sum alone.
+    fn finished_at(_view: &Self::View) -> Option<Moment> {
+        None
+    }
+
     /// Where this view stands on a leaderboard.
     fn rank(_view: &Self::View) -> Option<Rank> {
         None

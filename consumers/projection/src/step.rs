@@ -9,15 +9,17 @@ use crate::{Projection, Refusal};
 pub struct Row<V> {
     /// The last version that took effect (or that a durable decision skipped); 0 before the first.
     pub version: u64,
-    /// The view; `None` before the first event and after a deletion.
+    /// The view; `None` before the first event, after a deletion, and when it has expired.
     pub view: Option<V>,
+    /// The sink let go of the view some time after it was [finished](Projection::finished_at).
+    pub is_expired: bool,
     /// Of the events that took effect: what a sink shows for it to be compared with the event store.
     pub sum: Sum,
 }
 
 impl<V> Default for Row<V> {
     fn default() -> Self {
-        Self { version: 0, view: None, sum: Sum::default() }
+        Self { version: 0, view: None, is_expired: false, sum: Sum::default() }
     }
 }
 
@@ -49,8 +51,8 @@ pub enum Step<V> {
     Refused(Refusal),
 }
 
-/// Applies `event` to `row` if its version is exactly the next, or newer where that is enough. `payload`: of the bytes that it was
-/// stored and published as.
+/// Applies `event` to `row` if its version is exactly the next, or newer where that is enough. Where an event says only what changed
+/// of a view that has expired, it is counted. `payload`: of the bytes that it was stored and published as.
 pub fn step<P: Projection>(row: Row<P::View>, event: &Recorded<P::Event>, payload: Digest) -> Step<P::View>
 where
     P::Event: DomainEvent,
@@ -62,11 +64,16 @@ where
     if event.version > expected && P::MODE == Mode::Delta {
         return Step::Gap { expected, found: event.version };
     }
-    match P::apply(row.view, event) {
+    let applied = match P::MODE {
+        Mode::Delta if row.is_expired => Ok(None),
+        _ => P::apply(row.view, event),
+    };
+    match applied {
         Ok(view) => {
+            let is_expired = row.is_expired && view.is_none();
             let mut sum = row.sum;
             sum.add(event.aggregate_id, event.version, event.event_id, payload);
-            Step::Applied(Row { version: event.version, view, sum })
+            Step::Applied(Row { version: event.version, view, is_expired, sum })
         }
         Err(refusal) => Step::Refused(refusal),
     }

@@ -84,7 +84,7 @@ impl<P: Projection, E: Edition<P>> Rebuild<P, E> {
             for (key, through, sum) in ranges {
                 let row = self.rows.entry(key.clone()).or_insert_with(Building::new);
                 if row.new.version < *through {
-                    row.new = Row { version: *through, view: None, sum: *sum }.into();
+                    row.new = Row { version: *through, sum: *sum, ..Row::default() }.into();
                     row.mark_changed(&mut self.unwritten);
                 }
             }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use dead_letters::{Relay, RelayConfig};
 use kafka::{BrokerConfig, ProjectorConfig};
 use projection_postgres::{PostgresConfig, PostgresFeedConfig};
-use projection_redis::{RedisConfig, RedisFeedConfig};
+use projection_redis::{RedisConfig, RedisRetentionConfig};
 use service::Health;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -71,7 +71,7 @@ pub(crate) struct ProjectorArgs {
     #[command(flatten)]
     redis: RedisConfig,
     #[command(flatten)]
-    redis_feed: RedisFeedConfig,
+    redis_retention: RedisRetentionConfig,
 }
 
 #[derive(Debug, Args)]
@@ -133,7 +133,7 @@ impl ProjectorArgs {
             postgres: self.postgres,
             postgres_feed: self.postgres_feed,
             redis: self.redis,
-            redis_feed: self.redis_feed,
+            redis_retention: self.redis_retention,
         };
         let chosen = if self.projections.is_empty() { projections() } else { &self.projections };
         let (registry, mut running) = (prometheus::Registry::new(), JoinSet::new());

@@ -121,7 +121,7 @@ pub(super) fn changes(moves: &[(&Claim, i64, i64)]) -> Changes<TallyView> {
 fn row(version: i64) -> Row<TallyView> {
     let view = TallyView { repository: "r".into(), steps: version, tokens: 0, trail: String::new() };
     let sum = Sum::from_bytes(i128::from(version).to_be_bytes());
-    Row { version: version.unsigned_abs(), view: (version > 0).then_some(view), sum }
+    Row { version: version.unsigned_abs(), view: (version > 0).then_some(view), sum, ..Row::default() }
 }
 
 /// The sink has these rows, and totals of these rows.

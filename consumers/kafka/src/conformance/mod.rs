@@ -54,7 +54,7 @@ pub use self::stories::{
     duplicates_at_new_offsets_change_nothing, events_of_one_key_in_one_batch_apply_in_order,
     outcomes_that_are_not_known_are_neither_repeated_nor_skipped,
 };
-pub use self::tally::{Tally, TallyView, Totals};
+pub use self::tally::{DONE_TOKENS, Tally, TallyView, Totals};
 
 use crate::parking::ParkKey;
 use crate::store::{RowKey, ViewStore};

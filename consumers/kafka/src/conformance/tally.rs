@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use events::{ExecutionEvent, Recorded, TenantId};
-use projection::{Contribution, Projection, Rank, Refusal};
+use events::{ExecutionEvent, Recorded, TenantId, Timestamp};
+use projection::{Contribution, Moment, Projection, Rank, Refusal};
 use serde::{Deserialize, Serialize};
 
 /// Counts what an execution did; small, but with every kind of outcome: rows that change, rows that are deleted
@@ -23,6 +23,9 @@ pub struct TallyView {
     /// The order in which the steps were applied: a projection that skips, repeats or reorders gets another text.
     pub trail: String,
 }
+
+/// An execution that has sent so many tokens is finished, and was in 1970.
+pub const DONE_TOKENS: i64 = 1_000_000;
 
 /// Sums by tenant and repository: executions, steps, tokens.
 pub type Totals = BTreeMap<(TenantId, String), [i64; 3]>;
@@ -69,6 +72,11 @@ impl Projection for Tally {
             group: vec![("repository", view.repository.clone())],
             amounts: vec![("runs", 1), ("steps", view.steps), ("tokens", view.tokens)],
         })
+    }
+
+    fn finished_at(view: &TallyView) -> Option<Moment> {
+        (view.tokens >= DONE_TOKENS)
+            .then(|| Moment::try_from(Timestamp::from_micros(0)).expect("1970 is one"))
     }
 
     fn rank(view: &TallyView) -> Option<Rank> {

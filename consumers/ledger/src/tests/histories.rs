@@ -7,13 +7,13 @@ use events::{
     AggregateId, Digest, DomainEvent, EventId, ExecutionEvent, ExecutionId, Recorded, Sum, TenantId,
     Timestamp,
 };
-use projection::{Contribution, Projection, Rank, Refusal, Row};
+use projection::{Contribution, Moment, Projection, Rank, Refusal, Row};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{Exceptions, Ledger, Pruned, Report, Republished, Sink, Skipped, StoreRecord, TopicRecord};
 
-/// Sums the output of tools. Its events are eight bytes: the length of one output.
+/// Sums the output of tools, and is done with the second. Its events are eight bytes: the length of one output.
 #[derive(Debug)]
 pub(super) struct Outputs;
 
@@ -43,6 +43,10 @@ impl Projection for Outputs {
         let parity = if view.uses % 2 == 0 { "even" } else { "odd" };
         let amounts = vec![("runs", 1), ("bytes", view.bytes)];
         Some(Contribution { group: vec![("parity", parity.to_owned())], amounts })
+    }
+
+    fn finished_at(view: &Output) -> Option<Moment> {
+        (view.uses >= 2).then(|| Timestamp::from_micros(0).try_into().unwrap())
     }
 
     fn rank(view: &Output) -> Option<Rank> {
@@ -82,6 +86,7 @@ pub(super) struct Applied {
     pub(super) aggregate_id: AggregateId,
     pub(super) version: u64,
     pub(super) view: Option<Output>,
+    pub(super) is_expired: bool,
     pub(super) sum: Sum,
 }
 
@@ -147,7 +152,8 @@ impl History {
         let row = match self.rows.iter_mut().find(|row| row.aggregate_id == aggregate_id) {
             Some(row) => row,
             None => {
-                self.rows.push(Applied { tenant, aggregate_id, version, view: None, sum: Sum::default() });
+                let (view, is_expired, sum) = (None, false, Sum::default());
+                self.rows.push(Applied { tenant, aggregate_id, version, view, is_expired, sum });
                 self.rows.last_mut().unwrap()
             }
         };
@@ -172,8 +178,8 @@ impl History {
         let mut ledger = Ledger::new();
         let mut sink = Sink::<Outputs>::default();
         sink.except(self.exceptions.clone());
-        for Applied { tenant, aggregate_id, version, view, sum } in self.rows.clone() {
-            sink.row(&tenant, aggregate_id, Row { version, view, sum });
+        for Applied { tenant, aggregate_id, version, view, is_expired, sum } in self.rows.clone() {
+            sink.row(&tenant, aggregate_id, Row { version, view, is_expired, sum });
         }
         for (tenant, parity, runs, bytes) in &self.totals {
             let amounts = [("runs".to_owned(), *runs), ("bytes".to_owned(), *bytes)];

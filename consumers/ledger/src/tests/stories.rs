@@ -1,6 +1,7 @@
 //! What a report says, and what it takes as an explanation.
 
 use super::histories::*;
+use events::Digest;
 use projection::Row;
 
 use crate::{Decided, Exceptions, Kind, Ledger, Parked, Report, Sampled, Sink, Stage, Verdict};
@@ -31,8 +32,8 @@ fn sampled(row: impl FnOnce(&mut Applied)) -> (u64, Vec<String>) {
     let mut history = History::of(&[1, 2, 1, 3, 1]);
     row(&mut history.rows[0]);
     let mut sink = Sink::<Outputs>::default();
-    for Applied { tenant, aggregate_id, version, view, sum } in history.rows {
-        sink.row(&tenant, aggregate_id, Row { version, view, sum });
+    for Applied { tenant, aggregate_id, version, view, is_expired, sum } in history.rows {
+        sink.row(&tenant, aggregate_id, Row { version, view, is_expired, sum });
     }
     history.store.iter().for_each(|stored| sink.store(&stored.record(), decode));
     let Sampled { folded, findings, .. } = sink.sampled();
@@ -53,6 +54,32 @@ fn a_sample_names_in_what_a_row_differs() {
     assert_eq!(differing(None), [format!("{fold}it has no view")]);
     assert_eq!(differing(Some(Output { uses: 3, bytes: 0 })), [format!("{fold}bytes differs")]);
     assert_eq!(differing(Some(Output { uses: 0, bytes: 0 })), [format!("{fold}bytes, uses differ")]);
+}
+
+#[test]
+fn a_view_that_was_finished_may_expire_and_is_compared_by_its_events_alone() {
+    let mut history = History::of(&[1, 2, 1, 1]);
+    let expire = |row: &mut Applied| (row.view, row.is_expired) = (None, true);
+    expire(&mut history.rows[0]);
+    history.settle();
+    let report = history.compare();
+    assert!(report.is_proved(), "{report}");
+    assert_eq!((report.counts.sinks[0].rows, report.counts.sinks[0].expired), (2, 1));
+
+    let foreign = Digest::of(b"of another event");
+    let mut wrong = history.clone();
+    wrong.rows[0].sum.add(aggregate(1), 3, event(3), foreign);
+    let found = wrong.compare().first().cloned().unwrap();
+    assert_eq!((found.kind, found.aggregate_id), (Kind::Diverged, Some(aggregate(1))));
+    assert!(found.detail.contains("made of other events"), "{found}");
+
+    // One that is not done yet may not.
+    expire(&mut history.rows[1]);
+    history.settle();
+    let found = history.compare().first().cloned().unwrap();
+    assert_eq!((found.kind, found.aggregate_id), (Kind::Diverged, Some(aggregate(2))));
+    assert!(found.detail.contains("it has no view"), "{found}");
+    assert_eq!(sampled(|row| (row.view, row.is_expired) = (None, true)), (2, vec![]));
 }
 
 #[test]

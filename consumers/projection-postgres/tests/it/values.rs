@@ -133,7 +133,7 @@ async fn written<P: Projection>(
         for n in 0..rows {
             let stays = version == 1 || n.is_multiple_of(2);
             let sum = Sum::from_bytes(u128::from(version).to_be_bytes());
-            let new = Row { version, view: stays.then(|| view(n + version)), sum };
+            let new = Row { version, view: stays.then(|| view(n + version)), sum, ..Row::default() };
             let old = expected.insert(key(n), new.clone()).unwrap_or_default();
             let (occurred_at, recorded_at) = (Timestamp::from_micros(1), Timestamp::from_micros(2));
             let last = Source { offset: from, occurred_at, recorded_at };

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod cluster;
+mod expire;
 mod faults;
 mod feed;
 mod heals;

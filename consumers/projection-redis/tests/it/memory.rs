@@ -1,6 +1,7 @@
 //! A Redis that has no memory left refuses what would write, before it has written any of it.
 
-use kafka::conformance::{History, Rig, Sink, Topic};
+use kafka::conformance::{DONE_TOKENS, History, Rig, Sink, Topic};
+use kafka::{Tenure, ViewStore};
 use local::{Component, RedisTopology};
 use projection_redis::RedisConfig;
 use testkit::eventually;
@@ -44,4 +45,15 @@ async fn a_redis_without_memory_is_waited_for_and_nothing_parks() {
         assert_eq!(sink.rows().await, history.rows());
     }
     assert_eq!(sink.parked().await, []);
+
+    // What is finished can still go.
+    topic.append(0, [history.called(0, DONE_TOKENS)]);
+    rig.caught_up(&sink, &[0]).await;
+    drop(rig);
+    let mut next = sink.open().await.with_finished_ttl(Some(BOUND));
+    let claims = next.claim(topic.name(), &[0]).await.unwrap();
+    allow(1).await;
+    let tenure = Tenure { partition: 0, epoch: claims[0].epoch };
+    assert!(next.inspect(topic.name(), &[tenure]).await.unwrap().is_empty());
+    assert!(sink.rows().await[&History::row(0)].is_expired);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kafka::conformance::{History, Rig, Sink, Tally, TallyView, Topic};
+use kafka::conformance::{DONE_TOKENS, History, Rig, Sink, Tally, TallyView, Topic};
 use kafka::{Classify, Fault, RowKey, ViewStore};
 use projection::Row;
 use projection_redis::{NextKeys, Reader, RedisConfig, ViewAt, abandon, go_back};
@@ -155,6 +155,26 @@ async fn a_projector_goes_on_with_what_was_switched_in_and_with_what_was_read_be
     assert!(go_back::<Tally>(&sink.stage.config, &owner, topic.name(), &ends(&topic)).await.unwrap());
     rig.caught_up(&sink, &all).await;
     assert_eq!(sink.rows().await, history.rows());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_finished_is_known_to_the_edition_that_comes_in() {
+    let sink = RedisSink::new().await;
+    let (topic, mut history) = (Topic::default(), History::default());
+    fill(&topic, &mut history, 40, 40);
+    append(&topic, History::row(7), history.called(7, DONE_TOKENS));
+    let mut rebuild = next(&sink).await;
+    take(&mut rebuild, &history, usize::MAX).await;
+    switch(&mut rebuild, &topic).await;
+    assert_eq!(sink.rows().await, history.rows());
+    let store = sink.open().await.with_finished_ttl(Some(Duration::from_secs(3_600)));
+    let rig = Rig::start(store, &topic, &history);
+    rig.assign(&(0..PARTITIONS).collect::<Vec<_>>()).await;
+    testkit::eventually("it has expired", Duration::from_secs(60), async || {
+        sink.rows().await[&History::row(7)].is_expired
+    })
+    .await;
+    assert_eq!(sink.rows().await.values().filter(|row| row.view.is_some()).count(), 39);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

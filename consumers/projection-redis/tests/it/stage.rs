@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use events::{AggregateId, ExecutionEvent, Recorded, Sum, TenantId, Timestamp};
 use kafka::{Changes, Claim, Progress, RowChange, RowKey, Source, ViewStore};
-use projection::{Projection, Rank, Refusal, Row};
+use projection::{Moment, Projection, Rank, Refusal, Row};
 use projection_redis::{Error, Reader, RedisConfig, RedisViews};
 use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,8 @@ use uuid::Uuid;
 pub(crate) const TOPIC: &str = "agents.execution.events";
 pub(crate) const PARTITIONS: i32 = 12;
 
-/// Counts; even counts are ranked on one board, odd ones on another.
+/// Counts; even counts are ranked on one board, odd ones on another. From a thousand on a count was finished so many milliseconds
+/// after 1970 began.
 #[derive(Debug)]
 pub(crate) struct Counts;
 
@@ -33,6 +34,11 @@ impl Projection for Counts {
 
     fn apply(view: Option<Count>, _: &Recorded<ExecutionEvent>) -> Result<Option<Count>, Refusal> {
         Ok(Some(Count { n: view.map_or(0, |count| count.n) + 1 }))
+    }
+
+    fn finished_at(count: &Count) -> Option<Moment> {
+        let finished_at = Timestamp::from_micros(count.n.checked_mul(1_000)?);
+        (count.n >= 1_000).then(|| finished_at.try_into().ok()).flatten()
     }
 
     fn rank(count: &Count) -> Option<Rank> {
@@ -120,7 +126,7 @@ pub(crate) fn key(n: u64) -> RowKey {
 /// The row at a version that counts to it; version 0: no row.
 pub(crate) fn row(version: u64) -> Row<Count> {
     let sum = Sum::from_bytes(u128::from(version).to_be_bytes());
-    Row { version, view: (version > 0).then(|| Count { n: version.cast_signed() }), sum }
+    Row { version, view: (version > 0).then(|| Count { n: version.cast_signed() }), sum, ..Row::default() }
 }
 
 /// A row going from one version to another.

@@ -116,6 +116,23 @@ fn a_refusal_stops_the_key() {
 }
 
 #[test]
+fn a_view_that_has_expired_only_counts_what_changes_and_is_back_with_what_says_all() {
+    let expired = |version| Row::<u64> { version, is_expired: true, ..Row::default() };
+    let Step::Applied(row) = step::<Uses>(expired(1), &failed(2), payload()) else { panic!("it counts") };
+    let mut sum = Sum::default();
+    sum.add(id().into(), 2, EventId(Uuid::from_u128(2)), payload());
+    assert_eq!(row, Row { sum, ..expired(2) });
+    assert_eq!(step::<Uses>(row.clone(), &used(2), payload()), Step::Stale);
+    assert_eq!(step::<Uses>(row, &used(4), payload()), Step::Gap { expected: 3, found: 4 });
+
+    let expired = Row::<i64> { version: 1, is_expired: true, ..Row::default() };
+    let Step::Applied(row) = step::<Newest<false>>(expired, &used_in(2, 20), payload()) else {
+        panic!("it is new")
+    };
+    assert_eq!((row.view, row.is_expired), (Some(20), false));
+}
+
+#[test]
 fn no_version_is_next_to_the_last_one() {
     let row = Row { version: u64::MAX, view: Some(1), ..Row::default() };
     assert_eq!(step::<Uses>(row, &used(5), payload()), Step::Stale);

@@ -55,7 +55,8 @@ impl<P: Projection> Registered for InRedis<P> {
             let owner = format!("{} pid {}", P::NAME, std::process::id());
             let views = with.postgres.options(P::NAME)?;
             let store = RedisViews::<P>::new(&with.redis, views, &owner)?;
-            let store = store.with_feed(with.redis_feed.redis_feed_entries);
+            let kept = &with.redis_retention;
+            let store = store.with_feed(kept.redis_feed_entries).with_finished_ttl(kept.finished_ttl());
             Ok(prepared::<P, _>(with, store, stop))
         })
     }

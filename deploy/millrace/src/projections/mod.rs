@@ -22,7 +22,7 @@ use kafka::{
 use ledger::{Exceptions, Ledger, Pruned, Running, Sampled, Sink, StoreRecord};
 use projection::Projection;
 use projection_postgres::{Definition, PostgresConfig, PostgresFeedConfig, Readers};
-use projection_redis::{RedisConfig, RedisFeedConfig};
+use projection_redis::{RedisConfig, RedisRetentionConfig};
 use query_api::{Api, View};
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
@@ -170,7 +170,7 @@ pub(crate) struct Surroundings {
     pub(crate) postgres: PostgresConfig,
     pub(crate) postgres_feed: PostgresFeedConfig,
     pub(crate) redis: RedisConfig,
-    pub(crate) redis_feed: RedisFeedConfig,
+    pub(crate) redis_retention: RedisRetentionConfig,
 }
 
 /// Where readers read.
