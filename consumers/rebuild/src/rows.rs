@@ -27,6 +27,10 @@ pub struct Rebuild<P: Projection, E> {
     topic_partitions: i32,
     rows: HashMap<RowKey, Building<P::View>>,
     decided: HashSet<(AggregateId, u64)>,
+    /// Whose next event came and was not taken.
+    stuck: HashSet<AggregateId>,
+    /// An aggregate of which the first event comes has no row yet.
+    is_new: bool,
     taken: Progress,
     /// Events up to here are written, the rest is in memory.
     written: Progress,
@@ -47,23 +51,37 @@ struct Building<V> {
 
 impl<P: Projection, E: Edition<P>> Rebuild<P, E> {
     /// Begins, or goes on where the edition is. `topic_partitions`: how many the topic has.
-    pub fn new(edition: E, topic_partitions: i32) -> Self {
+    pub async fn open(mut edition: E, topic_partitions: i32) -> Result<Self, E::Error> {
         let written = edition.progress();
-        Self {
+        let is_new = edition.sample(1).await?.is_empty();
+        Ok(Self {
             edition,
             topic_partitions,
             rows: HashMap::new(),
             decided: HashSet::new(),
+            stuck: HashSet::new(),
+            is_new,
             taken: written,
             written,
             unwritten: 0,
             written_at: Instant::now(),
-        }
+        })
     }
 
     /// How far it is, what is not written yet included.
     pub fn progress(&self) -> Progress {
         self.taken
+    }
+
+    /// Aggregates whose next event came, and is none that this edition takes.
+    pub fn stuck(&self) -> &HashSet<AggregateId> {
+        &self.stuck
+    }
+
+    /// Events up to this position are in it, wherever they were taken from.
+    pub fn has_up_to(&mut self, position: u64) {
+        self.taken.position = position.max(self.taken.position);
+        self.is_new = false;
     }
 
     /// The versions of these aggregates' rows; 0 where there is none yet.
@@ -120,14 +138,16 @@ impl<P: Projection, E: Edition<P>> Rebuild<P, E> {
         Ok(())
     }
 
-    /// Takes in the next events, in the order of their positions, up to `through`.
+    /// Takes in the next events, in the order of their positions, up to `through`. Events that come from elsewhere than the store
+    /// have position 0, and may be there already.
     pub async fn take(&mut self, mut events: Vec<Placed<P::Event>>, through: u64) -> Result<(), E::Error> {
         events.retain(|placed| {
             placed.position == 0 || !self.edition.has(placed.aggregate_id(), placed.position)
         });
         let keys: Vec<RowKey> = events.iter().map(Placed::key).collect();
-        // Where the store's first version comes there is no row yet; of what comes from archives there may be one.
-        let is_first = |placed: &&Placed<P::Event>| placed.position > 0 && placed.version() == 1;
+        // Where the store's first version comes there is no row yet; of what comes from elsewhere there may be one.
+        let is_first =
+            |placed: &&Placed<P::Event>| self.is_new && placed.position > 0 && placed.version() == 1;
         let begun: HashSet<&RowKey> =
             events.iter().zip(&keys).filter(|(placed, _)| is_first(placed)).map(|(_, key)| key).collect();
         let known: HashSet<&RowKey> = keys.iter().filter(|key| !begun.contains(key)).collect();
@@ -136,10 +156,16 @@ impl<P: Projection, E: Edition<P>> Rebuild<P, E> {
             self.taken.position = placed.position.max(self.taken.position);
             self.taken.events += 1;
             let row = self.rows.entry(key).or_insert_with(Building::new);
-            if let Some(new) = next::<P>(&row.new, &placed, &self.decided) {
-                row.new = new.into();
-                row.last = placed.source().unwrap_or(row.last);
-                row.mark_changed(&mut self.unwritten);
+            match next::<P>(&row.new, &placed, &self.decided) {
+                Some(new) => {
+                    row.new = new.into();
+                    row.last = placed.source().unwrap_or(row.last);
+                    row.mark_changed(&mut self.unwritten);
+                }
+                None if placed.version() == row.new.version + 1 => {
+                    self.stuck.insert(placed.aggregate_id());
+                }
+                None => {}
             }
         }
         self.taken.position = through.max(self.taken.position);

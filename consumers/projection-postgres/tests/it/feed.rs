@@ -153,7 +153,7 @@ async fn an_edition_that_is_switched_in_or_back_resets_everybody() {
     };
     let switch = async || {
         let next = NextTables::<Tally>::open(&owner_url, &sink.config(), DEFINITION, TABLES).await.unwrap();
-        let mut rebuild = Rebuild::new(next, 12);
+        let mut rebuild = Rebuild::open(next, 12).await.unwrap();
         rebuild.write().await.unwrap();
         rebuild.edition.guard().await.unwrap();
         rebuild.edition.hold("tally.events", &[(0, 0, 0)]).await.unwrap();

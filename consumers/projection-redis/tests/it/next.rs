@@ -37,7 +37,7 @@ async fn next(sink: &RedisSink) -> Rebuild<Tally, NextKeys<Tally>> {
     let owner = sink.stage.database.url("owner");
     let edition =
         NextKeys::open(&sink.stage.config, &owner, Topic::default().name(), PARTITIONS).await.unwrap();
-    Rebuild::new(edition, PARTITIONS)
+    Rebuild::open(edition, PARTITIONS).await.unwrap()
 }
 
 /// The store's events behind what was taken, so many at a time, until it is cut short or all are taken.

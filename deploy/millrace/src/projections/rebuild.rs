@@ -1,5 +1,7 @@
 //! `millrace projections rebuild`: the views once more, from the events of the store, beside those that are read.
 
+mod topic;
+
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,13 +12,14 @@ use archive::ArchivedEvents;
 use clap::Args;
 use event_store::{EventLog, EventStore, Filter, PgEventLog, PgEventStore, PrunedRange, StoredEvent, Until};
 use events::{AggregateId, Digest, DomainEvent, Sum};
-use futures::StreamExt;
-use kafka::RowKey;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use kafka::{RowKey, TopicReader};
 use ledger::Reason;
 use projection::Projection;
 use projection_postgres::PostgresConfig;
 use projection_redis::RedisConfig;
-use rebuild::{Behind, Edition, Placed, Rebuild, Unreadable};
+use rebuild::{Behind, Edition, Placed, Progress, Rebuild, Unreadable};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::mpsc;
 use wire::Decoder;
@@ -66,6 +69,10 @@ pub(crate) struct RebuildArgs {
     /// Where archives are, if streams were archived
     #[arg(long, value_name = "DIR")]
     archive: Option<PathBuf>,
+
+    /// Take from the topic what is still there, and from the store only what that lacks
+    #[arg(long)]
+    from_topic: bool,
 
     #[command(flatten)]
     store: event_store::Config,
@@ -178,7 +185,7 @@ impl RebuildArgs {
         ends: Ends,
     ) -> anyhow::Result<Made> {
         let auditor = self.audit.connect().await?;
-        let rebuild = Rebuild::new(edition, i32::try_from(ends.len())?);
+        let rebuild = Rebuild::open(edition, i32::try_from(ends.len())?).await?;
         let source = Source {
             log: PgEventLog::new(auditor.clone()),
             auditor,
@@ -186,7 +193,8 @@ impl RebuildArgs {
             archived: self.archive.as_deref().map(ArchivedEvents::open).transpose()?,
             decoder: Arc::new(Decoder::new(wire::Registry::new(&self.registry)?)),
         };
-        Work { rebuild, source, ends, pruned: HashSet::new() }.run(self.no_switch, self.sample).await
+        let topic = self.from_topic.then(|| self.editions.topics.reader()).transpose()?;
+        Work { rebuild, source, ends, pruned: HashSet::new() }.run(topic, self.no_switch, self.sample).await
     }
 }
 
@@ -213,9 +221,12 @@ struct Work<P: Projection, E> {
 }
 
 impl<P: Projection, E: Edition<P, Error: Failure>> Work<P, E> {
-    async fn run(mut self, no_switch: bool, sample: u32) -> anyhow::Result<Made> {
+    async fn run(mut self, topic: Option<TopicReader>, no_switch: bool, sample: u32) -> anyhow::Result<Made> {
         let begun = Instant::now();
-        let events_before = self.rebuild.progress().events;
+        let Progress { position, events: events_before } = self.rebuild.progress();
+        if let Some(topic) = topic.filter(|_| position == 0) {
+            self.take_topic(topic).await?;
+        }
         self.catch_up().await?;
         self.rebuild.edition.guard().await?;
         let (events, took) = (self.rebuild.progress().events - events_before, begun.elapsed());
@@ -286,6 +297,63 @@ impl<P: Projection, E: Edition<P, Error: Failure>> Work<P, E> {
         Ok(())
     }
 
+    /// Takes in what the topic has, as far as this edition takes it; what the topic lacks is left to the store.
+    async fn take_topic(&mut self, topic: TopicReader) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        self.take_left().await?;
+        self.take_decisions().await?;
+        let progress =
+            bar(self.ends.iter().map(|(_, low, high)| (high - low).unsigned_abs()).sum(), "records");
+        let (to_take, mut pages) = mpsc::channel(PAGES_AHEAD);
+        let reader = tokio::spawn(topic::read_ahead(topic, Arc::clone(&self.source.decoder), to_take));
+        while let Some(events) = pages.recv().await {
+            progress.inc(events.len() as u64);
+            self.rebuild.take(events, 0).await?;
+        }
+        reader.await.context("whoever reads the topic is gone")??;
+        progress.finish_and_clear();
+        self.rebuild.write().await?;
+        let events = self.rebuild.progress().events;
+        let position = self.complete_up_to().await?;
+        println!(
+            "topic       {events} events in {:.1} s; from position {position} on the store is asked",
+            begun.elapsed().as_secs_f64()
+        );
+        self.rebuild.has_up_to(position);
+        Ok(())
+    }
+
+    /// The position of the store up to which the edition has everything that it takes.
+    async fn complete_up_to(&mut self) -> anyhow::Result<u64> {
+        let settled = self.source.log.settled_position().await.context("failed to ask the store")?;
+        let made: HashMap<AggregateId, u64> = self.rebuild.edition.versions().await?.into_iter().collect();
+        let (mut ids, mut versions) = (vec![], vec![]);
+        let mut stored = self.stored(settled);
+        while let Some((id, version)) = stored.next().await.transpose().context("failed to read the store")? {
+            let found = made.get(&AggregateId(id)).copied().unwrap_or_default().cast_signed();
+            if found < version && !self.rebuild.stuck().contains(&AggregateId(id)) {
+                ids.push(id);
+                versions.push(found + 1);
+            }
+        }
+        drop(stored);
+        let first: Option<i64> = sqlx::query_scalar(include_str!("../../queries/event_position_first.sql"))
+            .bind(ids)
+            .bind(versions)
+            .fetch_one(&self.source.auditor)
+            .await
+            .context("failed to look for events in the store")?;
+        Ok(first.map_or(settled, |first| first.unsigned_abs().saturating_sub(1)))
+    }
+
+    /// The last version of each aggregate that the store has up to a position.
+    fn stored(&self, position: u64) -> BoxStream<'_, Result<(uuid::Uuid, i64), sqlx::Error>> {
+        sqlx::query_as(include_str!("../../queries/aggregate_version_list.sql"))
+            .bind(P::Event::AGGREGATE_TYPE)
+            .bind(position.cast_signed())
+            .fetch(&self.source.auditor)
+    }
+
     /// Takes in what has left the store, what was decided, and what the store has by now.
     async fn catch_up(&mut self) -> anyhow::Result<()> {
         self.take_left().await?;
@@ -315,11 +383,7 @@ impl<P: Projection, E: Edition<P, Error: Failure>> Work<P, E> {
             let version = stored.entry(range.aggregate_id).or_default();
             *version = range.to_version.max(*version);
         }
-        let mut of_store =
-            sqlx::query_as::<_, (uuid::Uuid, i64)>(include_str!("../../queries/aggregate_version_list.sql"))
-                .bind(P::Event::AGGREGATE_TYPE)
-                .bind(self.rebuild.progress().position.cast_signed())
-                .fetch(&self.source.auditor);
+        let mut of_store = self.stored(self.rebuild.progress().position);
         while let Some((id, version)) =
             of_store.next().await.transpose().context("failed to read the store")?
         {
@@ -335,6 +399,18 @@ impl<P: Projection, E: Edition<P, Error: Failure>> Work<P, E> {
             }
         }
         behind.extend(stored.into_iter().map(|(id, stored)| (id, 0, stored)));
+        // What was taken from the topic may lie where the store has not settled yet.
+        if !foreign.is_empty() {
+            let all: HashMap<_, _> = self
+                .stored(u64::MAX >> 1)
+                .try_collect::<Vec<_>>()
+                .await
+                .context("failed to read the store")?
+                .into_iter()
+                .collect();
+            foreign
+                .retain(|(id, version)| all.get(&id.0).is_none_or(|stored| stored.unsigned_abs() < *version));
+        }
         if let Some((id, version)) = foreign.first() {
             bail!(
                 "{} rows are further than the store; the first is {id} at version {version}",

@@ -160,7 +160,14 @@ async fn a_version_that_the_topic_lost_is_published_again_and_the_key_behind_it_
     let lost = call_that_the_topic_loses(world, &mut agent).await;
     world.drained_but(2, &tenant).await;
     let key = agent.id.to_string();
-    for projection in PROJECTIONS {
+    for (in_topic, projection) in (2..).zip(PROJECTIONS) {
+        // Views that are made of the topic have from the store what is not there, or lies there behind a later version.
+        let rebuild = ["projections", "rebuild", projection, "--from-topic", "--no-switch"];
+        let said = world.program.done(&rebuild).await;
+        let from_topic = format!("topic       {in_topic} events");
+        assert!(said.contains(&from_topic) && said.contains("made        1 rows"), "{said}");
+        assert!(said.contains("compared") && !said.contains("left"), "{said}");
+        world.program.done(&["projections", "abandon", projection]).await;
         let parked = ["parked", "list", projection, "--tenant", tenant.as_str(), "--json"];
         eventually("the key waits for its version", PATIENCE, async || {
             world.program.run(&parked).await.lines().iter().any(|it| it["reason"] == "gap")

@@ -54,8 +54,9 @@ async fn views_are_rebuilt_under_load_switched_at_once_and_switched_back() {
 
     // While it is made nobody notices, and events go on to come.
     let load = Load::on(&world, &tenant).await;
-    let said = world.program.done(&["projections", "rebuild", NAME, "--no-switch"]).await;
-    assert!(said.contains("compared") && said.contains("ready"), "{said}");
+    let said = world.program.done(&["projections", "rebuild", NAME, "--no-switch", "--from-topic"]).await;
+    let steps = ["topic", "made", "compared", "ready"];
+    assert!(steps.iter().all(|step| said.contains(step)), "{said}");
     assert_eq!(runs(&world, tenant.as_str()).await, wrong);
     let said = world.program.done(&["projections", "rebuild", NAME]).await;
     assert!(said.contains("switched"), "{said}");
@@ -92,10 +93,11 @@ async fn views_in_redis_are_rebuilt_under_load_take_their_place_and_give_it_back
     let wrong = shown().await;
 
     let load = Load::on(&world, &tenant).await;
-    let mut rebuild = world.program.command(&["projections", "rebuild", IN_REDIS]).spawn().unwrap();
+    let from_topic = ["projections", "rebuild", IN_REDIS, "--from-topic"];
+    let mut rebuild = world.program.command(&from_topic).spawn().unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     rebuild.kill().await.unwrap();
-    let said = world.program.done(&["projections", "rebuild", IN_REDIS]).await;
+    let said = world.program.done(&from_topic).await;
     assert!(said.contains("switched"), "{said}");
     assert_eq!(shown().await, right);
     assert!(!load.ended().await.is_empty());
@@ -165,10 +167,12 @@ async fn what_is_decided_while_views_are_made_has_no_effect_in_them_either() {
         agent.call(event).await;
     }
     world.parked_but_drained(1, &tenant).await;
-    // The next edition takes what the one that is read has parked.
-    world.program.done(&["projections", "rebuild", NAME, "--no-switch"]).await;
+    // The next editions take what those that are read have parked.
+    for projection in [NAME, IN_REDIS] {
+        world.program.done(&["projections", "rebuild", projection, "--no-switch"]).await;
+    }
     let key = agent.aggregate().to_string();
-    for projection in [NAME, "executions-redis"] {
+    for projection in [NAME, IN_REDIS] {
         let discard = ["parked", "discard", projection, &key, "--reason", "a drill"];
         world.program.done(&discard).await;
     }
@@ -178,8 +182,15 @@ async fn what_is_decided_while_views_are_made_has_no_effect_in_them_either() {
         sqlx::query_scalar::<_, i64>(decided).bind(&key).fetch_one(&mut views).await.unwrap() == 2
     })
     .await;
-    world.program.done(&["projections", "rebuild", NAME]).await;
+    for projection in [NAME, IN_REDIS] {
+        world.program.done(&["projections", "rebuild", projection]).await;
+    }
     world.drained(&tenant).await;
+    world.assert_proved().await;
+    // Nor where they are made after it was decided, of the topic.
+    for projection in [NAME, IN_REDIS] {
+        world.program.done(&["projections", "rebuild", projection, "--from-topic"]).await;
+    }
     world.assert_proved().await;
     projector.stop().await;
 }
