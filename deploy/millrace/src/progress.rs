@@ -36,20 +36,22 @@ fn line(bar: &ProgressBar, things: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
     fn a_line_says_how_far_it_is_and_when_it_ends() {
         let bar = ProgressBar::hidden();
         bar.set_length(1_000);
-        for _ in 0..50 {
-            std::thread::sleep(Duration::from_millis(2));
-            bar.inc(10);
+        let begun = Instant::now();
+        // What is counted has to take time, whatever the clock's step.
+        while bar.per_sec() < 1.0 && begun.elapsed() < Duration::from_secs(10) {
+            bar.set_position((bar.position() + 10) % 500);
         }
+        bar.set_position(500);
         let line = line(&bar, "positions");
-        let (begin, rest) = line.split_once(", ").unwrap();
-        let rate: f64 = rest.split_once(" a second, ").unwrap().0.parse().unwrap();
-        assert_eq!(begin, "500 of 1000 positions");
-        assert!(rate > 10.0 && rest.ends_with(" left"), "{line}");
+        assert!(line.starts_with("500 of 1000 positions, ") && line.ends_with(" left"), "{line}");
+        assert!(!line.contains(", 0 a second"), "{line}");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use events::{Digest, DomainEvent};
-use kafka::{Record, TopicReader};
+use kafka::{ReadError, Record, TopicReader};
 use rebuild::Placed;
 use tokio::sync::mpsc;
 use wire::{Decoder, EventHeaders};
@@ -20,15 +20,16 @@ pub(super) async fn read_ahead<E: DomainEvent>(
     let (to_decode, mut pages) = mpsc::channel::<Vec<Record>>(PAGES_AHEAD);
     let reading = tokio::task::spawn_blocking(move || {
         let mut page = vec![];
-        // Whoever took them in has said why it does not any more.
-        let read = reader.read(E::TOPIC, |record| {
+        // Whoever took them in says why it does not any more.
+        let send = |page| drop(to_decode.blocking_send(page));
+        reader.read(E::TOPIC, |record| {
             page.push(record);
             if page.len() >= PAGE as usize {
-                let _ = to_decode.blocking_send(std::mem::take(&mut page));
+                send(std::mem::take(&mut page));
             }
-        });
-        let _ = to_decode.blocking_send(page);
-        read.map(drop)
+        })?;
+        send(page);
+        Ok::<_, ReadError>(())
     });
     while let Some(records) = pages.recv().await {
         let mut events = Vec::with_capacity(records.len());
