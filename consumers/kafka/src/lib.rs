@@ -7,6 +7,7 @@
 //!
 //! It does not know what a sink is made of, nor what the events mean.
 
+mod behind;
 mod broker;
 mod cache;
 mod changes;
@@ -32,6 +33,7 @@ mod store;
 mod topic_id;
 mod way;
 
+pub use behind::Behind;
 pub use broker::{BrokerConfig, Password};
 pub use changes::{Changes, Progress, RowChange, Source};
 pub use config::{GroupProtocol, ProjectorConfig};

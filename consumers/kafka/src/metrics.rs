@@ -31,6 +31,8 @@ pub struct Metrics {
     pub fence_rejections: IntCounter,
     /// Errors of the sink or the registry after which the projector went on.
     pub transient_faults: IntCounter,
+    /// 1 while the circuit to a server behind is open: `sink`, `schema registry`.
+    pub circuit_open: IntGaugeVec,
     /// Kafka clients that had to be replaced.
     pub clients_rebuilt: IntCounter,
     /// Assignments and revocations.
@@ -79,6 +81,14 @@ impl Metrics {
                 "Partitions lost to another owner at a flush",
             ),
             transient_faults: counter("transient_faults_total", "Errors that were waited for"),
+            circuit_open: IntGaugeVec::new(
+                opts(
+                    "circuit_open",
+                    "1 while a server behind is left alone since it did not answer as it should",
+                ),
+                &["behind"],
+            )
+            .expect(NAMED),
             clients_rebuilt: counter("clients_rebuilt_total", "Kafka clients that were replaced"),
             pauses: counter("pauses_total", "Times that reading paused for the sink"),
             rebalances: counter("rebalances_total", "Assignments and revocations"),
@@ -110,7 +120,7 @@ impl Metrics {
         ] {
             registry.register(Box::new(counter.clone()))?;
         }
-        for gauge in [&self.lag, &self.parked_keys, &self.stopped] {
+        for gauge in [&self.lag, &self.parked_keys, &self.stopped, &self.circuit_open] {
             registry.register(Box::new(gauge.clone()))?;
         }
         registry.register(Box::new(self.parked.clone()))?;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use wire::Decoder;
 
+use crate::behind::Behind;
 use crate::broker::BrokerConfig;
 use crate::config::ProjectorConfig;
 use crate::lane::{Lane, Links};
@@ -126,6 +127,7 @@ pub struct Projector<P: Projection, S> {
     decoder: Decoder<P::Event>,
     metrics: Metrics,
     standings: watch::Sender<Vec<Standing>>,
+    behind: Behind,
 }
 
 impl<P: Projection, S> std::fmt::Debug for Projector<P, S> {
@@ -158,12 +160,18 @@ impl<P: Projection, S: ViewStore<P>> Projector<P, S> {
             decoder,
             metrics: Metrics::new(group),
             standings: watch::Sender::default(),
+            behind: Behind::default(),
         }
     }
 
     /// What it counts; register it, and keep it to read it.
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()
+    }
+
+    /// Whether what is behind it answers.
+    pub fn behind(&self) -> Behind {
+        self.behind.clone()
     }
 
     /// How far it got in the partitions that it owns, twice a second; closed when it has ended.
@@ -209,6 +217,7 @@ impl<P: Projection, S: ViewStore<P>> Projector<P, S> {
             pulse: lane_pulse,
             metrics: self.metrics,
             standings: self.standings,
+            behind: self.behind,
         };
         let mut lane = Lane::<P, S>::new(Arc::clone(&topic), self.store, self.decoder, self.config, links);
         info!(projection = self.name, topic = &*topic, "projector starts");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use dead_letters::{Relay, RelayConfig};
-use kafka::{BrokerConfig, ProjectorConfig};
+use kafka::{Behind, BrokerConfig, ProjectorConfig};
 use projection_postgres::{PostgresConfig, PostgresFeedConfig};
 use projection_redis::{RedisConfig, RedisRetentionConfig};
 use service::Health;
@@ -137,15 +137,16 @@ impl ProjectorArgs {
         };
         let chosen = if self.projections.is_empty() { projections() } else { &self.projections };
         let (registry, mut running) = (prometheus::Registry::new(), JoinSet::new());
-        let mut reports = vec![];
+        let (mut reports, mut behind) = (vec![], vec![]);
         for projection in chosen {
             let prepared = projection.prepare(&surroundings, stop.clone()).await?;
             prepared.metrics.register(&registry)?;
             reports.push(prepared.reports);
+            behind.push((projection.name(), prepared.behind));
             running.spawn(prepared.work);
         }
         running.spawn(write_down(surroundings.postgres, reports, stop.clone()));
-        self.health.serve(registry, &stop).await?;
+        self.health.serve_when(Arc::new(move || answering(&behind)), registry, &stop).await?;
         let mut outcome = Ok(Exit::Ok);
         while let Some(ended) = running.join_next().await {
             if let Err(error) = ended.map_err(Into::into).and_then(|ended| ended) {
@@ -155,6 +156,13 @@ impl ProjectorArgs {
         }
         outcome
     }
+}
+
+/// Every projection whose sink or registry does not answer is named.
+fn answering(projections: &[(&str, Behind)]) -> Result<(), String> {
+    let wrong = |(name, behind): &(&str, Behind)| Some(format!("{name}: {}", behind.judge().err()?));
+    let wrong: Vec<String> = projections.iter().filter_map(wrong).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }
 
 impl RelayArgs {

@@ -12,6 +12,7 @@ use wire::Decoder;
 
 use super::tally::Tally;
 use super::{BOUND, History, until};
+use crate::behind::Behind;
 use crate::config::ProjectorConfig;
 use crate::lane::{Lane, Links};
 use crate::metrics::Metrics;
@@ -87,6 +88,7 @@ pub struct Rig {
     control: UnboundedSender<Control>,
     reading: Arc<Mutex<BTreeMap<i32, Start>>>,
     metrics: Metrics,
+    behind: Behind,
     lane: JoinHandle<Result<(), ProjectorError>>,
     reader: JoinHandle<()>,
 }
@@ -115,7 +117,7 @@ impl Rig {
         let (control, controls) = tokio::sync::mpsc::unbounded_channel();
         let (commands_in, commands) = mpsc::channel();
         let queue = Arc::new(Queue::new(config.queue_records_max, 4 << 20));
-        let metrics = Metrics::new("tally");
+        let (metrics, behind) = (Metrics::new("tally"), Behind::default());
         let links = Links {
             queue: Arc::clone(&queue),
             commands: commands_in,
@@ -123,17 +125,23 @@ impl Rig {
             pulse: Arc::new(Pulse::new()),
             metrics: metrics.clone(),
             standings: tokio::sync::watch::Sender::default(),
+            behind: behind.clone(),
         };
         let mut lane = Lane::<Tally, S>::new(Arc::clone(&topic.name), store, decoder, config, links);
         let reading = Arc::new(Mutex::new(BTreeMap::new()));
         let reader = tokio::spawn(read(topic.clone(), Arc::clone(&reading), queue, commands));
         let lane = tokio::spawn(async move { lane.run(controls).await });
-        Self { topic: topic.clone(), control, reading, metrics, lane, reader }
+        Self { topic: topic.clone(), control, reading, metrics, behind, lane, reader }
     }
 
     /// What it counts.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Whether what is behind it answers.
+    pub fn behind(&self) -> &Behind {
+        &self.behind
     }
 
     /// Kafka gives it partitions; waits until they are claimed.

@@ -24,9 +24,6 @@ use crate::rhythm::WORTHWHILE;
 use crate::store::{Committed, RowKey, ViewStore};
 use crate::way::{Way, now};
 
-/// First and longest wait for a registry that does not answer.
-const REGISTRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
 /// What a batch of records comes to.
 struct Plan<V> {
     changes: Changes<V>,
@@ -258,7 +255,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
 
     /// The sink has it: now it is true here, too.
     fn done(&mut self, plan: Plan<P::View>, applied_at: Timestamp, fenced: &[i32]) {
-        self.faults = 0;
+        self.sink.answered();
         self.metrics.flushes.inc();
         self.metrics.applied.inc_by(plan.draft.tally.applied);
         self.metrics.stale.inc_by(plan.draft.tally.stale);
@@ -268,6 +265,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         for progress in plan.changes.progress.iter().filter(|p| !fenced.contains(&p.partition)) {
             if let Some(partition) = self.partitions.get_mut(&progress.partition) {
                 partition.next_offset = progress.next_offset;
+                partition.lacks_schema = false;
                 partition.before = progress.fingerprint;
                 if let Some(circuit) = plan.circuits.get(&progress.partition) {
                     partition.circuit = *circuit;
@@ -287,10 +285,19 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         for id in fenced {
             self.fenced(*id);
         }
+        let mut left_alone = None;
         for (id, hold) in plan.holds {
             if !fenced.contains(&id) {
-                self.hold(id, hold);
+                self.hold(id, hold, &mut left_alone);
             }
+        }
+        self.note_schemas();
+    }
+
+    /// The registry answers if nobody waits for a schema any more.
+    pub(super) fn note_schemas(&mut self) {
+        if !self.partitions.values().any(|partition| partition.lacks_schema) {
+            self.registry.answered();
         }
     }
 
@@ -313,14 +320,16 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         }
     }
 
-    fn hold(&mut self, id: i32, hold: Hold) {
+    /// `left_alone`: for how long the registry is, once it has failed in this flush.
+    fn hold(&mut self, id: i32, hold: Hold, left_alone: &mut Option<Duration>) {
         let wait = match hold {
             Hold::Registry(why) => {
-                let wait = (REGISTRY.0 * 2u32.saturating_pow(self.faults.min(5))).min(REGISTRY.1);
-                self.faults = self.faults.saturating_add(1);
                 self.metrics.transient_faults.inc();
                 info!(topic = &*self.topic, partition = id, "held, the schema cannot be had: {why}");
-                wait
+                if let Some(partition) = self.partitions.get_mut(&id) {
+                    partition.lacks_schema = true;
+                }
+                *left_alone.get_or_insert_with(|| self.registry.failed(why))
             }
             Hold::Stopped(why) => {
                 error!(topic = &*self.topic, partition = id, "STOPPED: {why}");

@@ -27,6 +27,7 @@ use wire::Decoder;
 use self::ahead::Ahead;
 use self::partition::{Partition, State, Wake};
 pub(crate) use self::read::told;
+use crate::behind::{Behind, Breaker};
 use crate::cache::Cache;
 use crate::config::ProjectorConfig;
 use crate::fault::{Classify, Fault};
@@ -45,8 +46,10 @@ const HINT: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(300);
 /// How often the sink is asked whether it still stands where it was left.
 const INSPECT: Duration = Duration::from_secs(1);
-/// First and longest wait after a transient fault.
+/// First and longest wait after a transient fault of the sink.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// The same for a schema that cannot be had.
+const REGISTRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// How long a partition that was fenced off waits before it is claimed again, if Kafka still says it is ours.
 const FENCED: Duration = Duration::from_secs(1);
 
@@ -70,8 +73,8 @@ pub(crate) struct Lane<P: Projection, S> {
     cache: Cache<P::View>,
     generation: u64,
     rhythm: Rhythm,
-    /// Transient faults since something went well.
-    faults: u32,
+    sink: Breaker,
+    registry: Breaker,
     idle_since: Instant,
     next_hint: Instant,
     next_look: Instant,
@@ -86,6 +89,7 @@ pub(crate) struct Links {
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) metrics: Metrics,
     pub(crate) standings: watch::Sender<Vec<Standing>>,
+    pub(crate) behind: Behind,
 }
 
 /// A call of the sink that did not come back with an answer.
@@ -108,7 +112,11 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         links: Links,
     ) -> Self {
         let now = Instant::now();
+        let breaker =
+            |server, pauses| Breaker::new(server, &links.behind, &links.metrics.circuit_open, pauses);
         Self {
+            sink: breaker("sink", BACKOFF),
+            registry: breaker("schema registry", REGISTRY),
             topic,
             topic_id: Uuid::nil(),
             store,
@@ -125,7 +133,6 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             cache: Cache::new(config.rows_cached_max),
             generation: 0,
             rhythm: Rhythm::new(config.linger()),
-            faults: 0,
             idle_since: now,
             next_hint: now,
             next_look: now,
@@ -272,13 +279,9 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
 
     /// Waits out a transient fault of the sink: nothing in memory is believed until it has answered again.
     fn recover(&mut self, doing: &str, error: &dyn std::error::Error) {
-        let wait = self.backoff();
-        tracing::warn!(
-            topic = &*self.topic,
-            wait_ms = wait.as_millis() as u64,
-            "could not {doing}: {}",
-            told(error)
-        );
+        let why = format!("could not {doing}: {}", told(error));
+        let wait = self.sink.failed(why.clone());
+        tracing::warn!(topic = &*self.topic, wait_ms = wait.as_millis() as u64, "{why}");
         self.metrics.transient_faults.inc();
         self.cache.clear();
         let mut held = Vec::new();
@@ -288,12 +291,6 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             held.push(partition.id);
         }
         self.let_wait(held);
-    }
-
-    fn backoff(&mut self) -> Duration {
-        let wait = BACKOFF.0 * 2u32.saturating_pow(self.faults.min(10));
-        self.faults = self.faults.saturating_add(1);
-        wait.min(BACKOFF.1)
     }
 
     /// What an error of the sink means when there is nothing to bisect.

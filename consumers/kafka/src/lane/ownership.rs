@@ -68,16 +68,10 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         }
         match asked(CLAIM.min(self.config.sink_timeout()), self.store.claim(&self.topic, ids)).await {
             Ok(claims) => {
-                self.faults = 0;
+                self.sink.answered();
                 Ok(self.take_over(claims))
             }
             Err(trouble) => {
-                let wait = self.backoff();
-                for partition in ids {
-                    if let Some(partition) = self.partitions.get_mut(partition) {
-                        partition.state = State::Waiting(Instant::now() + wait, Wake::Claim);
-                    }
-                }
                 self.judge("claim", trouble)?;
                 Ok(Vec::new())
             }
@@ -105,6 +99,10 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
             return;
         }
         self.cache.forget(id);
+        self.note_schemas();
+        if self.partitions.is_empty() {
+            self.sink.answered(); // nobody asks it any more
+        }
         // What is not ours is not ours to report.
         let label = [id.to_string()];
         for gauge in [&self.metrics.lag, &self.metrics.parked_keys, &self.metrics.stopped] {
@@ -145,7 +143,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
         if !renew.is_empty() {
             match asked(self.config.sink_timeout(), self.store.renew(&self.topic, &renew)).await {
                 Ok(claims) => {
-                    self.faults = 0;
+                    self.sink.answered();
                     let kept: Vec<i32> = claims.iter().map(|claim| claim.partition).collect();
                     let starts = self.take_over(claims);
                     starts.into_iter().for_each(|start| self.command(Command::Start(start)));

@@ -28,6 +28,8 @@ pub(super) struct Partition {
     pub(super) circuit: Circuit,
     /// It waits because of what it cannot apply.
     pub(super) stopped: bool,
+    /// It waits for the schema of a record.
+    pub(super) lacks_schema: bool,
     /// The offset that Kafka was last told.
     pub(super) hinted: i64,
     /// When the newest event was recorded that was applied since we have the partition.
@@ -105,6 +107,7 @@ impl Partition {
             decided: Decisions::default(),
             circuit: Circuit::default(),
             stopped: false,
+            lacks_schema: false,
             hinted: -1,
             newest: None,
             assigned_at: wake_at,

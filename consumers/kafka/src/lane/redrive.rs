@@ -165,7 +165,7 @@ impl<P: Projection, S: ViewStore<P>> Lane<P, S> {
 
     /// The sink has it.
     fn served(&mut self, request: &Request, outcome: Outcome<P::View>, fenced: &[i32]) {
-        self.faults = 0;
+        self.sink.answered();
         let id = request.partition;
         if fenced.contains(&id) {
             return self.fenced(id);

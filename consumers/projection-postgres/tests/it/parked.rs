@@ -152,6 +152,10 @@ async fn a_registry_that_does_not_answer_holds_the_partition_and_parks_nothing()
     .await;
     assert_eq!(sink.next_offset(topic.name(), 0).await, 0);
     assert!(sink.parked().await.is_empty() && sink.rows().await.is_empty());
+    let why = rig.behind().judge().unwrap_err();
+    assert!(why.starts_with("the schema registry has not answered as it should for "), "{why}");
+    let open = |server| rig.metrics().circuit_open.with_label_values(&[server]).get();
+    assert_eq!((open("schema registry"), open("sink")), (1, 0));
     drop(rig);
     let rig = Rig::start(sink.open().await, &topic, &history);
     rig.assign(&[0]).await;

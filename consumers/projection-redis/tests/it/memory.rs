@@ -40,8 +40,11 @@ async fn a_redis_without_memory_is_waited_for_and_nothing_parks() {
             rig.metrics().transient_faults.get() >= faults + 2
         })
         .await;
+        let why = rig.behind().judge().unwrap_err();
+        assert!(why.starts_with("the sink has not answered as it should for "), "{why}");
         allow(0).await;
         rig.caught_up(&sink, &[0]).await;
+        assert_eq!(rig.behind().judge(), Ok(()));
         assert_eq!(sink.rows().await, history.rows());
     }
     assert_eq!(sink.parked().await, []);

@@ -16,8 +16,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use events::{AggregateId, DomainEvent};
 use futures::future::BoxFuture;
 use kafka::{
-    BrokerConfig, Decided, Loaded, Metrics, ParkedRecord, Projector, ProjectorConfig, RowKey, ViewStore,
-    partition_of,
+    Behind, BrokerConfig, Decided, Loaded, Metrics, ParkedRecord, Projector, ProjectorConfig, RowKey,
+    ViewStore, partition_of,
 };
 use ledger::{Exceptions, Ledger, Pruned, Running, Sampled, Sink, StoreRecord};
 use projection::Projection;
@@ -210,6 +210,7 @@ pub(crate) struct Views {
 /// A projection that is ready to run.
 pub(crate) struct Prepared {
     pub(crate) metrics: Metrics,
+    pub(crate) behind: Behind,
     pub(crate) reports: Reports,
     pub(crate) work: BoxFuture<'static, anyhow::Result<()>>,
 }
@@ -233,6 +234,7 @@ fn prepared<P: Projection, S: ViewStore<P>>(
     let reports = Reports { projection: P::NAME, topic: P::Event::TOPIC, standings: projector.standings() };
     Prepared {
         metrics: projector.metrics(),
+        behind: projector.behind(),
         reports,
         work: Box::pin(async move { Ok(projector.run(stop).await?) }),
     }

@@ -27,11 +27,21 @@ async fn survives(component: Component) {
     eprintln!("{component} killed at {at_kill:?} of {}", runs.events);
     assert!(at_kill.has_begun() && at_kill.in_flight() > 0, "{at_kill:?} is no flight to break");
 
+    let ready = async || projector.get("/readyz").await.unwrap_or_default();
+    if let Component::Postgres | Component::Redis = component {
+        let whose = format!("executions-{}: the sink has not answered", component.name());
+        eventually("the projector says that its sink is away", PATIENCE, async || {
+            let said = ready().await;
+            said.contains("503") && said.contains(&whose)
+        })
+        .await;
+    }
     world.up().await;
     assert_ne!(world.pid(component).await, pid, "another process");
     let imported = finish(importing, &arguments).await;
     complete(&world, &tenant, &runs, &imported).await;
     world.drained(&tenant).await;
+    eventually("it is ready again", PATIENCE, async || ready().await.contains("200")).await;
     projector.assert_alive();
     relay.assert_alive();
     projector.stop().await;
