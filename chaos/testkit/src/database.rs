@@ -18,7 +18,7 @@ pub async fn events_database() -> Database {
     Database::create(facts.stack(), facts.env(), "events", Databases::Events).await
 }
 
-/// A fresh, empty database for the read side: `owner`, `views_writer`, `dashboard` and `auditor` may connect.
+/// A fresh, empty database for the read side: `owner`, `views_writer`, `dashboard`, `analyst` and `auditor` may connect.
 pub async fn views_database() -> Database {
     let facts = stack();
     Database::create(facts.stack(), facts.env(), "views", Databases::Views).await

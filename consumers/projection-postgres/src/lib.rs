@@ -33,6 +33,7 @@ mod error;
 mod feed;
 mod fields;
 mod line;
+mod mask;
 mod migrate;
 mod next;
 mod readers;

@@ -5,6 +5,7 @@ use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 use sqlx::{AssertSqlSafe, Connection, Executor, FromRow, PgConnection};
 
 use crate::Error;
+use crate::mask::{is_masked, mask};
 use crate::table::quoted;
 
 /// The tables of one projection in one edition.
@@ -61,7 +62,7 @@ pub async fn migrate(
     for definition in definitions {
         match edition(connection, definition.projection).await? {
             None => make(connection, definition).await?,
-            Some(found) if found == definition.edition => {}
+            Some(found) if found == definition.edition => open_to_analysts(connection, definition).await?,
             Some(found) => others.push(OtherEdition {
                 projection: definition.projection.to_owned(),
                 found,
@@ -134,8 +135,38 @@ pub(crate) async fn define(
     for relation in &made {
         let guard = relation.guard()?.replace("{relation}", &format!("{schema}.{}", quoted(&relation.name)));
         connection.execute(AssertSqlSafe(guard)).await.map_err(Error::sql("guard", &relation.name))?;
+        mask(connection, schema, relation).await?;
     }
-    Ok(made.into_iter().map(|relation| relation.name).collect())
+    let mut all = relations(connection, schema).await.map_err(failed)?;
+    all.retain(|relation| !before.contains(relation));
+    Ok(all.into_iter().map(|relation| relation.name).collect())
+}
+
+/// Opens what an earlier program made to analysts.
+async fn open_to_analysts(connection: &mut PgConnection, definition: &Definition<'_>) -> Result<(), Error> {
+    let Definition { projection, edition, .. } = definition;
+    let failed = Error::sql("open to analysts what belongs to", projection);
+    let mut opening = connection.begin().await.map_err(failed)?;
+    let mut made: Vec<String> =
+        sqlx::query_scalar("select unnest(relations) from projection_edition where projection = $1")
+            .bind(projection)
+            .fetch_all(&mut *opening)
+            .await
+            .map_err(failed)?;
+    let before = relations(&mut opening, "public").await.map_err(failed)?;
+    let mut is_open = true;
+    for relation in before.iter().filter(|relation| made.contains(&relation.name)) {
+        if !is_masked(&mut opening, "public", &relation.name).await? {
+            mask(&mut opening, "public", relation).await?;
+            is_open = false;
+        }
+    }
+    if !is_open {
+        let now = relations(&mut opening, "public").await.map_err(failed)?;
+        made.extend(now.into_iter().filter(|relation| !before.contains(relation)).map(|it| it.name));
+        make_edition(&mut opening, projection, edition.cast_signed(), made).await.map_err(failed)?;
+    }
+    opening.commit().await.map_err(failed)
 }
 
 /// A table or view that a definition made.
@@ -147,6 +178,10 @@ pub(crate) struct Made {
 }
 
 impl Made {
+    pub(crate) fn is_view(&self) -> bool {
+        self.kind == "v"
+    }
+
     /// What keeps readers to the rows of their tenant.
     fn guard(&self) -> Result<&'static str, Error> {
         let unguarded = |reason| Error::Unguarded { relation: self.name.clone(), reason };

@@ -14,6 +14,7 @@ begin
             ('auditor',      'login',             '{auditor}'),
             ('views_writer', 'login',             '{views_writer}'),
             ('dashboard',    'login',             '{dashboard}'),
+            ('analyst',      'login',             '{analyst}'),
             ('registry',     'login',             '{registry}')
         ) as role (name, attributes, password)
         where not exists (select from pg_roles where rolname = role.name)

@@ -21,7 +21,7 @@ impl Databases {
     pub(crate) const fn guests(self) -> &'static str {
         match self {
             Self::Events => "app, cdc, auditor",
-            Self::Views => "views_writer, dashboard, auditor",
+            Self::Views => "views_writer, dashboard, analyst, auditor",
         }
     }
 }

@@ -15,8 +15,8 @@ pub struct Stack {
 }
 
 /// The roles of the databases, made before any migration.
-pub(crate) const ROLES: [&str; 7] =
-    ["owner", "app", "cdc", "auditor", "views_writer", "dashboard", "registry"];
+pub(crate) const ROLES: [&str; 8] =
+    ["owner", "app", "cdc", "auditor", "views_writer", "dashboard", "analyst", "registry"];
 
 /// The users of Kafka that a client may be; the broker and its controller have accounts of their own.
 const KAFKA_USERS: [&str; 5] = ["ADMIN", "CONNECT", "PROJECTOR", "DEAD_LETTERS", "AUDITOR"];
@@ -143,6 +143,7 @@ impl Stack {
             ("MILLRACE_VIEWS_OWNER_URL", "owner", "millrace_views"),
             ("MILLRACE_VIEWS_WRITER_URL", "views_writer", "millrace_views"),
             ("MILLRACE_VIEWS_DASHBOARD_URL", "dashboard", "millrace_views"),
+            ("MILLRACE_VIEWS_ANALYST_URL", "analyst", "millrace_views"),
         ];
         for (key, role, database) in urls {
             let url = self.postgres_url(env, Component::Postgres, role, database);

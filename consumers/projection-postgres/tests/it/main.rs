@@ -8,6 +8,7 @@ mod columns;
 mod faults;
 mod feed;
 mod groups;
+mod masks;
 mod mutants;
 mod offsets;
 mod outage;

@@ -51,6 +51,15 @@ async fn a_projection_of_ones_own_is_seen_parked_discarded_rebuilt_and_proved() 
     let written = sqlx::query("update ticket set title = 'mine'").execute(&mut dashboard).await.unwrap_err();
     assert!(written.to_string().contains("permission denied"), "{written}");
 
+    // Analysts do not read what is personal.
+    let mut analyst = world.postgres("MILLRACE_VIEWS_ANALYST_URL").await;
+    let refused = sqlx::query("select title from ticket").execute(&mut analyst).await.unwrap_err();
+    assert!(refused.to_string().contains("permission denied"), "{refused}");
+    let masked = "select title from ticket_masked, set_config('millrace.tenant', 'acme', false)";
+    let mut masked = async || sqlx::query_scalar::<_, String>(masked).fetch_all(&mut analyst).await.unwrap();
+    masked().await; // names the tenant
+    assert_eq!(masked().await, ["[masked]"]);
+
     let queries = Role::ready(world, "query-api", &[("MILLRACE_QUERY_ADDRESS", "127.0.0.1:0")]).await;
     let token = program.done(&["token", "--tenant", "acme"]).await;
     let address = queries.address("views are shown").unwrap();
@@ -83,6 +92,7 @@ async fn a_projection_of_ones_own_is_seen_parked_discarded_rebuilt_and_proved() 
     let made = program.done(&["projections", "rebuild", "tickets-postgres"]).await;
     assert!(made.contains("from 2 events"), "{made}");
     assert_eq!(titles(&mut dashboard, "acme").await, ["the build is red"]);
+    assert_eq!(masked().await, ["[masked]"]);
     projector.kill().await;
     let again = Role::start(world, "projector", &[]);
     open(world, "the door squeaks").await;

@@ -17,3 +17,7 @@ create table tally_total (
     tokens bigint not null default 0,
     constraint tally_total_pkey primary key (tenant_id, repository, source_partition)
 );
+
+comment on column tally.repository is 'Whose code it is.';
+comment on column tally.trail is 'Personal: the steps, and nobody else''s business.';
+comment on column tally.steps is 'Personal: how many.';

@@ -6,5 +6,5 @@ create table ticket (
 );
 
 comment on table ticket is 'A ticket that is open.';
-comment on column ticket.title is 'What is wrong, in a few words.';
+comment on column ticket.title is 'Personal: what is wrong, in somebody''s words.';
 comment on column ticket.opened_at is 'When it was opened.';
