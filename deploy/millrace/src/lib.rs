@@ -49,9 +49,9 @@ pub use program::Program;
 pub use projection_postgres::Tables;
 pub use projections::{InPostgres, InRedis, TotalsShown};
 
-/// What a record costs is much memory that one thread takes and another gives back, which this allocator is good at.
+/// What a record costs is much memory that one thread takes and another gives back, librdkafka's among it.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The whole program: what its arguments ask for.
 pub async fn main(program: Program) -> ExitCode {

@@ -109,6 +109,11 @@ async fn every_event_arrives_once_when_the_broker_is_killed() {
 }
 
 #[tokio::test]
+async fn every_event_arrives_once_when_the_registry_is_killed() {
+    survives(Component::Registry).await;
+}
+
+#[tokio::test]
 async fn every_event_arrives_once_when_connect_is_killed() {
     survives(Component::Connect).await;
 }

@@ -27,6 +27,7 @@ mod poison;
 mod query_api;
 mod rebuild;
 mod restore;
+mod soak;
 mod stop;
 mod store;
 mod tenancy;

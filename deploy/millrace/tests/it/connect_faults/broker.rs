@@ -56,7 +56,7 @@ pub(super) async fn its_disk_is_full(scene: &mut Scene) {
     fault.is_mended();
     let acknowledged = load.ended().await;
     fault.ends(scene).await;
-    scene.assert_stored(&acknowledged).await;
+    scene.world.assert_stored(&acknowledged).await;
     scene.disk = Some(disk);
 }
 

@@ -11,7 +11,7 @@ pub(super) async fn postgres_is_killed(scene: &mut Scene) {
     scene.start(Component::Postgres).await;
     fault.is_mended();
     let acknowledged = load.ended().await;
-    scene.assert_stored(&acknowledged).await;
+    scene.world.assert_stored(&acknowledged).await;
     fault.ends(scene).await;
 }
 

@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
-use events::{AggregateId, DomainEvent, EventId, ExecutionEvent, PromptEvent, TenantId};
+use events::{AggregateId, DomainEvent, ExecutionEvent, PromptEvent, TenantId};
 use local::Component;
-use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Executor};
 use uuid::Uuid;
 
 use super::broker::SmallDisk;
@@ -116,17 +116,6 @@ impl Scene {
         .await;
     }
 
-    /// Every event that was acknowledged is in the store.
-    pub(super) async fn assert_stored(&self, acknowledged: &[EventId]) {
-        let ids: Vec<Uuid> = acknowledged.iter().map(|id| id.0).collect();
-        let stored: i64 = sqlx::query_scalar("select count(*) from event_store where event_id = any ($1)")
-            .bind(&ids)
-            .fetch_one(&mut self.auditor().await)
-            .await
-            .unwrap();
-        assert!(!ids.is_empty() && stored == i64::try_from(ids.len()).unwrap(), "{stored} of {}", ids.len());
-    }
-
     /// Log that is kept for the slot.
     pub(super) async fn retained_bytes(&self) -> i64 {
         let retained =
@@ -146,10 +135,6 @@ impl Scene {
         let tenant = Some(self.tenant.as_str().as_bytes());
         let all = records.iter().filter(|record| record.header("tenant") == tenant).count() as u64;
         all - self.world.in_topic(&self.tenant).await
-    }
-
-    async fn auditor(&self) -> PgConnection {
-        self.world.postgres("MILLRACE_EVENTS_AUDITOR_URL").await
     }
 
     /// The oracle: every event of the store is in its topic.

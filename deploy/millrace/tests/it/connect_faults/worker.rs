@@ -63,7 +63,7 @@ pub(super) async fn it_is_killed_again_and_again(scene: &mut Scene) {
     fault.is_mended();
     let acknowledged = load.ended().await;
     fault.ends(scene).await;
-    scene.assert_stored(&acknowledged).await;
+    scene.world.assert_stored(&acknowledged).await;
     let twice = scene.duplicates().await - before;
     eprintln!("{twice} records more than the {} events that were appended", acknowledged.len());
     assert!(twice > 0, "nothing was on its way when it was killed");

@@ -54,6 +54,17 @@ async fn append_until(
 }
 
 impl World {
+    /// Every event that was acknowledged is in the store.
+    pub(crate) async fn assert_stored(&self, acknowledged: &[EventId]) {
+        let ids: Vec<Uuid> = acknowledged.iter().map(|id| id.0).collect();
+        let stored: i64 = sqlx::query_scalar("select count(*) from event_store where event_id = any ($1)")
+            .bind(&ids)
+            .fetch_one(&mut self.postgres("MILLRACE_EVENTS_AUDITOR_URL").await)
+            .await
+            .unwrap();
+        assert!(!ids.is_empty() && stored == i64::try_from(ids.len()).unwrap(), "{stored} of {}", ids.len());
+    }
+
     /// Stores that many events in one transaction, a thousand for each of new aggregates; they look like the last one stored
     /// for that tenant.
     pub(crate) async fn append_at_once(&self, thousands: i32, tenant: &TenantId) {

@@ -79,6 +79,13 @@ impl Role {
         kill(Pid::from_raw(pid.try_into().unwrap()), signal).unwrap();
     }
 
+    /// The most memory it took so far.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        peak.unwrap().parse().unwrap()
+    }
+
     /// kill -9, and gone.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
