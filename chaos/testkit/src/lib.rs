@@ -26,5 +26,5 @@ pub use database::{Database, events_database, superuser, views_database};
 pub use facts::{Facts, stack, unique};
 pub use own_stack::OwnStack;
 pub use postgres_proxy::{Lost, PostgresProxy};
-pub use topic::{topic, topic_made_anew};
+pub use topic::{records_deleted, topic, topic_made_anew};
 pub use wait::eventually;

@@ -1,15 +1,18 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{ReadHalf, WriteHalf};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
 
-/// A way to Postgres on which round trips are counted, statements and answers get lost, and that can be closed.
+/// A way to Postgres on which round trips are counted, statements and answers get lost, that can be long, and closed.
 #[derive(Debug)]
 pub struct PostgresProxy {
     url: String,
@@ -37,6 +40,8 @@ struct Wire {
     /// What becomes of the next statements of these texts, in order.
     to_lose: Mutex<VecDeque<(String, Lost)>>,
     lost: AtomicUsize,
+    /// How long everything is under way, in each direction.
+    delay: OnceLock<Duration>,
 }
 
 impl PostgresProxy {
@@ -51,6 +56,16 @@ impl PostgresProxy {
         let url = url.replace(way, &folder.path().display().to_string());
         let accepting = accept(&socket(&url), &server, &wire);
         Self { url, server, wire, accepting, _folder: folder }
+    }
+
+    /// The same way, but what goes along it arrives so much later, there and back.
+    ///
+    /// # Panics
+    /// When it was said before.
+    #[must_use]
+    pub fn delayed(self, delay: Duration) -> Self {
+        self.wire.delay.set(delay).expect("it is said once");
+        self
     }
 
     /// The URL that leads this way.
@@ -144,15 +159,56 @@ fn accept(socket: &Path, server: &Path, wire: &Arc<Wire>) -> JoinHandle<()> {
     })
 }
 
-async fn forward(mut client: UnixStream, server: PathBuf, wire: Arc<Wire>) -> std::io::Result<()> {
-    let mut server = UnixStream::connect(server).await?;
+async fn forward(client: UnixStream, server: PathBuf, wire: Arc<Wire>) -> std::io::Result<()> {
+    let server = UnixStream::connect(server).await?;
+    let Some(delay) = wire.delay.get() else { return talk(client, server, &wire).await };
+    let (near, far) = UnixStream::pair()?;
+    tokio::select! {
+        ended = talk(client, near, &wire) => ended,
+        ended = stretch(far, server, *delay) => ended,
+    }
+}
+
+async fn talk(mut client: UnixStream, mut server: UnixStream, wire: &Wire) -> std::io::Result<()> {
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     let is_cut = AtomicBool::new(false);
     tokio::select! {
-        ended = ask(from_client, to_server, &wire, &is_cut) => ended,
-        ended = answer(from_server, to_client, &wire, &is_cut) => ended,
+        ended = ask(from_client, to_server, wire, &is_cut) => ended,
+        ended = answer(from_server, to_client, wire, &is_cut) => ended,
     }
+}
+
+/// Passes on what each says to the other, later.
+async fn stretch(mut near: UnixStream, mut server: UnixStream, delay: Duration) -> std::io::Result<()> {
+    let (from_near, to_near) = near.split();
+    let (from_server, to_server) = server.split();
+    tokio::select! {
+        ended = later(from_near, to_server, delay) => ended,
+        ended = later(from_server, to_near, delay) => ended,
+    }
+}
+
+/// Passes each byte on so long after it came, however many are under way.
+async fn later(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, delay: Duration) -> std::io::Result<()> {
+    let (departed, mut under_way) = mpsc::unbounded_channel();
+    let depart = async move {
+        loop {
+            let mut bytes = Vec::with_capacity(64 * 1024);
+            if from.read_buf(&mut bytes).await? == 0 {
+                return std::io::Result::Ok(());
+            }
+            departed.send((Instant::now() + delay, bytes)).ok();
+        }
+    };
+    let arrive = async {
+        while let Some((due, bytes)) = under_way.recv().await {
+            sleep_until(due).await;
+            to.write_all(&bytes).await?;
+        }
+        Ok(())
+    };
+    tokio::try_join!(depart, arrive).map(drop)
 }
 
 /// Passes the client's messages on, one by one.

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::{Offset, TopicPartitionList};
 
 use crate::{stack, unique};
 
@@ -19,6 +20,13 @@ pub async fn topic_made_anew(name: &str, partitions: i32) {
         answer.unwrap_or_else(|(name, error)| panic!("the topic {name} could not be deleted: {error}"));
     }
     make(&admin, name, partitions).await;
+}
+
+/// Deletes the records of a partition before this offset, as retention does.
+pub async fn records_deleted(topic: &str, partition: i32, before: i64) {
+    let mut gone = TopicPartitionList::new();
+    gone.add_partition_offset(topic, partition, Offset::Offset(before)).expect("an offset");
+    admin().delete_records(&gone, &options()).await.expect("Kafka answers");
 }
 
 fn admin() -> AdminClient<DefaultClientContext> {

@@ -1,7 +1,8 @@
 -- Writes rows of one partition, their places on leaderboards, what changed into the feed, and last the offset: all of it or nothing.
 --
 -- Everything written is absolute, so a second run after an unknown outcome changes nothing (the feed may tell twice). All checks come before the
--- first write, because Redis takes nothing back when a script stops half-way.
+-- first write, because Redis takes nothing back when a script stops half-way. One does all the same where a slot of a cluster is about
+-- to move: a board that was emptied cannot be made again there. So each row is written after its places; what is missing is done again.
 --
 -- KEYS  1        progress of the partition: a hash {epoch, next_offset, of, last, parkings}
 --       2..n+1   rows: hashes {v, s, d, x}, version, sum over its events, and document; no d: the view is deleted, or x is there and it
@@ -58,13 +59,6 @@ for i = 1, rows do
     local at = 8 + (i - 1) * 10
     local version, sum, document, member = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
     if tonumber(stored[i]) < tonumber(version) then
-        if document == '' then
-            redis.call('HSET', KEYS[i + 1], 'v', version, 's', sum)
-            redis.call('HDEL', KEYS[i + 1], 'd')
-        else
-            redis.call('HSET', KEYS[i + 1], 'v', version, 's', sum, 'd', document)
-            redis.call('HDEL', KEYS[i + 1], 'x')
-        end
         local leave, be_on = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
         if leave > 0 then
             redis.call('ZREM', KEYS[rows + 1 + leave], member)
@@ -77,6 +71,13 @@ for i = 1, rows do
             redis.call('ZADD', KEYS[#KEYS - 1], finished, name)
         elseif name ~= '' then
             redis.call('ZREM', KEYS[#KEYS - 1], name)
+        end
+        if document == '' then
+            redis.call('HSET', KEYS[i + 1], 'v', version, 's', sum)
+            redis.call('HDEL', KEYS[i + 1], 'd')
+        else
+            redis.call('HSET', KEYS[i + 1], 'v', version, 's', sum, 'd', document)
+            redis.call('HDEL', KEYS[i + 1], 'x')
         end
     end
 end

@@ -143,7 +143,7 @@ fn redis_fault(error: &RedisError) -> Fault {
         | ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::CrossSlot) => Fault::Fatal,
         // Among the errors without a kind of their own, those of a script are ours.
         ErrorKind::Server(ServerErrorKind::ResponseError)
-            if error.detail().is_some_and(|detail| detail.contains("script")) =>
+            if error.detail().is_some_and(|detail| detail.contains("script") && !is_moving(detail)) =>
         {
             Fault::Fatal
         }
@@ -152,4 +152,9 @@ fn redis_fault(error: &RedisError) -> Fault {
             _ => Fault::Transient,
         },
     }
+}
+
+/// Whether a script was stopped by a cluster that is down, or by a slot that moves to another node.
+fn is_moving(detail: &str) -> bool {
+    detail.contains("cluster is down") || detail.contains("non local key")
 }

@@ -55,8 +55,13 @@ impl PostgresSink {
     /// A way to the database, and the store of an owner that takes it.
     pub(crate) async fn proxied(&self) -> (PostgresProxy, PostgresViews<Tally>) {
         let proxy = PostgresProxy::before(&self.url("views_writer"));
-        let store = PostgresViews::open(&config_by(proxy.url()), TABLES).await.unwrap();
+        let store = Self::open_by(&proxy).await;
         (proxy, store)
+    }
+
+    /// The store of an owner that takes this way.
+    pub(crate) async fn open_by(way: &PostgresProxy) -> PostgresViews<Tally> {
+        PostgresViews::open(&config_by(way.url()), TABLES).await.unwrap()
     }
 
     pub(crate) async fn execute(&self, role: &str, sql: &str) -> Result<u64, sqlx::Error> {

@@ -9,8 +9,6 @@ use kafka::{
 };
 use ownership::Progress;
 use projection_postgres::{Error, PostgresViews};
-use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use sqlx::Connection;
@@ -148,20 +146,12 @@ async fn tell_kafka(broker: &Broker, offset: i64) {
     assert_eq!(committed(broker), offset);
 }
 
-/// Does what retention does.
-async fn delete_before(broker: &Broker, offset: i64) {
-    let admin: AdminClient<DefaultClientContext> = testkit::stack().kafka("admin").create().unwrap();
-    let mut gone = TopicPartitionList::new();
-    gone.add_partition_offset(&broker.topic, 0, Offset::Offset(offset)).unwrap();
-    admin.delete_records(&gone, &AdminOptions::new()).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retention_that_passed_the_offset_stops_the_projector() {
     let (sink, broker, mut history) = (PostgresSink::new().await, Broker::new(1).await, History::default());
     broker.send((0..10).map(|n| history.started(n, "r")).collect::<Vec<_>>()).await;
     stands_at(&sink, &broker, 2).await;
-    delete_before(&broker, 5).await;
+    testkit::records_deleted(&broker.topic, 0, 5).await;
 
     let error = broker.member(&sink, &history, GroupProtocol::Consumer).await.failed().await;
     assert!(
@@ -265,7 +255,7 @@ async fn an_offset_that_holds_no_record_any_more_stops_the_projector() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retention_that_took_all_that_was_applied_and_no_more_stops_nothing() {
     let (sink, broker, mut history) = ten_are_applied().await;
-    delete_before(&broker, 10).await;
+    testkit::records_deleted(&broker.topic, 0, 10).await;
     broker.send((0..10).map(|n| history.called(n, 1)).collect::<Vec<_>>()).await;
     let member = broker.member(&sink, &history, GroupProtocol::Consumer).await;
     broker.applied(&sink, &history).await;

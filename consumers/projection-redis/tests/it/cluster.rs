@@ -8,11 +8,11 @@ use testkit::{OwnStack, eventually};
 use crate::servers::*;
 use crate::stage::*;
 
-const BOUND: std::time::Duration = std::time::Duration::from_secs(60);
-const PRIMARIES: usize = 3;
+pub(crate) const BOUND: std::time::Duration = std::time::Duration::from_secs(60);
+pub(crate) const PRIMARIES: usize = 3;
 
 /// A stage in a cluster of its own.
-async fn stage() -> (OwnStack, Stage) {
+pub(crate) async fn stage() -> (OwnStack, Stage) {
     let own = servers("cluster", RedisTopology::Cluster).await;
     let mut stage = Stage::new().await;
     stage.config =

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod append_only;
 mod cluster;
 mod expire;
 mod faults;
@@ -15,6 +16,7 @@ mod replica;
 mod rows;
 mod servers;
 mod sink;
+mod slots;
 mod stage;
 mod storm;
 mod topic;

@@ -17,13 +17,18 @@ pub(crate) async fn ask<T: FromRedisValue>(
     server: Component,
     command: &str,
 ) -> RedisResult<T> {
-    let urls = own.fact("MILLRACE_REDIS_URL");
-    let at = Component::REDIS.iter().position(|it| *it == server).unwrap();
-    let client = redis::Client::open(urls.split(',').nth(at).unwrap())?;
+    let client = redis::Client::open(address(own, server))?;
     let mut words = command.split(' ');
     let mut question = redis::cmd(words.next().unwrap());
     question.arg(words.collect::<Vec<_>>());
     question.query_async(&mut client.get_multiplexed_async_connection().await?).await
+}
+
+/// Where one of them is, with its password.
+pub(crate) fn address(own: &OwnStack, server: Component) -> String {
+    let urls = own.fact("MILLRACE_REDIS_URL");
+    let at = Component::REDIS.iter().position(|it| *it == server).unwrap();
+    urls.split(',').nth(at).unwrap().to_owned()
 }
 
 pub(crate) async fn is_primary(own: &OwnStack, server: Component) -> bool {

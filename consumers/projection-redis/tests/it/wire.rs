@@ -1,14 +1,12 @@
 //! The wire to Redis breaks: between two scripts of a flush, or before there is any.
 
-use kafka::Projector;
 use kafka::conformance::{History, Rig, Sink, Tally, Topic};
 use projection_redis::{Place, RedisViews};
 use testkit::eventually;
-use tokio_util::sync::CancellationToken;
 
 use crate::proxy::Proxy;
 use crate::sink::RedisSink;
-use crate::topic::{self, BOUND};
+use crate::topic::{self, BOUND, Member};
 
 /// An owner that reaches Redis by this way.
 fn views_by(proxy: &Proxy, sink: &RedisSink) -> RedisViews<Tally> {
@@ -66,16 +64,12 @@ async fn a_redis_that_is_away_while_partitions_are_assigned_is_waited_for_and_th
     for sent in [120, 220] {
         topic::send(&topic, (0..100).map(|n| history.called(n % 20, 3)).collect()).await;
         let mut proxy = Proxy::closed(&sink.stage.config.url);
-        let topic::Program { broker, projector } = topic::settings();
-        let store = views_by(&proxy, &sink);
-        let projector = Projector::named(&group, &topic, &broker, projector, history.decoder(), store);
-        let (metrics, stop) = (projector.metrics(), CancellationToken::new());
-        let running = tokio::spawn(projector.run(stop.clone()));
+        let member = Member::of(&group, &topic, &history, views_by(&proxy, &sink));
+        let metrics = member.metrics.clone();
         eventually("claims fail", BOUND, async || metrics.transient_faults.get() >= 2).await;
         proxy.open();
-        eventually("the whole history is applied", BOUND, async || sink.rows().await == history.rows()).await;
-        stop.cancel();
-        tokio::time::timeout(BOUND, running).await.expect("it ends").unwrap().unwrap();
+        topic::applied(&sink, &history).await;
+        member.leave().await;
         assert_eq!((metrics.stale.get(), metrics.clients_rebuilt.get()), (0, 0));
         let mut offsets = 0;
         for partition in 0..3 {

@@ -67,7 +67,8 @@ type Recoveries = BTreeMap<Fault, Vec<Duration>>;
 
 #[tokio::test]
 async fn whatever_happens_every_view_ends_as_the_fold() {
-    let given = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
+    let given =
+        |name: &str| std::env::var_os(name).map(|text| text.to_str().unwrap().parse::<u64>().expect(name));
     let lasts = Duration::from_secs(given("MILLRACE_SOAK_S").unwrap_or(10));
     let seed = given("MILLRACE_SOAK_SEED").unwrap_or_else(|| rand::rng().random());
     eprintln!("MILLRACE_SOAK_SEED={seed}");
@@ -107,7 +108,7 @@ async fn whatever_happens_every_view_ends_as_the_fold() {
     world.assert_proved().await;
     let report = report(begun.elapsed(), seed, events, memory_mib, &recoveries);
     eprintln!("{report}");
-    if let Ok(file) = std::env::var("MILLRACE_SOAK_REPORT") {
+    if let Some(file) = std::env::var_os("MILLRACE_SOAK_REPORT") {
         std::fs::write(file, report).unwrap();
     }
 }
