@@ -39,6 +39,9 @@ const KEYS_PER_SCRIPT: usize = 300;
 /// Keys that are sent for at a time.
 const PAGE: usize = 3_000;
 
+/// What Redis may take at least for an answer in bulk: nobody waits for it as for a flush.
+const ANSWER_MS_MIN: u64 = 30_000;
+
 /// Most rows that are named when a new edition is behind.
 const BEHIND_MAX: usize = 20;
 
@@ -89,6 +92,7 @@ impl<P: Projection> NextKeys<P> {
         topic: &str,
         partitions: i32,
     ) -> Result<Self, Error> {
+        let config = &in_bulk(config);
         let (mut place, owner) = (Place::of::<P>(config, topic, partitions)?, connect::<P>(owner_url).await?);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let epoch = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
@@ -281,7 +285,7 @@ struct Switching {
 impl Place {
     fn of<P: Projection>(config: &RedisConfig, topic: &str, partitions: i32) -> Result<Self, Error> {
         let live = Keys::new(config.namespace.as_deref().unwrap_or(P::NAME));
-        let link = Link::new(config, live.namespace())?;
+        let link = Link::new(&in_bulk(config), live.namespace())?;
         let (topic, of) = (topic.to_owned(), keys::of::<P>(topic));
         Ok(Self { link, scripts: Scripts::new(), live, partitions, topic, of })
     }
@@ -531,6 +535,10 @@ impl Place {
         }
         Ok(!all.is_empty())
     }
+}
+
+fn in_bulk(config: &RedisConfig) -> RedisConfig {
+    RedisConfig { timeout_ms: config.timeout_ms.max(ANSWER_MS_MIN), ..config.clone() }
 }
 
 /// An offset that a partition of the topic has, or else where it begins.

@@ -233,7 +233,7 @@ impl Imports {
 fn report(took: Duration, seed: u64, events: u64, memory_mib: u64, recoveries: &Recoveries) -> String {
     let faults: usize = recoveries.values().map(Vec::len).sum();
     let mut text = format!(
-        "{faults} faults in {} minutes (seed {seed}), {events} events, two projectors, {memory_mib} MiB the most that one took; proved.\n\n\
+        "# The last `make soak`\n\n{faults} faults in {} minutes (seed {seed}), {events} events, two projectors, {memory_mib} MiB the most that one took; proved.\n\n\
          | fault | times | until an event that came then was in both views, median / longest |\n| --- | --- | --- |\n",
         took.as_secs().div_ceil(60)
     );
